@@ -1,0 +1,41 @@
+//! The bus: carries fan-out records of groups and chatrooms from actors to fan-out workers.
+
+use async_trait::async_trait;
+use mynah_types::{ConversationKey, Entry, Uid};
+
+/// One entry on its way to the gateways of an audience.
+#[derive(Debug, Clone)]
+pub struct FanoutRecord {
+    /// The conversation: records of one conversation keep their order.
+    pub key: ConversationKey,
+    /// The entry, with its msg_id.
+    pub entry: Entry,
+    /// Who came in with this entry.
+    pub added: Vec<Uid>,
+    /// Who went out with it.
+    pub removed: Vec<Uid>,
+    /// The group or room is gone with it.
+    pub dissolved: bool,
+    /// The sender's connection, which has the ack instead; 0 for none.
+    pub origin_conn: u64,
+}
+
+/// Why the bus did not take a record.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not reachable, or no acknowledgement in time: the record takes the direct path.
+    #[error("bus unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Carries records. At least once, in order per conversation.
+#[async_trait]
+pub trait Bus: Send + Sync + 'static {
+    /// Hands a record over; when this returns, it will reach a worker even if this process dies (distributed) or until it does (embedded).
+    /// A full queue makes the caller wait.
+    async fn publish(&self, record: FanoutRecord) -> Result<(), Error>;
+
+    /// The next records of the partitions of this worker: at least one, at most `max`. None when the bus is closed.
+    /// Records count as handled at the next call.
+    async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>>;
+}

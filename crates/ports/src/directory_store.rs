@@ -1,0 +1,4 @@
+//! The directory's durable store (being built).
+
+/// The directory's store.
+pub trait DirectoryStore: Send + Sync + 'static {}

@@ -1,0 +1,15 @@
+//! The engines behind the services, each as a trait named for what it is to the domain, and one contract suite per trait.
+//!
+//! Owns the shapes and promises that an adapter must keep. It knows no engine, no service and no wire format.
+
+pub mod bus;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod directory_store;
+pub mod message_log;
+pub mod presence;
+
+pub use bus::Bus;
+pub use directory_store::DirectoryStore;
+pub use message_log::MessageLog;
+pub use presence::Presence;

@@ -1,0 +1,211 @@
+//! The message log: entries of all conversations, what proves a retry, read positions, visibility, ownership of shards.
+//!
+//! Promises of every adapter (the contract suite holds each):
+//! - what [`MessageLog::append`] answered with [`Appended::Done`] survives a crash of anything at any moment;
+//! - an append whose owner token is not the shard's, or whose expected head is not the conversation's, changes nothing;
+//! - entries of one append become visible together, and not before they are durable;
+//! - reads see every append that was answered before they began.
+
+use async_trait::async_trait;
+use mynah_types::{Cmid, ConversationKey, Entry, FirstAnswer, Membership, Millis, MsgId, OwnerToken, Position, Seq, ShardId, Uid};
+
+/// Why the log cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine is not reachable or refuses work; nothing was done. Try again later.
+    #[error("message log unavailable: {0}")]
+    Unavailable(String),
+    /// Stored data contradicts itself: someone must look. Nothing was done.
+    #[error("message log damaged: {0}")]
+    Damaged(String),
+}
+
+/// What one shard's owner wants to append, in one durable step with the other shards of the batch.
+#[derive(Debug, Clone)]
+pub struct ShardAppend {
+    /// The shard.
+    pub shard: ShardId,
+    /// The caller's ownership, from [`MessageLog::claim`].
+    pub token: OwnerToken,
+    /// Appends of different conversations of this shard, each standing alone.
+    pub conversations: Vec<ConversationAppend>,
+    /// Delivery progress to store with it, if it moved.
+    pub progress: Option<Progress>,
+}
+
+/// Additions to one conversation.
+#[derive(Debug, Clone)]
+pub struct ConversationAppend {
+    /// The conversation, of the shard it is listed under.
+    pub key: ConversationKey,
+    /// Seq of the last entry that the caller knows; 0 for none.
+    pub expected_head: Seq,
+    /// In order, seqs from `expected_head + 1`, msg_ids rising and above every earlier one of the shard. May be empty.
+    pub entries: Vec<Entry>,
+    /// Marks to raise; a stored mark that is higher stays. Zero fields say nothing.
+    pub positions: Vec<(Uid, Position)>,
+    /// Membership rows to replace.
+    pub members: Vec<(Uid, Membership)>,
+    /// Replaces the conversation's own row.
+    pub meta: Option<Meta>,
+    /// Users whose list of single chats gains this conversation (given with its first entry).
+    pub listed_for: Vec<Uid>,
+}
+
+/// What a conversation knows of itself beside its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Version of the last membership change applied.
+    pub member_version: u64,
+    /// The group or room is gone; nothing is appended any more.
+    pub dissolved: bool,
+    /// The newest entry that mentions everybody.
+    pub at_all_seq: Seq,
+}
+
+/// Delivery progress of a shard: every entry with an id up to these has been completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Handed to the gateways.
+    pub delivered: MsgId,
+    /// Acknowledged by the bus.
+    pub published: MsgId,
+}
+
+/// Outcome of one conversation's append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// Durable.
+    Done,
+    /// The head is not the expected one, an id is not new, or a cmid is used: load and decide again. Nothing of it was written.
+    HeadMoved,
+    /// The token is not the shard's owner any more. Nothing of it was written.
+    Fenced,
+    /// It may or may not be written, now or later: claim the shard again, then load and decide again.
+    Unknown,
+}
+
+/// Ownership of a shard, newly taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The shard.
+    pub shard: ShardId,
+    /// One above the last owner's.
+    pub epoch: u64,
+    /// Fresh: names this ownership.
+    pub token: OwnerToken,
+    /// Highest msg_id counter that was ever used in the shard; 0 for none. The owner starts above it.
+    pub counter: u64,
+    /// Where delivery stood.
+    pub progress: Progress,
+}
+
+/// What a conversation's actor starts from.
+#[derive(Debug, Clone, Default)]
+pub struct Tail {
+    /// Seq of the last entry; 0 for an empty conversation.
+    pub head_seq: Seq,
+    /// Its time.
+    pub head_ctime: Millis,
+    /// Its id.
+    pub head_msg_id: MsgId,
+    /// Running sum of unread at the head.
+    pub cum_unread: u64,
+    /// The conversation's own row.
+    pub meta: Meta,
+    /// The newest sends, oldest first, at most as many as asked for: (seq, sender, cmid, answer).
+    pub recent: Vec<RecentSend>,
+    /// First seq that `recent` covers without a gap: a cmid of a later entry that is not in it was never used.
+    pub recent_from: Seq,
+}
+
+/// One send of the tail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentSend {
+    /// The sender.
+    pub sender: Uid,
+    /// His id for it.
+    pub cmid: Cmid,
+    /// What he was answered.
+    pub first: FirstAnswer,
+}
+
+/// An entry as a reader gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The entry.
+    pub entry: Entry,
+    /// It was taken back later.
+    pub retracted: bool,
+}
+
+/// Where a message lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Its conversation.
+    pub key: ConversationKey,
+    /// Its position.
+    pub seq: Seq,
+}
+
+/// Direction and bound of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First seq, inclusive.
+    pub from: Seq,
+    /// Last seq, inclusive.
+    pub to: Seq,
+    /// At most so many entries.
+    pub limit: usize,
+    /// At most so many payload bytes; at least one entry is returned all the same.
+    pub max_bytes: usize,
+    /// The newest of the span rather than the oldest. The result is in ascending order either way.
+    pub newest: bool,
+}
+
+/// The durable message log. Reads may run on any thread at any time.
+#[async_trait]
+pub trait MessageLog: Send + Sync + 'static {
+    /// Identity of the stored log: another value than a device remembers means that positions are void.
+    fn log_epoch(&self) -> String;
+
+    /// Takes the shards over: every earlier token is fenced from now on, and no append of an earlier owner takes effect later.
+    async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error>;
+
+    /// Appends durably: one outcome per conversation, shards and conversations in the order given.
+    /// A dropped future leaves the append running; its outcome is then unknown.
+    async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>>;
+
+    /// What an actor starts from, with up to `recent` of the newest sends.
+    async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error>;
+
+    /// The heads of many conversations, in the order given: only `head_*`, `cum_unread` and `meta` are filled.
+    async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Tail>, Error>;
+
+    /// Entries of a span, ascending.
+    async fn entries(&self, key: ConversationKey, span: Span) -> Result<Vec<Logged>, Error>;
+
+    /// What the first send under this id was answered.
+    async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error>;
+
+    /// Where a message lies.
+    async fn find_message(&self, id: MsgId) -> Result<Option<Location>, Error>;
+
+    /// All membership rows of a conversation, those of former members too.
+    async fn members(&self, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error>;
+
+    /// One user's membership row.
+    async fn member(&self, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Error>;
+
+    /// A user's marks; zeros if none.
+    async fn position(&self, key: ConversationKey, uid: Uid) -> Result<Position, Error>;
+
+    /// Sum of unread that retractions took back from entries above `floor`.
+    async fn retracted_unread(&self, key: ConversationKey, floor: Seq) -> Result<u64, Error>;
+
+    /// A user's single chats in key order, after `after`, at most `limit`.
+    async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error>;
+
+    /// Entries of a shard with an id above `after`, by id, at most `limit`: what a new owner may have to deliver again.
+    async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error>;
+}

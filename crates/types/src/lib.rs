@@ -1,0 +1,15 @@
+//! The words of the product: identifiers, conversation keys, shards, log entries, clocks, failure reasons.
+//!
+//! Owns what every other crate must agree on. It knows no IO, no async runtime, no wire format and none of our other crates.
+
+mod clock;
+mod conversation;
+mod entry;
+mod ids;
+mod reason;
+
+pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
+pub use entry::{Entry, EntryKind, FirstAnswer, Membership, Position, Role};
+pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, Seq, Uid, Username};
+pub use reason::Reason;

@@ -1,0 +1,115 @@
+//! Clients of the services: the same calls, in process or over a channel.
+
+use std::sync::Arc;
+
+use crate::Failure;
+use crate::{directory, gateway, router};
+
+macro_rules! client {
+    ($(#[$doc:meta])* $name:ident, $wire:ident, $server:ident :: $service:ident, $remote:ident, { $($method:ident($request:ident) -> $reply:ident;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub enum $name {
+            /// An implementation in this process: no encoding, no socket.
+            Local(Arc<dyn $wire::$server::$service>),
+            /// A service elsewhere.
+            #[cfg(feature = "channel")]
+            Channel($wire::$remote::$name<tonic::transport::Channel>),
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl $name {
+            /// Calls `service` directly.
+            pub fn local(service: impl $wire::$server::$service) -> Self {
+                Self::Local(Arc::new(service))
+            }
+
+            $(
+                #[doc = concat!("The service's `", stringify!($method), "`; see its schema.")]
+                ///
+                /// # Errors
+                /// The service's failure, or that it could not be reached.
+                pub async fn $method(&self, request: $wire::$request) -> Result<$wire::$reply, Failure> {
+                    let reply = match self {
+                        Self::Local(service) => service.$method(tonic::Request::new(request)).await,
+                        #[cfg(feature = "channel")]
+                        Self::Channel(remote) => remote.clone().$method(request).await,
+                    };
+                    Ok(reply?.into_inner())
+                }
+            )*
+        }
+    };
+}
+
+client! {
+    /// Calls the user/group service.
+    DirectoryClient, directory, directory_server::Directory, directory_client, {
+        authenticate(AuthenticateRequest) -> App;
+        app_by_key(AppByKeyRequest) -> App;
+        check_signature(CheckSignatureRequest) -> App;
+        sign_demo(SignDemoRequest) -> SignDemoReply;
+        register(RegisterRequest) -> RegisterReply;
+        get_user(GetUserRequest) -> User;
+        get_users(GetUsersRequest) -> UserList;
+        list_users(ListRequest) -> UserPage;
+        list_admins(ListRequest) -> UserPage;
+        update_user(UpdateUserRequest) -> Done;
+        delete_users(DeleteUsersRequest) -> Done;
+        set_password(SetPasswordRequest) -> Done;
+        set_disabled(SetDisabledRequest) -> Done;
+        login(LoginRequest) -> LoginReply;
+        logout(LogoutRequest) -> Done;
+        devices(DevicesRequest) -> DevicesReply;
+        change_blacklist(ChangeBlacklistRequest) -> Done;
+        blacklist(GetUserRequest) -> UserList;
+        pair_rights(PairRightsRequest) -> PairRightsReply;
+        create_group(CreateGroupRequest) -> Group;
+        get_group(GroupRequest) -> Group;
+        list_groups(ListRequest) -> GroupPage;
+        delete_group(GroupRequest) -> Done;
+        change_members(ChangeMembersRequest) -> Done;
+        members(GroupRequest) -> MemberList;
+        groups_of(GetUserRequest) -> GroupList;
+        create_room(CreateRoomRequest) -> Room;
+        get_rooms(GetRoomsRequest) -> RoomList;
+        list_rooms(ListRequest) -> RoomPage;
+        delete_room(RoomRequest) -> Done;
+        change_room_members(ChangeMembersRequest) -> Done;
+        room_members(RoomMembersRequest) -> RoomMemberPage;
+        rooms_of(GetUserRequest) -> RoomList;
+        changes(ChangesRequest) -> ChangesReply;
+    }
+}
+
+client! {
+    /// Calls the message router.
+    RouterClient, router, router_server::Router, router_client, {
+        send(SendRequest) -> SendReply;
+        retract(RetractRequest) -> RetractReply;
+        read(ReadRequest) -> ReadReply;
+        sync(SyncRequest) -> SyncReply;
+        history(HistoryRequest) -> HistoryReply;
+        heads(HeadsRequest) -> HeadsReply;
+        single_chats(SingleChatsRequest) -> SingleChatsReply;
+        room_tail(RoomTailRequest) -> RoomTailReply;
+        locate(LocateRequest) -> LocateReply;
+        apply_change(ApplyChangeRequest) -> ApplyChangeReply;
+        relation_changed(RelationChangedRequest) -> RelationChangedReply;
+    }
+}
+
+client! {
+    /// Calls a gateway: deliveries and kicks.
+    GatewayClient, gateway, gateway_server::Gateway, gateway_client, {
+        deliver(DeliverRequest) -> DeliverReply;
+        read_changed(ReadChangedRequest) -> ReadChangedReply;
+        kick(KickRequest) -> KickReply;
+        refresh(RefreshRequest) -> RefreshReply;
+    }
+}

@@ -1,0 +1,185 @@
+//! The two envelopes in JSON: `{"id":1,"send":{…}}`. Written by hand, since a flattened enum cannot hold raw JSON.
+
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
+
+use crate::device::{ClientFrame, ServerFrame, client_frame, server_frame};
+
+/// Why a text is no frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Not the JSON of an envelope: the connection is beyond trust.
+    #[error("malformed frame: {0}")]
+    Malformed(String),
+    /// An envelope with a body of a name that this version does not know.
+    #[error("unknown frame `{name}`")]
+    UnknownBody {
+        /// The frame's id.
+        id: u32,
+        /// The body's name, cut to 64 characters.
+        name: String,
+    },
+    /// An envelope whose body has a member of the wrong type or range.
+    #[error("{field}: {message}")]
+    BadField {
+        /// The frame's id.
+        id: u32,
+        /// Path of the member, e.g. `sync.ranges[0].after_seq`.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// An envelope with its body not read yet.
+struct Envelope<'a> {
+    id: u32,
+    body: Option<(String, &'a RawValue)>,
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a frame: an object with an id and one body")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        use serde::de::Error as _;
+        let (mut id, mut body) = (None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "id" {
+                if id.replace(map.next_value::<u32>()?).is_some() {
+                    return Err(A::Error::custom("id is given twice"));
+                }
+            } else if body.replace((key, map.next_value::<&RawValue>()?)).is_some() {
+                return Err(A::Error::custom("a frame has one body"));
+            }
+        }
+        Ok(Envelope { id: id.unwrap_or(0), body })
+    }
+}
+
+fn envelope(text: &str) -> Result<Envelope<'_>, FrameError> {
+    let malformed = |e: serde_json::Error| FrameError::Malformed(e.to_string());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let envelope = deserializer.deserialize_map(EnvelopeVisitor).map_err(malformed)?;
+    deserializer.end().map_err(malformed)?;
+    Ok(envelope)
+}
+
+fn body<'a, T: serde::Deserialize<'a>>(id: u32, name: &str, raw: &'a RawValue) -> Result<T, FrameError> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|e| {
+        let path = e.path().to_string();
+        let field = if path == "." { name.to_owned() } else { format!("{name}.{path}") };
+        FrameError::BadField { id, field, message: e.into_inner().to_string() }
+    })
+}
+
+macro_rules! bodies {
+    ($decode:ident, $encode:ident, $wrapper:ident, $frame:ident, $module:ident, { $($name:literal => $variant:ident,)* }) => {
+        fn $decode(id: u32, name: String, raw: &RawValue) -> Result<$module::Body, FrameError> {
+            match name.as_str() {
+                $($name => body(id, &name, raw).map($module::Body::$variant),)*
+                _ => Err(FrameError::UnknownBody { id, name: name.chars().take(64).collect() }),
+            }
+        }
+
+        struct $wrapper<'a>(&'a $frame);
+
+        impl $wrapper<'_> {
+            fn $encode<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                match &self.0.body {
+                    None => Ok(()),
+                    $(Some($module::Body::$variant(value)) => map.serialize_entry($name, value),)*
+                }
+            }
+        }
+    };
+}
+
+bodies!(client_body, entry, ClientJson, ClientFrame, client_frame, {
+    "hello" => Hello, "login" => Login, "logout" => Logout, "ping" => Ping, "pong" => Pong, "state" => State,
+    "send" => Send, "ack" => Ack, "sync" => Sync, "history" => History, "conv_list" => ConvList,
+    "read" => Read, "receipt" => Receipt, "receipt_query" => ReceiptQuery, "retract" => Retract,
+    "signal" => Signal, "presence" => Presence, "room_enter" => RoomEnter, "room_leave" => RoomLeave, "call" => Call,
+});
+
+bodies!(server_body, entry, ServerJson, ServerFrame, server_frame, {
+    "ok" => Ok, "welcome" => Welcome, "login_ack" => LoginAck, "ping" => Ping, "pong" => Pong, "reply" => Reply,
+    "send_ack" => SendAck, "sync_page" => SyncPage, "history_page" => HistoryPage, "conv_page" => ConvPage,
+    "receipt_detail" => ReceiptDetail, "presence_snapshot" => PresenceSnapshot, "room_state" => RoomState,
+    "deliver" => Deliver, "heads" => Heads, "skipped" => Skipped, "read_changed" => ReadChanged,
+    "receipt_changed" => ReceiptChanged, "signal_push" => SignalPush, "presence_changed" => PresenceChanged,
+    "kicked" => Kicked, "goaway" => Goaway, "z" => Z,
+});
+
+impl Serialize for ClientJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.0.id != 0 {
+            map.serialize_entry("id", &self.0.id)?;
+        }
+        self.entry(&mut map)?;
+        map.end()
+    }
+}
+
+impl Serialize for ServerJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.0.id != 0 {
+            map.serialize_entry("id", &self.0.id)?;
+        }
+        if let Some(error) = &self.0.error {
+            map.serialize_entry("error", error)?;
+        }
+        self.entry(&mut map)?;
+        map.end()
+    }
+}
+
+/// Reads a device's frame.
+///
+/// # Errors
+/// See [`FrameError`]: which of them closes the connection is the caller's rule.
+pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
+    let Envelope { id, body } = envelope(text)?;
+    let (name, raw) = body.ok_or_else(|| FrameError::Malformed("a frame has one body".into()))?;
+    Ok(ClientFrame { id, body: Some(client_body(id, name, raw)?) })
+}
+
+/// Reads a server's frame.
+///
+/// # Errors
+/// See [`FrameError`].
+pub fn decode_server(text: &str) -> Result<ServerFrame, FrameError> {
+    let Envelope { id, body } = envelope(text)?;
+    let (name, raw) = body.ok_or_else(|| FrameError::Malformed("a frame has one body".into()))?;
+    if name == "error" {
+        return Ok(ServerFrame { id, error: Some(self::body(id, &name, raw)?), body: None });
+    }
+    Ok(ServerFrame { id, error: None, body: Some(server_body(id, name, raw)?) })
+}
+
+/// Writes a device's frame, without a line end.
+///
+/// # Errors
+/// When a byte field that should hold JSON does not.
+pub fn encode_client(frame: &ClientFrame) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ClientJson(frame))
+}
+
+/// Writes a server's frame, without a line end.
+///
+/// # Errors
+/// When a byte field that should hold JSON does not.
+pub fn encode_server(frame: &ServerFrame) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ServerJson(frame))
+}

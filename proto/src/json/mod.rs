@@ -1,0 +1,15 @@
+//! The JSON codec of the device protocol: our own mapping, not proto3's canonical one (device-semantics 3.1).
+//!
+//! Integers are JSON numbers, bytes that hold JSON are embedded raw, absent means default, the body's field name tells the frame.
+
+pub mod base64;
+mod entry;
+mod frame;
+pub mod raw;
+
+pub use frame::{FrameError, decode_client, decode_server, encode_client, encode_server};
+
+/// For `skip_serializing_if`: absent means default.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

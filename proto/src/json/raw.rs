@@ -1,0 +1,24 @@
+//! Byte fields that hold JSON text: embedded as they are, never re-serialised.
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::value::RawValue;
+
+/// Writes the bytes as the JSON that they are.
+///
+/// # Errors
+/// When the bytes are not JSON text: the field was filled by something else than a codec or a check.
+pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = std::str::from_utf8(bytes).map_err(ser::Error::custom)?;
+    let raw: &RawValue = serde_json::from_str(text).map_err(ser::Error::custom)?;
+    raw.serialize(serializer)
+}
+
+/// Takes the JSON value's bytes as received.
+///
+/// # Errors
+/// When the input is no JSON value.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer).map_err(de::Error::custom)?;
+    Ok(Bytes::copy_from_slice(raw.get().as_bytes()))
+}
