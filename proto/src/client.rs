@@ -1,6 +1,8 @@
 //! Clients of the services: the same calls, in process or over a channel.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use mynah_types::Reason;
 
 use crate::Failure;
 use crate::{directory, gateway, router};
@@ -10,8 +12,8 @@ macro_rules! client {
         $(#[$doc])*
         #[derive(Clone)]
         pub enum $name {
-            /// An implementation in this process: no encoding, no socket.
-            Local(Arc<dyn $wire::$server::$service>),
+            /// An implementation in this process: no encoding, no socket. Empty while the process is being put together.
+            Local(Arc<OnceLock<Arc<dyn $wire::$server::$service>>>),
             /// A service elsewhere.
             #[cfg(feature = "channel")]
             Channel($wire::$remote::$name<tonic::transport::Channel>),
@@ -26,7 +28,24 @@ macro_rules! client {
         impl $name {
             /// Calls `service` directly.
             pub fn local(service: impl $wire::$server::$service) -> Self {
-                Self::Local(Arc::new(service))
+                let client = Self::late();
+                client.bind(Arc::new(service));
+                client
+            }
+
+            /// A client whose service is not there yet: services that call one another are built with these, then bound.
+            #[must_use]
+            pub fn late() -> Self {
+                Self::Local(Arc::default())
+            }
+
+            /// Gives a late client, and every clone of it, its service. The first one stays.
+            pub fn bind(&self, service: Arc<dyn $wire::$server::$service>) {
+                match self {
+                    Self::Local(slot) => _ = slot.set(service),
+                    #[cfg(feature = "channel")]
+                    Self::Channel(_) => {}
+                }
             }
 
             $(
@@ -36,7 +55,10 @@ macro_rules! client {
                 /// The service's failure, or that it could not be reached.
                 pub async fn $method(&self, request: $wire::$request) -> Result<$wire::$reply, Failure> {
                     let reply = match self {
-                        Self::Local(service) => service.$method(tonic::Request::new(request)).await,
+                        Self::Local(slot) => match slot.get() {
+                            Some(service) => service.$method(tonic::Request::new(request)).await,
+                            None => return Err(Failure::new(Reason::Unavailable, "the service is starting")),
+                        },
                         #[cfg(feature = "channel")]
                         Self::Channel(remote) => remote.clone().$method(request).await,
                     };

@@ -59,11 +59,8 @@ fn generate(out: &Path) -> Outcome {
     fs::create_dir_all(out)?;
     let schema = root().join("proto/proto");
     let descriptors = protox::compile(FILES.map(|f| schema.join(f)), [&schema])?;
-    let mut build = tonic_prost_build::configure()
-        .out_dir(out)
-        .build_transport(false)
-        .bytes(".mynah.device.v1")
-        .bytes(".mynah.router.v1");
+    let mut build =
+        tonic_prost_build::configure().out_dir(out).build_transport(false).bytes(".mynah.device.v1").bytes(".mynah.router.v1");
     let device = descriptors.file.iter().filter(|f| f.package() == "mynah.device.v1");
     for message in device.flat_map(|f| &f.message_type).filter(|m| !HAND_WRITTEN.contains(&m.name())) {
         let path = format!(".mynah.device.v1.{}", message.name());

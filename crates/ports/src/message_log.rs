@@ -7,7 +7,9 @@
 //! - reads see every append that was answered before they began.
 
 use async_trait::async_trait;
-use mynah_types::{Cmid, ConversationKey, Entry, FirstAnswer, Membership, Millis, MsgId, OwnerToken, Position, Seq, ShardId, Uid};
+use mynah_types::{
+    Cmid, ConversationKey, Entry, FirstAnswer, Membership, Millis, MsgId, OwnerToken, Position, Seq, ShardId, Uid,
+};
 
 /// Why the log cannot answer.
 #[derive(Debug, thiserror::Error)]

@@ -181,7 +181,11 @@ mod tests {
     #[test]
     fn shards_of_the_storage_format_never_change() {
         let of = |k: ConversationKey| k.shard().0;
-        let golden = [of(ConversationKey::Group(10_000_001)), of(ConversationKey::single(Uid(1), Uid(2))), of(ConversationKey::Feed(Uid(1)))];
+        let golden = [
+            of(ConversationKey::Group(10_000_001)),
+            of(ConversationKey::single(Uid(1), Uid(2))),
+            of(ConversationKey::Feed(Uid(1))),
+        ];
         assert_eq!(golden, [193, 165, 184]);
         let used: std::collections::BTreeSet<_> = (0..10_000).map(|g| ConversationKey::Group(g).shard()).collect();
         assert_eq!(used.len(), usize::from(SHARDS));
