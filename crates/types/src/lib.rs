@@ -2,12 +2,14 @@
 //!
 //! Owns what every other crate must agree on. It knows no IO, no async runtime, no wire format and none of our other crates.
 
+mod append;
 mod clock;
 mod conversation;
 mod entry;
 mod ids;
 mod reason;
 
+pub use append::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
 pub use entry::{Entry, EntryKind, FirstAnswer, Membership, Position, Role};
