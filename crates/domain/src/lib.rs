@@ -1,1 +1,11 @@
-//! (being built)
+//! What the product decides, with nothing else in sight: what a send means, which entry comes next, what a device is owed.
+//!
+//! Pure: no IO, no async, no clock and no randomness of its own; whatever is timed or random arrives as data. It knows `mynah-types` only.
+//! The router, the device gateway and the simulation run this same code.
+//!
+//! Reading order: [`conversation`] (one conversation's state machine and its batching), [`writer`] (how many conversations share one
+//! durable commit), [`delivery`] (what has been handed on, and what a slow device still gets).
+
+pub mod conversation;
+pub mod delivery;
+pub mod writer;

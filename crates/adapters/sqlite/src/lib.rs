@@ -1,1 +1,15 @@
-//! (being built)
+//! The directory's store on SQLite: WAL, synchronous=FULL, one writer that commits in groups, a few readers.
+//!
+//! Owns the schema and its migrations. It knows the port's records, and nothing of services, wires or rules beyond what the
+//! port asks of its transactions. Several processes may open one file: the server, and the operator's commands beside it.
+
+mod apps;
+mod engine;
+mod relations;
+mod rosters;
+mod schema;
+mod sessions;
+mod store;
+mod users;
+
+pub use store::SqliteDirectory;

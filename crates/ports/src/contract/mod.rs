@@ -1,1 +1,3 @@
 //! Contract suites, one module per port.
+
+pub mod directory_store;

@@ -1,0 +1,173 @@
+//! Users and relations.
+
+use futures_util::future::join_all;
+use mynah_types::{AppId, Uid};
+
+use super::{Harness, app, name, new_app, new_user, refusal, users};
+use crate::directory_store::{NewUser, Profile, Refusal, Rights};
+
+pub async fn a_name_is_given_once(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let two = store.create_app(new_app("bbbbbbbbbbbbbbbbbbbbbbbb"), false).await.unwrap().unwrap();
+    let first = users(&*store, app.id, &["tom1"]).await;
+    let admin = NewUser { admin: true, ..new_user("tom1") };
+    let made = store.insert_users(app.id, vec![new_user("ann1"), admin, new_user("ann1")], 11).await.unwrap();
+    assert!(made[0].is_some() && made[1].is_none() && made[2].is_none());
+    // Case counts, and another app has names of its own.
+    let other = users(&*store, two.id, &["tom1"]).await;
+    users(&*store, app.id, &["Tom1"]).await;
+    assert_ne!(first, other);
+    let found = store.users_by_name(app.id, &[name("tom1"), name("gone")]).await.unwrap();
+    assert_eq!(found.iter().map(|user| user.uid).collect::<Vec<_>>(), first);
+    assert_eq!((found[0].ctime, found[0].admin, found[0].app), (10, false, app.id));
+    assert_eq!(store.users_by_uid(&[first[0], other[0], Uid(999)]).await.unwrap().len(), 2);
+}
+
+pub async fn racing_registrations_of_a_name_make_one(harness: &dyn Harness) {
+    let (store, other) = (harness.open(), harness.open());
+    let app = app(&*store).await;
+    let calls = (0..20).map(|i| if i % 2 == 0 { &store } else { &other });
+    let made = join_all(calls.map(|s| s.insert_users(app.id, vec![new_user("tom1")], 1))).await;
+    assert_eq!(made.into_iter().flat_map(Result::unwrap).flatten().count(), 1);
+    assert_eq!(store.list_users(app.id, false, 0, 10).await.unwrap().0, 1);
+}
+
+pub async fn lists_keep_creation_order_and_total(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["zoe1", "ann1", "tom1", "bob1"]).await;
+    store.insert_users(app.id, vec![NewUser { admin: true, ..new_user("root") }], 1).await.unwrap();
+    store.delete_users(&uids[1..2], 2).await.unwrap();
+    let (total, page) = store.list_users(app.id, false, 1, 2).await.unwrap();
+    assert_eq!((total, page.iter().map(|u| u.uid).collect::<Vec<_>>()), (3, vec![uids[2], uids[3]]));
+    assert_eq!(store.list_users(app.id, false, 3, 2).await.unwrap(), (3, vec![]));
+    let (total, admins) = store.list_users(app.id, true, 0, 10).await.unwrap();
+    assert_eq!((total, admins[0].username.as_str(), admins.len()), (1, "root", 1));
+    store.delete_users(&[admins[0].uid], 2).await.unwrap();
+    assert_eq!(store.list_users(app.id, true, 0, 10).await.unwrap(), (0, vec![]));
+    assert_eq!(store.list_users(AppId(77), false, 0, 10).await.unwrap(), (0, vec![]));
+}
+
+pub async fn a_profile_changes_by_what_is_given(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let text = |t: &str| Some(t.to_owned());
+    let full = Profile {
+        nickname: text("Tom"),
+        avatar: text("a"),
+        birthday: text("1990-01-24"),
+        signature: text("s"),
+        gender: Some(1),
+        region: text("r"),
+        address: text("d"),
+        extras: text("{}"),
+    };
+    let new = NewUser { profile: full.clone(), ..new_user("tom1") };
+    let uid = store.insert_users(app.id, vec![new], 10).await.unwrap()[0].unwrap();
+    let read = || async { store.users_by_uid(&[uid]).await.unwrap().remove(0) };
+    assert_eq!(read().await.profile, full);
+    let change = Profile { nickname: text(""), region: text("new"), gender: Some(0), ..Profile::default() };
+    store.update_profile(uid, change, 20).await.unwrap();
+    let expected = Profile { nickname: None, region: text("new"), gender: Some(0), ..full };
+    assert_eq!((read().await.profile, read().await.mtime, read().await.ctime), (expected, 20, 10));
+    let gone = store.update_profile(Uid(99), Profile::default(), 20).await;
+    assert_eq!(refusal(gone), Refusal::UsersGone(vec![Uid(99)]));
+}
+
+pub async fn a_deleted_name_comes_back_as_another_user(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let old = users(&*store, app.id, &["tom1"]).await[0];
+    store.delete_users(&[old], 20).await.unwrap();
+    assert_eq!(store.users_by_name(app.id, &[name("tom1")]).await.unwrap(), []);
+    assert_eq!(store.users_by_uid(&[old]).await.unwrap(), []);
+    assert_eq!(store.password(old).await.unwrap(), None);
+    // A reopened store gives no uid again either.
+    drop(store);
+    let store = harness.open();
+    let new = users(&*store, app.id, &["tom1"]).await[0];
+    assert!(new > old);
+}
+
+pub async fn deletion_is_all_or_nothing(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1"]).await;
+    let outcome = store.delete_users(&[uids[0], Uid(99)], 20).await;
+    assert_eq!(refusal(outcome), Refusal::UsersGone(vec![Uid(99)]));
+    assert_eq!(store.users_by_uid(&uids).await.unwrap().len(), 2);
+    assert_eq!(store.pending_deletions(10).await.unwrap(), []);
+    assert_eq!(store.list_users(app.id, false, 0, 9).await.unwrap().0, 2);
+}
+
+pub async fn deletion_ends_relations_and_waits_for_rosters(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
+    store.change_blacklist(uids[0], &[uids[1]], &[], 11).await.unwrap();
+    store.change_blacklist(uids[2], &[uids[0], uids[1]], &[], 12).await.unwrap();
+    store.delete_users(&[uids[0]], 20).await.unwrap();
+    let left: Vec<Uid> = store.blacklist(uids[2]).await.unwrap().iter().map(|user| user.uid).collect();
+    assert_eq!(left, [uids[1]]);
+    assert_eq!(store.blacklist(uids[0]).await.unwrap(), []);
+    assert_eq!(store.pair_rights(uids[0], uids[1]).await.unwrap(), Rights { b_exists: true, ..Rights::default() });
+    drop(store);
+    let store = harness.open();
+    let pending = store.pending_deletions(10).await.unwrap();
+    assert_eq!(pending.iter().map(|u| (u.uid, u.username.as_str())).collect::<Vec<_>>(), [(uids[0], "tom1")]);
+    store.finish_deletion(uids[0]).await.unwrap();
+    assert_eq!(store.pending_deletions(10).await.unwrap(), []);
+}
+
+pub async fn a_blacklist_changes_as_a_whole(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1", "zoe1"]).await;
+    let (tom, ann, bob, zoe) = (uids[0], uids[1], uids[2], uids[3]);
+    store.change_blacklist(tom, &[bob, ann], &[], 11).await.unwrap();
+    store.finish_relations(tom, &[bob, ann]).await.unwrap();
+    let list = || async { store.blacklist(tom).await.unwrap().iter().map(|user| user.uid).collect::<Vec<_>>() };
+    assert_eq!(list().await, [bob, ann]);
+    for (add, remove, expected) in [
+        (vec![zoe, ann], vec![], Refusal::AlreadyBlacklisted(vec![ann])),
+        (vec![], vec![bob, zoe], Refusal::NotBlacklisted(vec![zoe])),
+        (vec![zoe, Uid(99)], vec![], Refusal::UsersGone(vec![Uid(99)])),
+    ] {
+        assert_eq!(refusal(store.change_blacklist(tom, &add, &remove, 12).await), expected);
+        assert_eq!(list().await, [bob, ann]);
+    }
+    store.change_blacklist(tom, &[zoe], &[bob], 13).await.unwrap();
+    assert_eq!(list().await, [ann, zoe]);
+    let rights = store.pair_rights(ann, tom).await.unwrap();
+    assert_eq!(rights, Rights { a_blocks_b: false, b_blocks_a: true, a_exists: true, b_exists: true });
+}
+
+pub async fn a_noted_relation_may_be_repeated_until_confirmed(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
+    store.change_blacklist(uids[0], &[uids[1]], &[], 11).await.unwrap();
+    store.change_blacklist(uids[0], &[uids[1]], &[], 12).await.unwrap();
+    assert_eq!(store.pending_relations(10).await.unwrap(), [(uids[0], vec![uids[1]])]);
+    store.finish_relations(uids[0], &[uids[1]]).await.unwrap();
+    assert_eq!(store.pending_relations(10).await.unwrap(), []);
+    let repeat = store.change_blacklist(uids[0], &[uids[1]], &[], 13).await;
+    assert_eq!(refusal(repeat), Refusal::AlreadyBlacklisted(vec![uids[1]]));
+    store.change_blacklist(uids[0], &[], &[uids[1]], 14).await.unwrap();
+    store.change_blacklist(uids[0], &[], &[uids[1]], 15).await.unwrap();
+    assert_eq!(store.blacklist(uids[0]).await.unwrap(), []);
+}
+
+pub async fn answered_writes_survive_a_reopening(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let names: Vec<String> = (0..200).map(|i| format!("user{i}")).collect();
+    let made = join_all(names.iter().map(|n| store.insert_users(app.id, vec![new_user(n)], 1))).await;
+    let uids: Vec<Uid> = made.into_iter().flat_map(Result::unwrap).flatten().collect();
+    // Another opener sees what was answered at once, and a new one after a crash of the first.
+    let other = harness.open();
+    assert_eq!(other.users_by_uid(&uids).await.unwrap().len(), 200);
+    drop((store, other));
+    assert_eq!(harness.open().list_users(app.id, false, 0, 1).await.unwrap().0, 200);
+}

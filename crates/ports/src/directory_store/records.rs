@@ -1,0 +1,316 @@
+//! Apps, users and device sessions as the store keeps them.
+
+use mynah_types::{AppId, AppKey, Millis, Uid, Username};
+
+/// How many devices of one user may be logged in at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MultiDevice {
+    /// One in all.
+    One,
+    /// One of each class: mobile (a, i), pc (w, m), web (j, x).
+    #[default]
+    Class,
+    /// Any number.
+    Many,
+}
+
+/// Which devices must prove with a signature that the app's own server let them in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignatureRule {
+    /// Platforms j and x.
+    #[default]
+    Web,
+    /// All.
+    All,
+    /// None.
+    Never,
+}
+
+/// What an operator may set for an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppRules {
+    /// How many devices a user may have.
+    pub multi_device: MultiDevice,
+    /// Who must sign.
+    pub signature: SignatureRule,
+    /// Members of a group, the owner included.
+    pub max_group_members: u32,
+    /// Groups that one user may be in.
+    pub max_groups_per_user: u32,
+    /// Members of a chatroom, the owner included.
+    pub max_room_members: u32,
+    /// Devices may register users.
+    pub device_registration: bool,
+}
+
+impl Default for AppRules {
+    fn default() -> Self {
+        Self {
+            multi_device: MultiDevice::default(),
+            signature: SignatureRule::default(),
+            max_group_members: 500,
+            max_groups_per_user: 500,
+            max_room_members: 10_000,
+            device_registration: true,
+        }
+    }
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its number.
+    pub id: AppId,
+    /// Its public key.
+    pub key: AppKey,
+    /// Its name, for people.
+    pub name: String,
+    /// Digest of its master secret.
+    pub secret_digest: Vec<u8>,
+    /// The master secret, encrypted by the service.
+    pub secret_sealed: Vec<u8>,
+    /// Made for a first look: its page may sign for its visitors.
+    pub demo: bool,
+    /// Nobody may use it.
+    pub disabled: bool,
+    /// Its rules.
+    pub rules: AppRules,
+    /// When it was made.
+    pub ctime: Millis,
+}
+
+/// An app to be made.
+#[derive(Debug, Clone)]
+pub struct NewApp {
+    /// Its public key.
+    pub key: AppKey,
+    /// Its name.
+    pub name: String,
+    /// Digest of its master secret.
+    pub secret_digest: Vec<u8>,
+    /// The master secret, encrypted.
+    pub secret_sealed: Vec<u8>,
+    /// Whether it is the demo app.
+    pub demo: bool,
+    /// Its rules.
+    pub rules: AppRules,
+    /// Now.
+    pub ctime: Millis,
+}
+
+/// What a user tells of himself. None: not given; in an update an empty text clears.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// Display name.
+    pub nickname: Option<String>,
+    /// Media id or address of a picture.
+    pub avatar: Option<String>,
+    /// As `yyyy-MM-dd`.
+    pub birthday: Option<String>,
+    /// A line about himself.
+    pub signature: Option<String>,
+    /// 0 unknown, 1 male, 2 female.
+    pub gender: Option<u8>,
+    /// Region.
+    pub region: Option<String>,
+    /// Address.
+    pub address: Option<String>,
+    /// Compact JSON object.
+    pub extras: Option<String>,
+}
+
+/// A living user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// His number, never used again.
+    pub uid: Uid,
+    /// His app.
+    pub app: AppId,
+    /// His name, unique among the living of the app.
+    pub username: Username,
+    /// May send by the REST API to anybody.
+    pub admin: bool,
+    /// May not log in.
+    pub disabled: bool,
+    /// What he tells of himself.
+    pub profile: Profile,
+    /// When he was registered.
+    pub ctime: Millis,
+    /// When his profile last changed.
+    pub mtime: Millis,
+}
+
+/// A user to be registered.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// His name.
+    pub username: Username,
+    /// Stored form of his password.
+    pub password: String,
+    /// Whether he is an admin.
+    pub admin: bool,
+    /// His profile.
+    pub profile: Profile,
+}
+
+/// SHA-256 of a session's token: the token itself is never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(pub [u8; 32]);
+
+/// Whether a session may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// It may, until it expires.
+    Live,
+    /// It was ended.
+    Revoked,
+}
+
+/// A device's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its number, never used again.
+    pub id: u64,
+    /// Its app.
+    pub app: AppId,
+    /// Its user.
+    pub uid: Uid,
+    /// The platform letter: a, i, w, m, j or x.
+    pub platform: char,
+    /// The device's own id; may be empty.
+    pub device_id: String,
+    /// Whether it may be used.
+    pub state: SessionState,
+    /// When it began.
+    pub ctime: Millis,
+    /// When it was last used, to about an hour.
+    pub last_used: Millis,
+    /// When it ends by itself.
+    pub expires: Millis,
+}
+
+/// A login to be made: the caller has checked the password.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The user's app.
+    pub app: AppId,
+    /// The user.
+    pub uid: Uid,
+    /// The stored password that was checked: another one by now refuses the login.
+    pub verified: String,
+    /// Digest of the new token.
+    pub token: TokenDigest,
+    /// The platform letter.
+    pub platform: char,
+    /// The device's own id; an empty one equals no other.
+    pub device_id: String,
+    /// How many devices may be in.
+    pub rule: MultiDevice,
+    /// Whether other devices may be put out.
+    pub kick_others: bool,
+    /// Now.
+    pub now: Millis,
+    /// When the session ends if it is not used.
+    pub expires: Millis,
+}
+
+/// What a login did.
+#[derive(Debug, Clone)]
+pub struct LoginOutcome {
+    /// The new session.
+    pub session: Session,
+    /// Sessions of other devices that it put out.
+    pub kicked: Vec<Session>,
+    /// Sessions of the same device that it took the place of.
+    pub replaced: Vec<Session>,
+}
+
+/// The newest login of a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRecord {
+    /// The platform letter.
+    pub platform: char,
+    /// The device's own id.
+    pub device_id: String,
+    /// The session it made.
+    pub session_id: u64,
+    /// That session is live.
+    pub login: bool,
+    /// When.
+    pub last_login: Millis,
+}
+
+/// What decides whether two users may write to one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights {
+    /// a has b in his blacklist.
+    pub a_blocks_b: bool,
+    /// b has a in his blacklist.
+    pub b_blocks_a: bool,
+    /// a is a living user.
+    pub a_exists: bool,
+    /// b is a living user.
+    pub b_exists: bool,
+}
+
+impl MultiDevice {
+    /// Whether a login on `new` puts out a session of another device on `old`.
+    #[must_use]
+    pub fn puts_out(self, new: char, old: char) -> bool {
+        match self {
+            Self::One => true,
+            Self::Class => class_of(new) == class_of(old),
+            Self::Many => false,
+        }
+    }
+
+    /// The setting's text form.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Class => "class",
+            Self::Many => "many",
+        }
+    }
+
+    /// Reads the text form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::One, Self::Class, Self::Many].into_iter().find(|rule| rule.as_str() == text)
+    }
+}
+
+impl SignatureRule {
+    /// The setting's text form.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::All => "all",
+            Self::Never => "never",
+        }
+    }
+
+    /// Reads the text form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Web, Self::All, Self::Never].into_iter().find(|rule| rule.as_str() == text)
+    }
+}
+
+impl DeviceRecord {
+    /// The class of the platform: records of one class compete.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        class_of(self.platform)
+    }
+}
+
+fn class_of(platform: char) -> &'static str {
+    match platform {
+        'a' | 'i' => "mobile",
+        'w' | 'm' => "pc",
+        _ => "web",
+    }
+}

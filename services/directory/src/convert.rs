@@ -1,0 +1,165 @@
+//! From the store's records to the wire, and from its errors to failures.
+
+use mynah_ports::directory_store::{App, Change, Error, Member, Profile, Refusal, Roster, RosterKind, User};
+use mynah_proto::{Failure, directory as wire, router};
+use mynah_types::{Reason, Role};
+
+pub(crate) fn app(app: &App) -> wire::App {
+    wire::App {
+        app_id: app.id.0,
+        appkey: app.key.to_string(),
+        name: app.name.clone(),
+        demo: app.demo,
+        multi_device: app.rules.multi_device.as_str().to_owned(),
+        require_signature: app.rules.signature.as_str().to_owned(),
+        max_group_members: app.rules.max_group_members,
+        max_groups_per_user: app.rules.max_groups_per_user,
+        max_room_members: app.rules.max_room_members,
+        device_registration: app.rules.device_registration,
+    }
+}
+
+pub(crate) fn user(app: &App, user: &User) -> wire::User {
+    wire::User {
+        uid: user.uid.0,
+        username: user.username.to_string(),
+        appkey: app.key.to_string(),
+        admin: user.admin,
+        disabled: user.disabled,
+        profile: Some(profile(&user.profile)),
+        ctime_ms: user.ctime,
+        mtime_ms: user.mtime,
+    }
+}
+
+fn profile(profile: &Profile) -> wire::Profile {
+    wire::Profile {
+        nickname: profile.nickname.clone(),
+        avatar: profile.avatar.clone(),
+        birthday: profile.birthday.clone(),
+        signature: profile.signature.clone(),
+        gender: profile.gender.map(u32::from),
+        region: profile.region.clone(),
+        address: profile.address.clone(),
+        extras: profile.extras.as_ref().map(|json| json.clone().into_bytes()),
+    }
+}
+
+/// `owner`: none while a deleted owner's group passes on.
+pub(crate) fn group(app: &App, roster: &Roster, owner: Option<&User>) -> wire::Group {
+    wire::Group {
+        gid: roster.id,
+        app_id: roster.app.0,
+        appkey: app.key.to_string(),
+        name: roster.name.clone(),
+        desc: roster.desc.clone(),
+        avatar: roster.avatar.clone(),
+        flag: u32::from(roster.flag),
+        owner: owner.map(|owner| user(app, owner)),
+        max_members: app.rules.max_group_members,
+        ctime_ms: roster.ctime,
+        mtime_ms: roster.mtime,
+        version: roster.version,
+        member_since_version: 0,
+    }
+}
+
+pub(crate) fn room(app: &App, roster: &Roster, owner: Option<&User>) -> wire::Room {
+    wire::Room {
+        room_id: roster.id,
+        app_id: roster.app.0,
+        appkey: app.key.to_string(),
+        name: roster.name.clone(),
+        description: roster.desc.clone(),
+        owner: owner.map(|owner| user(app, owner)),
+        max_members: app.rules.max_room_members,
+        members: roster.members,
+        ctime_ms: roster.ctime,
+    }
+}
+
+pub(crate) fn group_member(app: &App, member: &Member, of: &User) -> wire::GroupMember {
+    wire::GroupMember { user: Some(user(app, of)), role: role(member.role), silenced: member.silenced, joined_ms: member.joined }
+}
+
+pub(crate) fn room_member(app: &App, member: &Member, of: &User) -> wire::RoomMember {
+    wire::RoomMember { user: Some(user(app, of)), muted: member.silenced, entered_ms: member.joined }
+}
+
+pub(crate) fn change(change: Change) -> router::Change {
+    let members = |list: Vec<(mynah_types::Uid, Role)>| {
+        list.into_iter().map(|(uid, r)| router::Member { uid: uid.0, role: role(r), silenced: false }).collect()
+    };
+    router::Change {
+        version: change.version,
+        joined: members(change.joined),
+        left: change.left.into_iter().map(|uid| uid.0).collect(),
+        changed: members(change.changed),
+        dissolved: change.dissolved,
+        payload: change.payload,
+        actor_uid: change.actor.0,
+    }
+}
+
+fn role(role: Role) -> u32 {
+    match role {
+        Role::Member => 0,
+        Role::Keeper => 1,
+        Role::Owner => 2,
+    }
+}
+
+/// The failure for a group or chatroom that is not there.
+pub(crate) fn no_roster(kind: RosterKind) -> Failure {
+    match kind {
+        RosterKind::Group => Failure::new(Reason::GroupNotFound, "no such group"),
+        RosterKind::Room => Failure::new(Reason::RoomNotFound, "no such chatroom"),
+    }
+}
+
+/// The failure of a store's error. Refusals that mean something else in a call are told apart before they come here.
+pub(crate) fn store(error: Error) -> Failure {
+    match error {
+        Error::Unavailable(why) => {
+            tracing::warn!(%why, "the directory's store does not answer");
+            metrics::counter!("mynah_directory_store_failures_total").increment(1);
+            Failure::new(Reason::Unavailable, "the store does not answer: try again")
+        }
+        Error::Overloaded => Failure::new(Reason::Overloaded, "the store has too much to do: try again").retry_after(500),
+        Error::Damaged(why) => {
+            tracing::error!(%why, "the directory's store is damaged");
+            metrics::counter!("mynah_directory_store_failures_total").increment(1);
+            Failure::new(Reason::Internal, "internal error")
+        }
+        Error::Refused(refusal) => refused(&refusal),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let (reason, message) = match refusal {
+        Refusal::UsersGone(_) => (Reason::NamedUserNotFound, "a named user does not exist any more"),
+        Refusal::UserDisabled => (Reason::UserDisabled, "the user is disabled"),
+        Refusal::PasswordMoved => (Reason::BadPassword, "the password was changed meanwhile"),
+        Refusal::DeviceConflict => (Reason::DeviceConflict, "another device is logged in"),
+        Refusal::AlreadyBlacklisted(_) => (Reason::AlreadyBlacklisted, "already in the blacklist"),
+        Refusal::NotBlacklisted(_) => (Reason::NotBlacklisted, "not in the blacklist"),
+        Refusal::VersionMoved => (Reason::Unavailable, "changed at the same time by another call: try again"),
+        Refusal::RosterGone => (Reason::GroupNotFound, "no such group"),
+        Refusal::RosterFull => (Reason::GroupFull, "no room for so many members"),
+        Refusal::TooManyGroups(_) => (Reason::TooManyGroups, "a user is in as many groups as he may be"),
+    };
+    Failure::new(reason, message)
+}
+
+/// A refusal that the user the call is about is gone.
+pub(crate) fn store_about_user(error: Error) -> Failure {
+    match error {
+        Error::Refused(Refusal::UsersGone(_)) => no_user(),
+        other => store(other),
+    }
+}
+
+/// The failure for the user that a call is about.
+pub(crate) fn no_user() -> Failure {
+    Failure::new(Reason::UserNotFound, "no such user")
+}

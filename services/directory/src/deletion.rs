@@ -1,0 +1,153 @@
+//! The end of a user: his name and sessions at once, his groups and chatrooms one by one.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use mynah_ports::directory_store::{App, Error, Refusal, Roster, RosterKind, User};
+use mynah_proto::{Failure, directory as wire};
+use mynah_types::{Reason, Role, Uid};
+
+use crate::events::{GroupEvent, Happened};
+use crate::locks::Key;
+use crate::membership::Draft;
+use crate::{Inner, convert, validate};
+
+/// Kicks under way at one time.
+const KICKS: usize = 16;
+
+/// Members looked at in one go for a new owner.
+const SUCCESSORS: u32 = 100;
+
+/// Whether the router is worth another try in this call: after one failure the rest is left to the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Router {
+    Answers,
+    Failed,
+}
+
+impl Inner {
+    pub(crate) async fn delete_users(&self, request: wire::DeleteUsersRequest) -> Result<wire::Done, Failure> {
+        let app = self.app(request.app_id).await?;
+        let users = if let ([name], true) = (&*request.usernames, request.path_user) {
+            vec![self.user_named(app.id, name).await?]
+        } else {
+            self.users_named(app.id, "usernames", &request.usernames, validate::DELETIONS).await?
+        };
+        let uids: Vec<Uid> = users.iter().map(|user| user.uid).collect();
+        let done = self.store.delete_users(&uids, self.clock.now_ms()).await;
+        users.iter().for_each(|user| self.users.invalidate(user));
+        done.map_err(|error| match error {
+            Error::Refused(Refusal::UsersGone(_)) if request.path_user => convert::no_user(),
+            other => convert::store(other),
+        })?;
+        stream::iter(&uids).for_each_concurrent(KICKS, |uid| self.put_out_all(*uid, "deleted")).await;
+        let mut router = Router::Answers;
+        for user in &users {
+            self.leave_all(&app, user, &mut router).await;
+        }
+        Ok(wire::Done {})
+    }
+
+    /// Goes on with a deletion that a crash or an engine cut off. True: it is finished.
+    pub(crate) async fn resume_deletion(&self, user: &User) -> bool {
+        match self.app(user.app.0).await {
+            Ok(app) => self.leave_all(&app, user, &mut { Router::Answers }).await,
+            Err(_) => false,
+        }
+    }
+
+    /// Leaves everything that the user is in. What the router does not take waits with its roster; what the store does not
+    /// take leaves the deletion pending. True: nothing is left to commit.
+    async fn leave_all(&self, app: &App, user: &User, router: &mut Router) -> bool {
+        let mut left_all = true;
+        for kind in [RosterKind::Group, RosterKind::Room] {
+            let rosters = match self.store.rosters_of(user.uid, kind).await {
+                Ok(rosters) => rosters,
+                Err(error) => {
+                    convert::store(error);
+                    left_all = false;
+                    continue;
+                }
+            };
+            for (roster, _) in rosters {
+                if let Err(failure) = self.leave(app, roster.id, user, router).await {
+                    tracing::warn!(conversation = roster.id, uid = %user.uid, error = %failure, "a deleted user is still in");
+                    left_all = false;
+                }
+            }
+        }
+        let finished = left_all && self.store.finish_deletion(user.uid).await.is_ok();
+        if !finished {
+            self.wake.notify_one();
+        }
+        finished
+    }
+
+    async fn leave(&self, app: &App, id: u64, user: &User, router: &mut Router) -> Result<(), Failure> {
+        let _guard = self.locks.lock(Key::Roster(id), self.patience()).await?;
+        let Some(roster) = self.store.roster(id).await.map_err(convert::store)? else { return Ok(()) };
+        let is_member = !self.store.member_rows(id, &[user.uid]).await.map_err(convert::store)?.is_empty();
+        if roster.dissolved || !is_member {
+            return Ok(());
+        }
+        let draft = match roster.kind {
+            RosterKind::Group => self.leave_group(app, &roster, user).await?,
+            RosterKind::Room if roster.owner == user.uid => Draft { dissolved: true, ..Draft::default() },
+            RosterKind::Room => Draft { left: vec![user.uid], ..Draft::default() },
+        };
+        self.commit(app, &roster, draft).await?;
+        if *router == Router::Answers && self.hand_over(id).await.is_err() {
+            *router = Router::Failed;
+        }
+        Ok(())
+    }
+
+    async fn leave_group(&self, app: &App, roster: &Roster, user: &User) -> Result<Draft, Failure> {
+        let (gid, group_name) = (roster.id, &*roster.name);
+        let event =
+            |happened, new_owner| GroupEvent { app, gid, group_name, happened, from: None, to: vec![user], new_owner }.payload();
+        let left = vec![user.uid];
+        if roster.owner != user.uid {
+            return Ok(Draft { left, payload: event(Happened::Removed, None), ..Draft::default() });
+        }
+        Ok(match self.successor(app, roster, user).await? {
+            Some(heir) => {
+                let payload = event(Happened::Removed, Some(&*heir));
+                Draft { left, changed: vec![(heir.uid, Role::Owner)], payload, ..Draft::default() }
+            }
+            None => Draft { left, dissolved: true, payload: event(Happened::Dissolved, None), ..Draft::default() },
+        })
+    }
+
+    /// The earliest other member who is not deleted himself.
+    async fn successor(&self, app: &App, roster: &Roster, leaving: &User) -> Result<Option<Arc<User>>, Failure> {
+        let mut start = 0;
+        loop {
+            let rows = self.store.members(roster.id, start, SUCCESSORS).await.map_err(convert::store)?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            start += u64::from(SUCCESSORS);
+            let others = rows.into_iter().filter(|member| member.uid != leaving.uid).collect();
+            if let Some((_, heir)) = self.with_users(app.id, others).await?.into_iter().next() {
+                return Ok(Some(heir));
+            }
+        }
+    }
+
+    /// Hands over what a roster has waiting, unless a call is at it: that call hands over everything.
+    pub(crate) async fn retry_hand_over(&self, id: u64) -> bool {
+        let Ok(_guard) = self.locks.lock(Key::Roster(id), self.patience()).await else { return false };
+        self.hand_over(id).await.is_ok()
+    }
+
+    /// Tells the router again of pairs that changed.
+    pub(crate) async fn retry_relations(&self, uid: Uid, peers: Vec<Uid>) -> bool {
+        let Ok(_guard) = self.locks.lock(Key::Relations(uid.0), self.patience()).await else { return false };
+        match self.tell_relations(uid, peers).await {
+            Ok(()) => true,
+            // The chat or its users are unknown there: nobody decides by an old relation.
+            Err(failure) => !failure.why().is_retryable() && failure.why() != Reason::Internal,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Groups.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mynah_ports::directory_store::{App, Roster, RosterKind, User};
+use mynah_proto::{Failure, directory as wire};
+use mynah_types::{ConversationKey, Reason, Role, Uid};
+
+use crate::events::{GroupEvent, Happened};
+use crate::membership::{Draft, Wanted};
+use crate::{Inner, convert, validate};
+
+const GROUP: RosterKind = RosterKind::Group;
+
+impl Inner {
+    pub(crate) async fn create_group(&self, request: wire::CreateGroupRequest) -> Result<wire::Group, Failure> {
+        let app = self.app(request.app_id).await?;
+        let name = validate::roster_name(request.name)?;
+        let desc = validate::at_most("desc", request.desc, 250)?;
+        let avatar = validate::at_most("avatar", request.avatar, 1024)?;
+        let flag = validate::group_flag(request.flag)?;
+        let (owner, members) = self.founders(&app, &request.owner, &request.members, validate::NAMES.max(limit(&app))).await?;
+        let wanted = Wanted { kind: GROUP, owner: Arc::clone(&owner), members, name, desc, avatar, flag };
+        let roster = self.make_roster(&app, wanted).await?;
+        Ok(convert::group(&app, &roster, Some(&owner)))
+    }
+
+    /// The owner and the other members of something new. All are named in a body.
+    pub(crate) async fn founders(
+        &self,
+        app: &App,
+        owner: &str,
+        members: &[String],
+        most: usize,
+    ) -> Result<(Arc<User>, Vec<Arc<User>>), Failure> {
+        let owner = self.users_named(app.id, "owner_username", &[owner.to_owned()], 1).await?;
+        let owner = owner.into_iter().next().ok_or_else(convert::no_user)?;
+        let mut others = match members {
+            [] => Vec::new(),
+            names => self.users_named(app.id, "members_username", names, most).await?,
+        };
+        others.retain(|user| user.uid != owner.uid);
+        Ok((owner, others))
+    }
+
+    pub(crate) async fn get_group(&self, request: wire::GroupRequest) -> Result<wire::Group, Failure> {
+        let app = self.app(request.app_id).await?;
+        let roster = self.roster(app.id, GROUP, request.gid).await?;
+        let owner = self.known_uids(app.id, &[roster.owner]).await?.remove(&roster.owner);
+        Ok(convert::group(&app, &roster, owner.as_deref()))
+    }
+
+    pub(crate) async fn list_groups(&self, request: wire::ListRequest) -> Result<wire::GroupPage, Failure> {
+        let app = self.app(request.app_id).await?;
+        let count = validate::page_count(request.count)?;
+        let page = self.store.list_rosters(app.id, GROUP, request.start, count).await;
+        let (total, rosters) = page.map_err(convert::store)?;
+        let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
+        let owners = self.known_uids(app.id, &owners).await?;
+        let groups = rosters.iter().map(|r| convert::group(&app, r, owners.get(&r.owner).map(Arc::as_ref)));
+        Ok(wire::GroupPage { total, groups: groups.collect() })
+    }
+
+    pub(crate) async fn delete_group(&self, request: wire::GroupRequest) -> Result<wire::Done, Failure> {
+        let app = self.app(request.app_id).await?;
+        let (_guard, roster) = self.locked(app.id, GROUP, request.gid).await?;
+        if !roster.dissolved {
+            let payload = event(&app, &roster, Happened::Dissolved, Vec::new());
+            self.commit(&app, &roster, Draft { dissolved: true, payload, ..Draft::default() }).await?;
+        }
+        self.hand_over(roster.id).await?;
+        Ok(wire::Done {})
+    }
+
+    pub(crate) async fn change_members(&self, request: wire::ChangeMembersRequest) -> Result<wire::Done, Failure> {
+        let app = self.app(request.app_id).await?;
+        self.roster(app.id, GROUP, request.id).await?;
+        let (add, remove) = self.named_changes(&app, &request, validate::NAMES).await?;
+        let (_guard, mut roster) = self.locked(app.id, GROUP, request.id).await?;
+        if roster.dissolved {
+            return Err(convert::no_roster(GROUP));
+        }
+        if remove.iter().any(|user| user.uid == roster.owner) {
+            return Err(Failure::invalid("remove", "must not name the owner"));
+        }
+        let seen = self.unconfirmed(&roster).await?;
+        let members = self.member_set(roster.id, &add).await?;
+        // Whom a change that is not confirmed added: this is the repeat of that call.
+        if let Some(already) = add.iter().find(|u| members.contains(&u.uid) && !seen.joined.contains(&u.uid)) {
+            return Err(Failure::new(Reason::AlreadyMember, format!("{} is a member already", already.username)));
+        }
+        let fresh: Vec<&User> = add.iter().filter(|user| !members.contains(&user.uid)).map(Arc::as_ref).collect();
+        if !fresh.is_empty() {
+            let joined = fresh.iter().map(|user| (user.uid, Role::Member)).collect();
+            let payload = event(&app, &roster, Happened::Added, fresh);
+            roster = self.commit(&app, &roster, Draft { joined, payload, ..Draft::default() }).await?;
+        }
+        let removed = self.remove_members(&app, &roster, &remove, &seen.left).await;
+        // The adds stay, whatever became of the removals.
+        self.hand_over(roster.id).await?;
+        removed?;
+        Ok(wire::Done {})
+    }
+
+    async fn remove_members(
+        &self,
+        app: &App,
+        roster: &Roster,
+        remove: &[Arc<User>],
+        left: &std::collections::HashSet<Uid>,
+    ) -> Result<(), Failure> {
+        let members = self.member_set(roster.id, remove).await?;
+        if let Some(stranger) = remove.iter().find(|u| !members.contains(&u.uid) && !left.contains(&u.uid)) {
+            return Err(Failure::new(Reason::NotMember, format!("{} is no member", stranger.username)));
+        }
+        let going: Vec<&User> = remove.iter().filter(|user| members.contains(&user.uid)).map(Arc::as_ref).collect();
+        if going.is_empty() {
+            return Ok(());
+        }
+        let left = going.iter().map(|user| user.uid).collect();
+        let payload = event(app, roster, Happened::Removed, going);
+        self.commit(app, roster, Draft { left, payload, ..Draft::default() }).await.map(drop)
+    }
+
+    /// The users that a change of members names, checked before anything is done.
+    pub(crate) async fn named_changes(
+        &self,
+        app: &App,
+        request: &wire::ChangeMembersRequest,
+        most: usize,
+    ) -> Result<(Vec<Arc<User>>, Vec<Arc<User>>), Failure> {
+        if request.add.is_empty() && request.remove.is_empty() {
+            return Err(Failure::invalid("add", "must name at least one user"));
+        }
+        let add = match &*request.add {
+            [] => Vec::new(),
+            names => self.users_named(app.id, "add", names, most).await?,
+        };
+        let remove = match &*request.remove {
+            [] => Vec::new(),
+            names => self.users_named(app.id, "remove", names, most).await?,
+        };
+        Ok((add, remove))
+    }
+
+    pub(crate) async fn members(&self, request: wire::GroupRequest) -> Result<wire::MemberList, Failure> {
+        let app = self.app(request.app_id).await?;
+        let roster = self.roster(app.id, GROUP, request.gid).await?;
+        let rows = self.store.members(roster.id, 0, u32::MAX).await.map_err(convert::store)?;
+        let members = self.with_users(app.id, rows).await?;
+        let members = members.iter().map(|(member, user)| convert::group_member(&app, member, user));
+        Ok(wire::MemberList { members: members.collect() })
+    }
+
+    pub(crate) async fn groups_of(&self, request: wire::GetUserRequest) -> Result<wire::GroupList, Failure> {
+        let app = self.app(request.app_id).await?;
+        let user = self.user_of(&app, &request).await?;
+        let rosters = self.store.rosters_of(user.uid, GROUP).await.map_err(convert::store)?;
+        let owners: Vec<Uid> = rosters.iter().map(|(roster, _)| roster.owner).collect();
+        let owners = self.known_uids(app.id, &owners).await?;
+        let groups = rosters.iter().map(|(roster, member)| wire::Group {
+            member_since_version: member.since_version,
+            ..convert::group(&app, roster, owners.get(&roster.owner).map(Arc::as_ref))
+        });
+        Ok(wire::GroupList { groups: groups.collect() })
+    }
+
+    /// For the router's actors. No lock is taken: an actor may load while a hand-over waits for it.
+    pub(crate) async fn changes(&self, request: wire::ChangesRequest) -> Result<wire::ChangesReply, Failure> {
+        let no_key = || Failure::invalid("conv_id", "must name a group or a chatroom");
+        let (kind, id) = match request.conv_id.parse::<ConversationKey>() {
+            Ok(ConversationKey::Group(id)) => (RosterKind::Group, id),
+            Ok(ConversationKey::Room(id)) => (RosterKind::Room, id),
+            Ok(ConversationKey::Single(..) | ConversationKey::Feed(_)) | Err(_) => return Err(no_key()),
+        };
+        let roster = self.store.roster(id).await.map_err(convert::store)?.filter(|roster| roster.kind == kind);
+        let roster = roster.ok_or_else(|| convert::no_roster(kind))?;
+        let all = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+        let changes = self.store.changes(id, request.after_version, all).await.map_err(convert::store)?;
+        // Read after the roster: a change committed in between is among them.
+        let version = changes.last().map_or(roster.version, |change| change.version.max(roster.version));
+        Ok(wire::ChangesReply { changes: changes.into_iter().map(convert::change).collect(), version })
+    }
+}
+
+fn limit(app: &App) -> usize {
+    usize::try_from(app.rules.max_group_members).unwrap_or(usize::MAX)
+}
+
+/// The payload of an event that the system tells.
+pub(crate) fn event(app: &App, roster: &Roster, happened: Happened, to: Vec<&User>) -> Bytes {
+    GroupEvent { app, gid: roster.id, group_name: &roster.name, happened, from: None, to, new_owner: None }.payload()
+}
+
+/// The payload of a new group's first event.
+pub(crate) fn created(app: &App, gid: u64, name: &str, owner: &User, members: &[Arc<User>]) -> Bytes {
+    let to = members.iter().map(Arc::as_ref).collect();
+    let from = Some(owner);
+    GroupEvent { app, gid, group_name: name, happened: Happened::Created, from, to, new_owner: None }.payload()
+}

@@ -1,0 +1,65 @@
+//! Blacklists, and the word to the router that a pair changed.
+
+use mynah_proto::router::RelationChangedRequest;
+use mynah_proto::{Failure, directory as wire};
+use mynah_types::{Reason, Uid};
+
+use crate::locks::Key;
+use crate::{Inner, convert, validate};
+
+impl Inner {
+    pub(crate) async fn change_blacklist(&self, request: wire::ChangeBlacklistRequest) -> Result<wire::Done, Failure> {
+        let app = self.app(request.app_id).await?;
+        if request.add.is_empty() && request.remove.is_empty() {
+            return Err(Failure::invalid("add", "must name at least one user"));
+        }
+        let named = async |field, names: &[String]| match names {
+            [] => Ok(Vec::new()),
+            names => self.users_named(app.id, field, names, validate::NAMES).await,
+        };
+        let user = self.user_named(app.id, &request.username).await?;
+        let (add, remove) = (named("add", &request.add).await?, named("remove", &request.remove).await?);
+        if add.iter().any(|other| other.uid == user.uid) {
+            return Err(Failure::invalid("add", "must not name the user himself"));
+        }
+        if let Some(admin) = add.iter().find(|other| other.admin) {
+            return Err(Failure::new(Reason::AdminBlacklisted, format!("{} is an admin", admin.username)));
+        }
+        let uids =
+            |users: Vec<std::sync::Arc<mynah_ports::directory_store::User>>| users.iter().map(|u| u.uid).collect::<Vec<_>>();
+        let (add, remove) = (uids(add), uids(remove));
+        let _lock = self.locks.lock(Key::Relations(user.uid.0), self.settings.handover_deadline).await?;
+        self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms()).await.map_err(convert::store)?;
+        self.tell_relations(user.uid, [add, remove].concat()).await?;
+        Ok(wire::Done {})
+    }
+
+    /// Tells the router that pairs changed, and forgets the note of it. The caller holds the user's lock.
+    pub(crate) async fn tell_relations(&self, uid: Uid, peers: Vec<Uid>) -> Result<(), Failure> {
+        let request = RelationChangedRequest { uid: uid.0, peer_uids: peers.iter().map(|peer| peer.0).collect() };
+        let told = tokio::time::timeout(self.settings.handover_deadline, self.router.relation_changed(request)).await;
+        if let Err(failure) = self.handed_over(told) {
+            tracing::warn!(%uid, error = %failure, "the router was not told of a blacklist: the outbox goes on");
+            return Err(failure);
+        }
+        self.store.finish_relations(uid, &peers).await.map_err(convert::store)
+    }
+
+    pub(crate) async fn blacklist(&self, request: wire::GetUserRequest) -> Result<wire::UserList, Failure> {
+        let app = self.app(request.app_id).await?;
+        let user = self.user_of(&app, &request).await?;
+        let users = self.store.blacklist(user.uid).await.map_err(convert::store)?;
+        let own = users.iter().filter(|other| other.app == app.id);
+        Ok(wire::UserList { users: own.map(|other| convert::user(&app, other)).collect() })
+    }
+
+    pub(crate) async fn pair_rights(&self, request: wire::PairRightsRequest) -> Result<wire::PairRightsReply, Failure> {
+        let rights = self.store.pair_rights(Uid(request.a), Uid(request.b)).await.map_err(convert::store)?;
+        Ok(wire::PairRightsReply {
+            a_blocks_b: rights.a_blocks_b,
+            b_blocks_a: rights.b_blocks_a,
+            a_exists: rights.a_exists,
+            b_exists: rights.b_exists,
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Costs, lifetimes and bounds of the service.
+
+use std::time::Duration;
+
+/// What can be set. The defaults serve; tests set their own.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Memory of one password hash, in KiB.
+    pub argon2_memory_kib: u32,
+    /// Passes of one password hash.
+    pub argon2_iterations: u32,
+    /// Hashes that run at one time.
+    pub hashing_threads: usize,
+    /// Logins and password changes that may wait for a hash. Full: refused as overloaded.
+    pub hashing_queue: usize,
+    /// Registration calls that may be under way. Full: refused as overloaded.
+    pub registrations: usize,
+    /// A session ends when it was not used for so long, in milliseconds.
+    pub session_lifetime_ms: u64,
+    /// A session's last use is noted at most once in so many milliseconds.
+    pub session_touch_ms: u64,
+    /// A web signature is good for so long before and after its timestamp, in milliseconds.
+    pub signature_validity_ms: u64,
+    /// Web signatures that are remembered against replay. Full: refused as overloaded.
+    pub signatures_remembered: usize,
+    /// How long a call waits for the router or the gateways, and for another call on the same group.
+    pub handover_deadline: Duration,
+    /// The outbox waits so long after a failure, doubling up to [`Settings::outbox_backoff_max`].
+    pub outbox_backoff_min: Duration,
+    /// See [`Settings::outbox_backoff_min`].
+    pub outbox_backoff_max: Duration,
+    /// The outbox looks at the store so often when nothing wakes it.
+    pub outbox_poll: Duration,
+    /// How often apps are looked at for one that was disabled.
+    pub app_poll: Duration,
+    /// An app is read again after so long.
+    pub app_cache: Duration,
+    /// Users kept in memory.
+    pub cached_users: usize,
+    /// Groups and chatrooms kept in memory.
+    pub cached_rosters: usize,
+}
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            argon2_memory_kib: 19_456,
+            argon2_iterations: 2,
+            hashing_threads: (cores / 2).max(1),
+            hashing_queue: 256,
+            registrations: 32,
+            session_lifetime_ms: 30 * 24 * HOUR_MS,
+            session_touch_ms: HOUR_MS,
+            signature_validity_ms: 10 * 60 * 1000,
+            signatures_remembered: 100_000,
+            handover_deadline: Duration::from_secs(3),
+            outbox_backoff_min: Duration::from_millis(100),
+            outbox_backoff_max: Duration::from_secs(10),
+            outbox_poll: Duration::from_secs(5),
+            app_poll: Duration::from_millis(400),
+            app_cache: Duration::from_millis(400),
+            cached_users: 100_000,
+            cached_rosters: 20_000,
+        }
+    }
+}

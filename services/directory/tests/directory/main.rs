@@ -1,0 +1,22 @@
+//! The service over SQLite in a temporary folder, with fakes of the router's and the gateway's traits.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "tests: what should not be fails them"
+)]
+
+mod apps;
+mod deletion;
+mod groups;
+mod handover;
+mod isolation;
+mod operator;
+mod relations;
+mod rooms;
+mod sessions;
+mod support;
+mod users;

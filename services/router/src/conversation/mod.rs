@@ -1,0 +1,10 @@
+//! Conversation actors: the shell around the domain's machine, the registry that keeps one per conversation, and its reads.
+
+mod actor;
+mod loader;
+mod registry;
+mod slot;
+
+pub(crate) use actor::Shared;
+pub(crate) use registry::Registry;
+pub(crate) use slot::InFlight;

@@ -1,0 +1,108 @@
+//! One actor per conversation: found, started, left.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use actix::dev::channel::channel;
+use actix::prelude::SendError;
+use actix::{Addr, ArbiterHandle, Context};
+use mynah_domain::conversation::{Answer, Command};
+use mynah_types::{ConversationKey, Reason};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::actor::{ConversationActor, Reply, Shared, Submit};
+use super::slot::Slot;
+
+/// Locks of the registry: a conversation's shard picks one.
+const STRIPES: usize = 64;
+/// Successors that a command may be sent on to.
+const MOST_SUCCESSORS: usize = 32;
+
+type Actors = HashMap<ConversationKey, (Addr<ConversationActor>, Arc<Slot>)>;
+
+/// The actors that live in this process.
+pub(crate) struct Registry {
+    stripes: Vec<Mutex<Actors>>,
+    arbiters: Vec<ArbiterHandle>,
+    shared: Arc<Shared>,
+}
+
+impl Registry {
+    pub(crate) fn new(arbiters: Vec<ArbiterHandle>, shared: Arc<Shared>) -> Self {
+        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
+        Self { stripes, arbiters, shared }
+    }
+
+    /// Has a command decided by the conversation's actor, which is started if need be. Commands of one caller keep their order
+    /// if he waits for each answer.
+    ///
+    /// A dropped future leaves the command running.
+    pub(crate) async fn submit(self: &Arc<Self>, key: ConversationKey, command: Command) -> Result<Answer, Reason> {
+        let mut command = command;
+        for _ in 0..MOST_SUCCESSORS {
+            let (addr, slot) = self.actor(key).ok_or(Reason::Unavailable)?;
+            let (reply, answer) = oneshot::channel();
+            match addr.try_send(Submit { command, reply }) {
+                Ok(()) => match answer.await {
+                    Ok(Reply::Answer(answer)) => return Ok(answer),
+                    Ok(Reply::Full) => return Err(Reason::Overloaded),
+                    Ok(Reply::Leaving(back)) => command = back,
+                    // The actor died with it: it may have been written.
+                    Err(_) => return Err(Reason::Timeout),
+                },
+                Err(SendError::Full(_)) => return Err(Reason::Overloaded),
+                Err(SendError::Closed(back)) => {
+                    command = back.command;
+                    slot.drained().await;
+                    self.leave(key, &slot);
+                }
+            }
+        }
+        Err(Reason::Unavailable)
+    }
+
+    /// Whether the conversation has an actor now.
+    pub(crate) fn is_live(&self, key: ConversationKey) -> bool {
+        self.stripe(key).is_some_and(|actors| actors.lock().contains_key(&key))
+    }
+
+    /// Frees the conversation's place, if it is still this actor's.
+    pub(crate) fn leave(&self, key: ConversationKey, slot: &Arc<Slot>) {
+        if let Some(actors) = self.stripe(key)
+            && let Entry::Occupied(entry) = actors.lock().entry(key)
+            && Arc::ptr_eq(&entry.get().1, slot)
+        {
+            entry.remove();
+        }
+    }
+
+    fn stripe(&self, key: ConversationKey) -> Option<&Mutex<Actors>> {
+        self.stripes.get(usize::from(key.shard().0) % STRIPES)
+    }
+
+    fn actor(self: &Arc<Self>, key: ConversationKey) -> Option<(Addr<ConversationActor>, Arc<Slot>)> {
+        let mut actors = self.stripe(key)?.lock();
+        if let Some((addr, slot)) = actors.get(&key) {
+            return Some((addr.clone(), Arc::clone(slot)));
+        }
+        let slot = Arc::new(Slot::default());
+        let addr = self.start(key, &slot)?;
+        actors.insert(key, (addr.clone(), Arc::clone(&slot)));
+        Some((addr, slot))
+    }
+
+    /// Starts the actor on the arbiter of its shard, with its mailbox bounded from the first message on.
+    fn start(self: &Arc<Self>, key: ConversationKey, slot: &Arc<Slot>) -> Option<Addr<ConversationActor>> {
+        let arbiter = self.arbiters.get(usize::from(key.shard().0) % self.arbiters.len().max(1))?;
+        let (sender, receiver) = channel(self.shared.settings.mailbox);
+        let actor = ConversationActor::new(key, Arc::clone(&self.shared), Arc::clone(self), Arc::clone(slot));
+        // A stopped arbiter drops the receiver: the caller finds the address closed.
+        _ = arbiter.spawn_fn(move || {
+            let context = Context::with_receiver(receiver).into_future(actor);
+            actix::spawn(context);
+        });
+        Some(Addr::new(sender))
+    }
+}

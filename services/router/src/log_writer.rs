@@ -1,0 +1,141 @@
+//! Group commit: what many actors want to append becomes one durable batch, with no artificial delay.
+//!
+//! Whatever gathered while the last commit ran is the next batch; one commit is in flight at a time.
+
+use std::sync::Arc;
+
+use mynah_domain::writer::{Batch, Composer};
+use mynah_ports::MessageLog;
+use mynah_types::{Appended, ConversationAppend, MsgId, ShardId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::conversation::InFlight;
+use crate::delivery::Progress;
+
+/// How an append ended, for its actor.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Durable; the ids of its entries in order.
+    Done(Vec<MsgId>),
+    /// Not written: load and decide again.
+    HeadMoved,
+    /// Perhaps written; the shard was claimed again since: load and decide again.
+    Unknown,
+    /// Not written: the shard is another's now.
+    NotOwner,
+}
+
+pub(crate) struct Request {
+    append: ConversationAppend,
+    done: oneshot::Sender<Written>,
+    /// Holds the conversation's slot until the append has an outcome, even if the actor is gone (interleavings item 1).
+    _in_flight: InFlight,
+}
+
+/// Hands appends to the writer. A full queue makes the actor wait.
+#[derive(Clone)]
+pub(crate) struct LogWriter(mpsc::Sender<Request>);
+
+impl LogWriter {
+    pub(crate) fn start(
+        log: Arc<dyn MessageLog>,
+        composer: Composer,
+        progress: Arc<Progress>,
+        queue: usize,
+        most: usize,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel(queue);
+        tokio::spawn(Writer { log, composer, progress, most }.run(receiver));
+        Self(sender)
+    }
+
+    /// Appends, however long it takes. `Unknown` if the writer is gone.
+    pub(crate) async fn append(&self, append: ConversationAppend, in_flight: InFlight) -> Written {
+        let (done, outcome) = oneshot::channel();
+        let request = Request { append, done, _in_flight: in_flight };
+        if self.0.send(request).await.is_err() {
+            return Written::NotOwner;
+        }
+        outcome.await.unwrap_or(Written::Unknown)
+    }
+}
+
+struct Writer {
+    log: Arc<dyn MessageLog>,
+    composer: Composer,
+    progress: Arc<Progress>,
+    most: usize,
+}
+
+impl Writer {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut gathered = Vec::new();
+        // One entry a request is the common case; a request of many makes a batch a little larger than the setting.
+        while requests.recv_many(&mut gathered, self.most).await > 0 {
+            self.commit(std::mem::take(&mut gathered)).await;
+        }
+    }
+
+    async fn commit(&mut self, requests: Vec<Request>) {
+        let progress = Arc::clone(&self.progress);
+        let split = requests.into_iter().map(|r| (r.append, (r.done, r._in_flight)));
+        let Batch { shards, tickets, not_owned } = self.composer.compose(split, |shard| progress.to_store(shard));
+        for (done, _) in not_owned {
+            answer(done, Written::NotOwner);
+        }
+        if shards.is_empty() {
+            return;
+        }
+        let entries: usize = shards.iter().flat_map(|s| &s.conversations).map(|c| c.entries.len()).sum();
+        metrics::histogram!("mynah_log_batch_entries").record(u32::try_from(entries).unwrap_or(u32::MAX));
+        let ids: Vec<ShardId> = shards.iter().map(|s| s.shard).collect();
+        let started = std::time::Instant::now();
+        let outcomes = self.log.append(shards).await;
+        metrics::histogram!("mynah_log_commit_seconds").record(started.elapsed().as_secs_f64());
+        let lost: Vec<ShardId> = ids
+            .into_iter()
+            .zip(&outcomes)
+            .filter(|(_, of_shard)| of_shard.contains(&Appended::Unknown))
+            .map(|(shard, _)| shard)
+            .collect();
+        if !lost.is_empty() {
+            self.claim_again(&lost).await;
+        }
+        for ((done, in_flight), ids, outcome) in tickets
+            .into_iter()
+            .zip(outcomes)
+            .flat_map(|(tickets, outcomes)| tickets.into_iter().zip(outcomes))
+            .map(|((ticket, ids), outcome)| (ticket, ids, outcome))
+        {
+            let written = match outcome {
+                Appended::Done => {
+                    // Before any actor hears of it: completions of a shard must find every earlier id issued.
+                    self.progress.issued(&ids);
+                    Written::Done(ids)
+                }
+                Appended::HeadMoved => Written::HeadMoved,
+                Appended::Fenced => Written::NotOwner,
+                Appended::Unknown => Written::Unknown,
+            };
+            drop(in_flight);
+            answer(done, written);
+        }
+    }
+
+    /// Waits the old append out by taking the shards anew: what it wrote is visible to the loads that follow.
+    async fn claim_again(&mut self, shards: &[ShardId]) {
+        metrics::counter!("mynah_log_unknown_appends_total").increment(1);
+        match self.log.claim(shards).await {
+            Ok(claims) => self.composer.claimed(&claims),
+            Err(error) => {
+                tracing::error!(%error, "the log cannot be claimed again after an append of unknown outcome");
+                shards.iter().for_each(|shard| self.composer.released(*shard));
+            }
+        }
+    }
+}
+
+fn answer(done: oneshot::Sender<Written>, written: Written) {
+    // An actor that is gone asked for it; its successor loads what was written.
+    _ = done.send(written);
+}

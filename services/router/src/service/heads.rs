@@ -1,0 +1,125 @@
+//! Where conversations stand for one viewer.
+
+use mynah_ports::message_log::{Logged, Span};
+use mynah_proto::Failure;
+use mynah_proto::router::{HeadInfo, HeadsReply, HeadsRequest, LocateReply, LocateRequest, SingleChatsReply, SingleChatsRequest};
+use mynah_types::{ConversationKey, ConversationKind, Membership, MsgId, Reason, Seq, Tail, Uid};
+
+use super::unreadable;
+use crate::convert;
+use crate::start::Router;
+use crate::visibility::{self, View};
+
+/// Conversations of one call.
+const MOST: usize = 500;
+
+pub(super) async fn heads(router: &Router, request: HeadsRequest) -> Result<HeadsReply, Failure> {
+    if request.conv_ids.len() > MOST {
+        return Err(Failure::invalid("conv_ids", "at most 500"));
+    }
+    // Ids that name nothing are left out, as those of others are.
+    let keys: Vec<ConversationKey> = request.conv_ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let tails = router.shared.log.heads(&keys).await.map_err(unreadable)?;
+    let mut heads = Vec::with_capacity(keys.len());
+    for (key, tail) in keys.into_iter().zip(tails) {
+        heads.extend(of_tail(router, Uid(request.uid), key, &tail, request.with_last).await?);
+    }
+    Ok(HeadsReply { heads })
+}
+
+/// One head; none if the viewer may not see the conversation.
+pub(super) async fn head(router: &Router, uid: Uid, key: ConversationKey, with_last: bool) -> Result<Option<HeadInfo>, Failure> {
+    let tails = router.shared.log.heads(&[key]).await.map_err(unreadable)?;
+    match tails.first() {
+        Some(tail) => of_tail(router, uid, key, tail, with_last).await,
+        None => Ok(None),
+    }
+}
+
+/// The viewer's membership row, where the kind of conversation has them.
+pub(super) async fn member(router: &Router, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Failure> {
+    match key.kind() {
+        ConversationKind::Group | ConversationKind::Room => router.shared.log.member(key, uid).await.map_err(unreadable),
+        ConversationKind::Single | ConversationKind::Feed => Ok(None),
+    }
+}
+
+async fn of_tail(
+    router: &Router,
+    uid: Uid,
+    key: ConversationKey,
+    tail: &Tail,
+    with_last: bool,
+) -> Result<Option<HeadInfo>, Failure> {
+    let member = member(router, key, uid).await?;
+    let Some(view) = visibility::view(key, uid, tail.head_seq, member.as_ref()) else { return Ok(None) };
+    let position = router.shared.log.position(key, uid).await.map_err(unreadable)?;
+    let floor = visibility::read_floor(view, &position);
+    let last = if with_last || view.to != tail.head_seq { entry(router, key, view.to).await? } else { None };
+    let head_ms = if view.to == tail.head_seq { tail.head_ctime } else { last.as_ref().map_or(0, |l| l.entry.ctime) };
+    let mentioned = position.at_me_seq.max(tail.meta.at_all_seq);
+    Ok(Some(HeadInfo {
+        conv_id: key.to_string(),
+        head_seq: view.to,
+        head_ms,
+        min_seq: view.from,
+        read_seq: position.read_seq.max(position.own_seq),
+        unread: unread(router, key, view, floor, tail, last.as_ref()).await?,
+        at_me_seq: if mentioned > floor && mentioned <= view.to { mentioned } else { 0 },
+        last: last.filter(|_| with_last).map(|logged| convert::log_entry(key, logged)),
+    }))
+}
+
+/// Sum at the visible head, less the sum at the floor, less what was taken back in between.
+async fn unread(
+    router: &Router,
+    key: ConversationKey,
+    view: View,
+    floor: Seq,
+    tail: &Tail,
+    last: Option<&Logged>,
+) -> Result<u64, Failure> {
+    if floor >= view.to {
+        return Ok(0);
+    }
+    let at_head = if view.to == tail.head_seq { tail.cum_unread } else { last.map_or(0, |l| l.entry.cum_unread) };
+    let at_floor = entry(router, key, floor).await?.map_or(0, |l| l.entry.cum_unread);
+    let taken_back = router.shared.log.retracted_unread(key, floor).await.map_err(unreadable)?;
+    Ok(at_head.saturating_sub(at_floor).saturating_sub(taken_back))
+}
+
+pub(super) async fn entry(router: &Router, key: ConversationKey, seq: Seq) -> Result<Option<Logged>, Failure> {
+    if seq == 0 {
+        return Ok(None);
+    }
+    let span = Span { from: seq, to: seq, limit: 1, max_bytes: usize::MAX, newest: false };
+    Ok(router.shared.log.entries(key, span).await.map_err(unreadable)?.into_iter().next())
+}
+
+pub(super) async fn single_chats(router: &Router, request: SingleChatsRequest) -> Result<SingleChatsReply, Failure> {
+    let after = match request.after_conv_id.as_str() {
+        "" => None,
+        text => Some(convert::key(text)?),
+    };
+    let limit = usize::try_from(request.limit).unwrap_or(MOST).clamp(1, MOST);
+    let mut keys = router.shared.log.single_chats(Uid(request.uid), after, limit + 1).await.map_err(unreadable)?;
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    Ok(SingleChatsReply { conv_ids: keys.iter().map(ToString::to_string).collect(), more })
+}
+
+pub(super) async fn locate(router: &Router, request: LocateRequest) -> Result<LocateReply, Failure> {
+    let missing = || Failure::new(Reason::RetractNotFound, "no such message");
+    let location = router.shared.log.find_message(MsgId(request.msg_id)).await.map_err(unreadable)?.ok_or_else(missing)?;
+    let logged = entry(router, location.key, location.seq).await?.ok_or_else(missing)?;
+    if !matches!(logged.entry.kind, mynah_types::EntryKind::Message { .. }) {
+        return Err(missing());
+    }
+    Ok(LocateReply {
+        conv_id: location.key.to_string(),
+        seq: location.seq,
+        sender_uid: logged.entry.sender.0,
+        ctime_ms: logged.entry.ctime,
+        retracted: logged.retracted,
+    })
+}

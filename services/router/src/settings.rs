@@ -1,0 +1,44 @@
+//! Bounds and times of a router.
+
+use std::time::Duration;
+
+use mynah_domain::conversation::Limits;
+
+/// Settings of a router.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads that run actors; 0 = as many as cores.
+    pub arbiters: usize,
+    /// Messages that may wait in an actor's mailbox; beyond it a request is refused as overloaded.
+    pub mailbox: usize,
+    /// Bounds inside an actor.
+    pub limits: Limits,
+    /// An actor without work for this long is dropped.
+    pub passivate_after: Duration,
+    /// Appends that may wait for the log writer; beyond it actors wait, and their mailboxes fill.
+    pub writer_queue: usize,
+    /// Entries of one durable commit.
+    pub commit_entries: usize,
+    /// Entries that may wait for delivery, per lane.
+    pub delivery_queue: usize,
+    /// How often a shard's delivery progress is stored, at most.
+    pub progress_every: Duration,
+    /// How long a retryable failure asks the caller to wait.
+    pub retry_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            arbiters: 0,
+            mailbox: 512,
+            limits: Limits::default(),
+            passivate_after: Duration::from_secs(60),
+            writer_queue: 4096,
+            commit_entries: 4096,
+            delivery_queue: 8192,
+            progress_every: Duration::from_secs(1),
+            retry_after: Duration::from_millis(200),
+        }
+    }
+}

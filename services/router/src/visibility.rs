@@ -1,0 +1,61 @@
+//! What of a conversation one user may see: pure, from rows of the log.
+
+use mynah_types::{ConversationKey, Membership, Position, Seq, Uid};
+
+/// The part of a conversation that a viewer may see, both ends inclusive. Empty if `to < from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    /// First visible entry: the latest join, or the first of all.
+    pub(crate) from: Seq,
+    /// Last visible entry: the head, or the entry of his removal.
+    pub(crate) to: Seq,
+}
+
+/// The view of `uid`; none if the conversation is not one of his, or does not exist: the same for both.
+pub(crate) fn view(key: ConversationKey, uid: Uid, head: Seq, member: Option<&Membership>) -> Option<View> {
+    let all = Some(View { from: 1, to: head });
+    match key {
+        ConversationKey::Single(a, b) => all.filter(|_| head > 0 && (a == uid || b == uid)),
+        ConversationKey::Feed(owner) => all.filter(|_| owner == uid),
+        ConversationKey::Group(_) => member.map(|m| View { from: m.from_seq, to: m.until_seq.unwrap_or(head) }),
+        // Rooms are read from inside only, by history.
+        ConversationKey::Room(_) => None,
+    }
+}
+
+/// Everything up to this seq is read: by the user's word, by his own sending, or because it is none of his.
+pub(crate) fn read_floor(view: View, position: &Position) -> Seq {
+    position.read_seq.max(position.own_seq).max(position.deleted_to).max(view.from.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mynah_types::Role;
+
+    fn member(from_seq: Seq, until_seq: Option<Seq>) -> Membership {
+        Membership { from_version: 1, from_seq, until_seq, role: Role::Member, silenced: false }
+    }
+
+    #[test]
+    fn a_member_sees_from_his_join_to_his_removal() {
+        let key = ConversationKey::Group(10_000_001);
+        assert_eq!(view(key, Uid(1), 9, Some(&member(4, None))), Some(View { from: 4, to: 9 }));
+        assert_eq!(view(key, Uid(1), 9, Some(&member(4, Some(6)))), Some(View { from: 4, to: 6 }));
+        assert_eq!(view(key, Uid(1), 9, None), None);
+    }
+
+    #[test]
+    fn a_single_chat_is_its_two_users_alone() {
+        let key = ConversationKey::single(Uid(1), Uid(2));
+        assert_eq!(view(key, Uid(2), 3, None), Some(View { from: 1, to: 3 }));
+        assert_eq!(view(key, Uid(3), 3, None), None);
+        assert_eq!(view(key, Uid(1), 0, None), None);
+    }
+
+    #[test]
+    fn a_joiner_owes_nothing_of_before() {
+        let floor = read_floor(View { from: 100, to: 120 }, &Position::default());
+        assert_eq!(floor, 99);
+    }
+}
