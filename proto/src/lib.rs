@@ -3,7 +3,7 @@
 //! Owns every message type that leaves a process. A service's generated trait is its in-process interface as well: a client here
 //! calls an implementation directly, or over a channel (feature `channel`). It knows no business rule.
 
-#[allow(missing_docs, clippy::all, reason = "generated; the schemas are documented")]
+#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, clippy::too_many_lines, clippy::pedantic, reason = "generated; the schemas are documented")]
 #[rustfmt::skip]
 mod generated {
     pub mod mynah {

@@ -30,7 +30,8 @@ const RAW_JSON: [&str; 9] = [
 /// Messages with a oneof: their JSON is written by hand in `proto/src/json`.
 const HAND_WRITTEN: [&str; 3] = ["ClientFrame", "ServerFrame", "Entry"];
 
-fn root() -> PathBuf {
+/// The top of the tree.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -1,14 +1,16 @@
-//! The project's chores, in plain Rust: `cargo xtask codegen [--check]`.
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask codegen [--check]`.
 
 mod codegen;
+mod steps;
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["test"] => steps::test(),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
-        _ => Err("usage: cargo xtask codegen [--check]".into()),
+        _ => Err("usage: cargo xtask test | codegen [--check]".into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

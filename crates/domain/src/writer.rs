@@ -19,6 +19,9 @@ struct Owned {
     counter: u64,
 }
 
+/// Requests of one shard that go together.
+type Together<T> = (ShardAppend, Vec<(T, Vec<MsgId>)>);
+
 /// One durable commit, and which request each of its parts came from.
 #[derive(Debug)]
 pub struct Batch<T> {
@@ -55,7 +58,7 @@ impl Composer {
         requests: impl IntoIterator<Item = (ConversationAppend, T)>,
         progress: impl Fn(ShardId) -> Option<Progress>,
     ) -> Batch<T> {
-        let mut by_shard: BTreeMap<ShardId, (ShardAppend, Vec<(T, Vec<MsgId>)>)> = BTreeMap::new();
+        let mut by_shard: BTreeMap<ShardId, Together<T>> = BTreeMap::new();
         let mut not_owned = Vec::new();
         for (mut append, ticket) in requests {
             let shard = append.key.shard();

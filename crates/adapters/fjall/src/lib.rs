@@ -1,1 +1,15 @@
-//! (being built)
+//! The embedded message log: fjall, a log-structured store, one durable batch per append.
+//!
+//! It owns the layout on disk. It knows the port and the types, no service and no wire format.
+//!
+//! Layout: `entries` (conversation, seq), `messages` (shard, msg_id), `sends` (conversation, sender, cmid), and `rows` for everything
+//! small: see `keys`. A commit error leaves the outcome unknown and ends the instance: nothing is written after it, and
+//! [`FjallLog::failed`] tells the process.
+
+mod append;
+mod codec;
+mod keys;
+mod log;
+mod read;
+
+pub use log::{FjallLog, OpenError, Options};

@@ -1,0 +1,275 @@
+//! Opening, claiming, and the trait.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
+use mynah_types::{
+    Appended, Claim, Clock, Cmid, ConversationKey, Entry, FirstAnswer, Membership, MsgId, OwnerToken, Position, Progress, SHARDS,
+    Seq, ShardAppend, ShardId, SystemClock, Tail, Uid,
+};
+use parking_lot::Mutex;
+use prost::Message as _;
+use tokio::sync::Notify;
+
+use crate::{append, codec, keys, read};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Gives msg_id counters their floor, so that no id is given twice whatever happened to the files.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes of the block cache.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), cache_bytes: 32 << 20 }
+    }
+}
+
+/// Why a log does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The engine refuses: damage, a full disk, rights.
+    #[error("the message log in {path} does not open: {source}")]
+    Engine {
+        /// Its folder.
+        path: String,
+        /// What the engine says.
+        source: fjall::Error,
+    },
+    /// Written by another version, or with another number of shards.
+    #[error("the message log in {path} has {found}, this program needs {needed}")]
+    Format {
+        /// Its folder.
+        path: String,
+        /// What is there.
+        found: String,
+        /// What would be right.
+        needed: String,
+    },
+    /// Stored data contradicts itself.
+    #[error("the message log in {path} is damaged: {source}")]
+    Damaged {
+        /// Its folder.
+        path: String,
+        /// What does not read.
+        source: Error,
+    },
+}
+
+/// Ownership and heads, as the one writer sees them.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    pub(crate) tokens: HashMap<ShardId, (u64, OwnerToken, Progress)>,
+    pub(crate) counters: HashMap<ShardId, u64>,
+    /// Heads of conversations written lately; emptied when it grows large.
+    pub(crate) heads: HashMap<ConversationKey, Seq>,
+}
+
+pub(crate) struct Store {
+    pub(crate) db: Database,
+    pub(crate) entries: Keyspace,
+    pub(crate) messages: Keyspace,
+    pub(crate) sends: Keyspace,
+    pub(crate) rows: Keyspace,
+    /// Held by the writer for the whole of an append or a claim.
+    pub(crate) owners: Mutex<Owners>,
+    pub(crate) failed: AtomicBool,
+    pub(crate) failure: Notify,
+    clock: Arc<dyn Clock>,
+    log_epoch: String,
+}
+
+/// The embedded message log.
+#[derive(Clone)]
+pub struct FjallLog(pub(crate) Arc<Store>);
+
+impl FjallLog {
+    /// Opens the log in a folder, or creates it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing is repaired in silence.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+        let name = path.display().to_string();
+        let engine = |source| OpenError::Engine { path: name.clone(), source };
+        let db = Database::builder(path).cache_size(options.cache_bytes).worker_threads(1).open().map_err(engine)?;
+        let open = |keyspace: &str| db.keyspace(keyspace, KeyspaceCreateOptions::default).map_err(engine);
+        let (entries, messages, sends, rows) = (open("entries")?, open("messages")?, open("sends")?, open("rows")?);
+        let log_epoch = match rows.get(keys::FORMAT).map_err(engine)? {
+            Some(value) => check_format(&name, &value)?,
+            None => create(&db, &rows).map_err(engine)?,
+        };
+        let clock = Arc::clone(&options.clock);
+        let store = Store {
+            db,
+            entries,
+            messages,
+            sends,
+            rows,
+            owners: Mutex::default(),
+            failed: AtomicBool::new(false),
+            failure: Notify::new(),
+            clock,
+            log_epoch,
+        };
+        Ok(Self(Arc::new(store)))
+    }
+
+    /// Waits until a commit failed: its outcome is unknown and nothing is written any more, so the process should end.
+    pub async fn failed(&self) {
+        let failure = self.0.failure.notified();
+        if self.0.failed.load(Ordering::SeqCst) {
+            return;
+        }
+        failure.await;
+    }
+}
+
+fn create(db: &Database, rows: &Keyspace) -> Result<String, fjall::Error> {
+    let log_epoch = format!("{:016x}", random() as u64);
+    let format = codec::StoredFormat { version: FORMAT_VERSION, shards: SHARDS.into(), log_epoch: log_epoch.clone() };
+    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(rows, keys::FORMAT, format.encode_to_vec());
+    batch.commit()?;
+    Ok(log_epoch)
+}
+
+fn check_format(path: &str, value: &[u8]) -> Result<String, OpenError> {
+    let format: codec::StoredFormat = codec::decode(value).map_err(|source| OpenError::Damaged { path: path.into(), source })?;
+    if format.version != FORMAT_VERSION || format.shards != u32::from(SHARDS) {
+        return Err(OpenError::Format {
+            path: path.into(),
+            found: format!("format {} with {} shards", format.version, format.shards),
+            needed: format!("format {FORMAT_VERSION} with {SHARDS} shards"),
+        });
+    }
+    Ok(format.log_epoch)
+}
+
+/// A random number that no one can guess: the keys of the standard library's hasher come from the system.
+fn random() -> u128 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let half = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (u128::from(half()) << 64) | u128::from(half())
+}
+
+pub(crate) fn unavailable(error: fjall::Error) -> Error {
+    Error::Unavailable(error.to_string())
+}
+
+impl Store {
+    fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+        let mut owners = self.owners.lock();
+        if self.failed.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("an earlier commit failed".into()));
+        }
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        let mut claims = Vec::with_capacity(shards.len());
+        for shard in shards {
+            let stored: codec::StoredShard = match self.rows.get(keys::shard(*shard)).map_err(unavailable)? {
+                Some(value) => codec::decode(&value)?,
+                None => codec::StoredShard::default(),
+            };
+            let progress = Progress { delivered: MsgId(stored.delivered), published: MsgId(stored.published) };
+            let claim = Claim {
+                shard: *shard,
+                epoch: stored.epoch + 1,
+                token: OwnerToken(random()),
+                counter: read::last_counter(self, *shard)?.max(self.clock.now_ms()),
+                progress,
+            };
+            batch.insert(&self.rows, keys::shard(*shard), codec::store_shard(claim.epoch, claim.token, progress));
+            claims.push(claim);
+        }
+        batch.commit().map_err(|error| self.fail(&error))?;
+        for claim in &claims {
+            owners.tokens.insert(claim.shard, (claim.epoch, claim.token, claim.progress));
+            owners.counters.insert(claim.shard, claim.counter);
+        }
+        owners.heads.clear();
+        Ok(claims)
+    }
+
+    pub(crate) fn fail(&self, error: &fjall::Error) -> Error {
+        tracing::error!(%error, "a commit of the message log failed: its outcome is unknown, nothing more is written");
+        self.failed.store(true, Ordering::SeqCst);
+        self.failure.notify_waiters();
+        Error::Unavailable(error.to_string())
+    }
+}
+
+#[async_trait]
+impl MessageLog for FjallLog {
+    fn log_epoch(&self) -> String {
+        self.0.log_epoch.clone()
+    }
+
+    async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+        let (store, shards) = (Arc::clone(&self.0), shards.to_vec());
+        let claimed = tokio::task::spawn_blocking(move || store.claim(&shards)).await;
+        claimed.unwrap_or_else(|error| Err(Error::Unavailable(error.to_string())))
+    }
+
+    async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
+        let store = Arc::clone(&self.0);
+        let unknown: Vec<_> = batch.iter().map(|s| vec![Appended::Unknown; s.conversations.len()]).collect();
+        tokio::task::spawn_blocking(move || append::append(&store, batch)).await.unwrap_or(unknown)
+    }
+
+    async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {
+        read::load(&self.0, key, recent)
+    }
+
+    async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Tail>, Error> {
+        keys.iter().map(|key| read::load(&self.0, *key, 0)).collect()
+    }
+
+    async fn entries(&self, key: ConversationKey, span: Span) -> Result<Vec<Logged>, Error> {
+        read::entries(&self.0, key, span)
+    }
+
+    async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
+        let found = self.0.sends.get(keys::send(key, sender, cmid)).map_err(unavailable)?;
+        found.map(|value| codec::read_send(&value)).transpose()
+    }
+
+    async fn find_message(&self, id: MsgId) -> Result<Option<Location>, Error> {
+        let found = self.0.messages.get(keys::message(id)).map_err(unavailable)?;
+        let location = found.map(|value| codec::read_location(&value)).transpose()?;
+        Ok(location.map(|(key, seq)| Location { key, seq }))
+    }
+
+    async fn members(&self, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error> {
+        read::members(&self.0, key)
+    }
+
+    async fn member(&self, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Error> {
+        let found = self.0.rows.get(keys::member(key, uid)).map_err(unavailable)?;
+        found.map(|value| codec::read_member(&value)).transpose()
+    }
+
+    async fn position(&self, key: ConversationKey, uid: Uid) -> Result<Position, Error> {
+        read::position(&self.0, key, uid)
+    }
+
+    async fn retracted_unread(&self, key: ConversationKey, floor: Seq) -> Result<u64, Error> {
+        read::retracted_unread(&self.0, key, floor)
+    }
+
+    async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error> {
+        read::single_chats(&self.0, uid, after, limit)
+    }
+
+    async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
+        read::since(&self.0, shard, after, limit)
+    }
+}
