@@ -1,1 +1,173 @@
+//! The machine as its shell drives it.
 
+use bytes::Bytes;
+use mynah_types::{Cmid, ConversationKey, MsgId, Reason, Role, Seq, Tail, Uid};
+
+use super::*;
+
+const GROUP: ConversationKey = ConversationKey::Group(10_000_001);
+
+fn group(members: &[u64]) -> Machine<u32> {
+    let mut machine = Machine::new(GROUP, Limits::default());
+    machine.loaded(Loaded { directory_version: 1, changes: vec![change(1, members, &[])], ..Loaded::default() });
+    assert!(matches!(step(&mut machine, &[]), Step::Append(_)));
+    machine.appended(&[MsgId(256)]);
+    machine
+}
+
+fn change(version: u64, joined: &[u64], left: &[u64]) -> Change {
+    Change {
+        version,
+        joined: joined.iter().map(|uid| (Uid(*uid), Role::Member, false)).collect(),
+        left: left.iter().map(|uid| Uid(*uid)).collect(),
+        changed: Vec::new(),
+        dissolved: false,
+        payload: Bytes::from_static(b"event"),
+        actor: Uid(0),
+    }
+}
+
+fn send(sender: u64, cmid: &str, content_hash: u64) -> Command {
+    Command::Send(SendCommand {
+        sender: Uid(sender),
+        privileged: false,
+        in_room: false,
+        origin_conn: 0,
+        items: vec![SendItem {
+            cmid: Cmid::parse(cmid).unwrap(),
+            content_hash,
+            payload: Bytes::from_static(b"hi"),
+            no_offline: false,
+            unread_delta: 1,
+            mentions: Vec::new(),
+            mention_all: false,
+        }],
+    })
+}
+
+fn step(machine: &mut Machine<u32>, facts: &[Fact]) -> Step<u32> {
+    let lookups = machine.begin().unwrap();
+    machine.decide(1000, lookups, facts.to_vec())
+}
+
+fn only(answers: Vec<(u32, Answer)>) -> Result<Sent, Refusal> {
+    match answers.into_iter().next() {
+        Some((_, Answer::Sent(mut results))) => results.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sent(machine: &mut Machine<u32>, command: Command, id: u64) -> Sent {
+    machine.offer(command, 1).unwrap();
+    assert!(matches!(step(machine, &[]), Step::Append(_)));
+    only(machine.appended(&[MsgId(id)]).answers).unwrap()
+}
+
+#[test]
+fn commands_that_gather_become_one_append_with_gapless_seqs() {
+    let mut machine = group(&[1, 2]);
+    for (ticket, cmid) in ["a", "b", "c"].iter().enumerate() {
+        machine.offer(send(1, cmid, 7), u32::try_from(ticket).unwrap()).unwrap();
+    }
+    let Step::Append(append) = step(&mut machine, &[]) else { panic!("nothing to append") };
+    assert_eq!(append.expected_head, 1);
+    assert_eq!(append.entries.iter().map(|e| e.seq).collect::<Vec<Seq>>(), [2, 3, 4]);
+    assert!(machine.begin().is_none(), "one append at a time");
+    let done = machine.appended(&[MsgId(512), MsgId(768), MsgId(1024)]);
+    assert_eq!((done.answers.len(), done.deliver.len()), (3, 3));
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_even_after_the_sender_was_removed() {
+    let mut machine = group(&[1, 2]);
+    let first = sent(&mut machine, send(1, "a", 7), 512);
+    machine.offer(Command::Apply(vec![change(2, &[], &[1])]), 1).unwrap();
+    step(&mut machine, &[]);
+    machine.appended(&[MsgId(768)]);
+    machine.offer(send(1, "a", 7), 1).unwrap();
+    let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended twice") };
+    assert_eq!(only(answers), Ok(Sent { duplicate: true, ..first }));
+    machine.offer(send(1, "b", 7), 1).unwrap();
+    let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("a non-member sent") };
+    assert_eq!(only(answers), Err(Refusal::from(Reason::SenderNotMember)));
+}
+
+#[test]
+fn the_same_cmid_twice_in_one_batch_is_one_entry() {
+    let mut machine = group(&[1]);
+    machine.offer(send(1, "a", 7), 1).unwrap();
+    machine.offer(send(1, "a", 7), 2).unwrap();
+    machine.offer(send(1, "a", 8), 3).unwrap();
+    let Step::Append(append) = step(&mut machine, &[]) else { panic!("nothing to append") };
+    assert_eq!(append.entries.len(), 1);
+    let answers = machine.appended(&[MsgId(512)]).answers;
+    let results: Vec<_> = answers.into_iter().map(|answer| only(vec![answer])).collect();
+    assert_eq!(results[0].as_ref().map(|s| (s.seq, s.duplicate)), Ok((2, false)));
+    assert_eq!(results[1].as_ref().map(|s| (s.seq, s.msg_id, s.duplicate)), Ok((2, MsgId(512), true)));
+    let conflict = results[2].unwrap_err();
+    assert_eq!((conflict.reason, conflict.first.unwrap().msg_id), (Reason::CmidConflict, MsgId(512)));
+}
+
+#[test]
+fn a_cmid_that_the_window_does_not_cover_is_looked_up() {
+    let mut machine: Machine<u32> = Machine::new(GROUP, Limits { window: 1, ..Limits::default() });
+    let tail = Tail { head_seq: 50, recent_from: 50, ..Tail::default() };
+    let loaded = Loaded { tail, directory_version: 1, changes: vec![change(1, &[1], &[])], ..Loaded::default() };
+    machine.loaded(loaded);
+    step(&mut machine, &[]);
+    machine.appended(&[MsgId(256)]);
+    machine.offer(send(1, "old", 7), 1).unwrap();
+    let lookups = machine.begin().unwrap();
+    assert_eq!(lookups, [Lookup::Send { sender: Uid(1), cmid: Cmid::parse("old").unwrap() }]);
+    let first = mynah_types::FirstAnswer { seq: 3, msg_id: MsgId(9), ctime: 5, content_hash: 7 };
+    let Step::Ready(answers) = machine.decide(1000, lookups, vec![Fact::Send(Some(first))]) else { panic!("doubled") };
+    assert_eq!(only(answers), Ok(Sent { msg_id: MsgId(9), seq: 3, ctime: 5, duplicate: true }));
+}
+
+#[test]
+fn an_append_of_unknown_outcome_answers_as_a_duplicate_if_it_was_written() {
+    let mut machine = group(&[1]);
+    machine.offer(send(1, "a", 7), 1).unwrap();
+    step(&mut machine, &[]);
+    machine.failed();
+    assert!(machine.needs_load());
+    let first = mynah_types::FirstAnswer { seq: 2, msg_id: MsgId(512), ctime: 1000, content_hash: 7 };
+    let recent = vec![mynah_types::RecentSend { sender: Uid(1), cmid: Cmid::parse("a").unwrap(), first }];
+    let tail = Tail { head_seq: 2, recent, recent_from: 1, ..Tail::default() };
+    machine.loaded(Loaded { tail, directory_version: 1, ..Loaded::default() });
+    let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("written twice") };
+    assert_eq!(only(answers).map(|s| (s.seq, s.duplicate)), Ok((2, true)));
+}
+
+#[test]
+fn changes_apply_once_in_order_and_a_gap_is_filled_or_refused() {
+    let mut machine = group(&[1]);
+    machine.offer(Command::Apply(vec![change(3, &[3], &[])]), 1).unwrap();
+    let lookups = machine.begin().unwrap();
+    assert_eq!(lookups, [Lookup::Changes { after: 1 }]);
+    let missing = vec![change(2, &[2], &[]), change(3, &[3], &[])];
+    let Step::Append(append) = machine.decide(1000, lookups, vec![Fact::Changes(missing)]) else { panic!("nothing") };
+    assert_eq!(append.entries.iter().map(|e| e.member_version).collect::<Vec<_>>(), [2, 3]);
+    let done = machine.appended(&[MsgId(512), MsgId(768)]);
+    assert_eq!(done.answers, [(1, Answer::Applied(Ok(3)))]);
+    machine.offer(Command::Apply(vec![change(2, &[2], &[])]), 1).unwrap();
+    assert!(matches!(step(&mut machine, &[]), Step::Ready(_)), "an old change made an entry");
+}
+
+#[test]
+fn a_directory_older_than_the_log_decides_nothing() {
+    let mut machine: Machine<u32> = Machine::new(GROUP, Limits::default());
+    let mut tail = Tail { head_seq: 9, recent_from: 1, ..Tail::default() };
+    tail.meta.member_version = 4;
+    machine.loaded(Loaded { tail, directory_version: 3, ..Loaded::default() });
+    machine.offer(send(1, "a", 7), 1).unwrap();
+    let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended") };
+    assert_eq!(only(answers), Err(Refusal::from(Reason::Unavailable)));
+}
+
+#[test]
+fn a_full_queue_gives_the_command_back() {
+    let mut machine: Machine<u32> = Machine::new(GROUP, Limits { pending: 1, ..Limits::default() });
+    machine.offer(send(1, "a", 7), 1).unwrap();
+    assert!(machine.offer(send(1, "b", 7), 2).is_err());
+}
