@@ -1,5 +1,7 @@
 //! The router over the real message log: what is acknowledged is there after a restart, in order, once.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod directory;
 
 use std::path::Path;

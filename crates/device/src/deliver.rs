@@ -1,0 +1,119 @@
+//! The `Gateway` service: deliveries to local subscribers, and putting devices out.
+
+use std::sync::Arc;
+
+use mynah_proto::device::{Deliver, Kicked, KickedBy, ReadChanged, server_frame};
+use mynah_proto::gateway::gateway_server::Gateway;
+use mynah_proto::gateway::{
+    DeliverReply, DeliverRequest, KickReply, KickRequest, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
+    RefreshRequest,
+};
+use mynah_types::{ConversationKey, Uid};
+use tonic::{Request, Response, Status};
+
+use crate::devices::{Devices, Inner};
+use crate::entry::entry;
+use crate::errors;
+use crate::outbound::{Identity, Outbound, encode, push};
+
+/// Whether a kick is for this connection.
+pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
+    if kick.except_conn != 0 && kick.except_conn == conn {
+        return false;
+    }
+    if kick.app_id != 0 {
+        return who.app.0 == kick.app_id;
+    }
+    kick.uid == who.uid.0 && (kick.sessions.is_empty() || kick.sessions.contains(&who.session_id))
+}
+
+impl Inner {
+    /// Hands one record to its local subscribers: the frame is made once and shared.
+    async fn deliver(&self, record: Record) {
+        let Some(log) = record.entry else { return };
+        let Ok(key) = log.conv_id.parse::<ConversationKey>() else { return };
+        let audience = self.audience(key, &log).await;
+        if audience.is_empty() {
+            return;
+        }
+        let deliver = Deliver { entries: vec![entry(&log)] };
+        let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
+        let settings = &self.deps.settings;
+        for out in audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn) {
+            out.push(&frame, &log.conv_id, log.seq, settings.queue_frames, settings.queue_bytes);
+        }
+        metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
+    }
+
+    async fn audience(&self, key: ConversationKey, log: &mynah_proto::router::LogEntry) -> Vec<Arc<Outbound>> {
+        match key {
+            ConversationKey::Single(a, b) => {
+                let mut audience = self.hub.connections_of(a);
+                if b != a {
+                    audience.extend(self.hub.connections_of(b));
+                }
+                audience
+            }
+            ConversationKey::Feed(uid) => self.hub.connections_of(uid),
+            ConversationKey::Room(_) => self.hub.room_audience(key, log.seq),
+            ConversationKey::Group(_) => {
+                let (audience, begins) =
+                    self.hub.group_audience(key, log.member_version, &log.added_uids, &log.removed_uids, log.dissolved);
+                if begins && let Err(error) = self.deps.presence.join_audience(key, self.deps.gateway_id).await {
+                    tracing::warn!(%error, "the audience of a group was not joined");
+                }
+                audience
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Gateway for Devices {
+    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverReply>, Status> {
+        for record in request.into_inner().records {
+            self.0.deliver(record).await;
+        }
+        Ok(Response::new(DeliverReply {}))
+    }
+
+    async fn read_changed(&self, request: Request<ReadChangedRequest>) -> Result<Response<ReadChangedReply>, Status> {
+        let changed = request.into_inner();
+        let body = ReadChanged { conv_id: changed.conv_id, read_seq: changed.read_seq, unread: changed.unread };
+        if let Some(frame) = encode(&push(server_frame::Body::ReadChanged(body))) {
+            let others = self.0.hub.connections_of(Uid(changed.uid));
+            for out in others.into_iter().filter(|out| out.conn != changed.origin_conn) {
+                out.push_always(Arc::clone(&frame));
+            }
+        }
+        Ok(Response::new(ReadChangedReply {}))
+    }
+
+    async fn kick(&self, request: Request<KickRequest>) -> Result<Response<KickReply>, Status> {
+        let kick = request.into_inner();
+        // Noted before the look: a login that registers later finds it.
+        self.0.hub.note_kick(&kick);
+        let (event_type, extra, close) = errors::kicked(&kick.reason);
+        let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
+        let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
+        let frame = encode(&push(server_frame::Body::Kicked(body)));
+        let found = if kick.app_id == 0 { self.0.hub.connections_of(Uid(kick.uid)) } else { self.0.hub.all() };
+        let mut kicked = 0;
+        for out in found {
+            if out.identity().is_some_and(|who| concerns(&kick, &who, out.conn)) && !out.is_closing() {
+                if let Some(frame) = &frame {
+                    out.push_always(Arc::clone(frame));
+                }
+                out.close(close);
+                kicked += 1;
+            }
+        }
+        metrics::counter!("mynah_device_kicks_total").increment(u64::from(kicked));
+        Ok(Response::new(KickReply { kicked }))
+    }
+
+    async fn refresh(&self, _: Request<RefreshRequest>) -> Result<Response<RefreshReply>, Status> {
+        // Group changes come as records; nothing else of a user is kept here.
+        Ok(Response::new(RefreshReply {}))
+    }
+}

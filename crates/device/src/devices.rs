@@ -1,0 +1,134 @@
+//! The device side of a gateway: what is wired, and its endpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use http::{HeaderMap, StatusCode, header};
+use mynah_ports::Presence;
+use mynah_proto::device::{GoAway, server_frame};
+use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_types::{Clock, GatewayId};
+
+use crate::connection;
+use crate::errors::Close;
+use crate::hub::Hub;
+use crate::outbound::{encode, push};
+use crate::settings::Settings;
+
+const SUBPROTOCOL: &str = "mynah.v1.json";
+
+/// What device connections work with.
+pub struct Deps {
+    /// Users, sessions, groups, rooms.
+    pub directory: DirectoryClient,
+    /// Messages and reads.
+    pub router: RouterClient,
+    /// Who is online.
+    pub presence: Arc<dyn Presence>,
+    /// This gateway, in this incarnation.
+    pub gateway_id: GatewayId,
+    /// Server time.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds and times.
+    pub settings: Settings,
+}
+
+pub(crate) struct Inner {
+    pub(crate) deps: Deps,
+    pub(crate) hub: Hub,
+    next_conn: AtomicU64,
+    open: AtomicUsize,
+}
+
+/// The device connections of a gateway; clones share them.
+#[derive(Clone)]
+pub struct Devices(pub(crate) Arc<Inner>);
+
+impl Devices {
+    /// No connections yet.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn: AtomicU64::new(1), open: AtomicUsize::new(0) }))
+    }
+
+    /// Serves `/v1/ws`.
+    pub fn routes(&self) -> Router {
+        Router::new().route("/v1/ws", any(upgrade)).with_state(self.clone())
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// Tells every device to reconnect elsewhere, spread over `spread_ms`, and closes.
+    pub fn drain(&self, spread_ms: u32) {
+        let goaway = GoAway { reason: "drain".into(), spread_ms, ..GoAway::default() };
+        let frame = encode(&push(server_frame::Body::Goaway(goaway)));
+        for out in self.0.hub.all() {
+            if let Some(frame) = &frame {
+                out.push_always(Arc::clone(frame));
+            }
+            out.close(Close::GOAWAY);
+        }
+    }
+}
+
+async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, ws: WebSocketUpgrade) -> Response {
+    let settings = &devices.0.deps.settings;
+    if !origin_allowed(&headers, &settings.origins) {
+        return (StatusCode::FORBIDDEN, "origin not allowed").into_response();
+    }
+    if devices.connections() >= settings.connections {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], "too many connections").into_response();
+    }
+    let inner = Arc::clone(&devices.0);
+    ws.protocols([SUBPROTOCOL])
+        .read_buffer_size(1024)
+        .write_buffer_size(4096)
+        .max_write_buffer_size(512 << 10)
+        .max_message_size(settings.ws_message)
+        .max_frame_size(settings.ws_message)
+        .on_upgrade(move |socket| async move {
+            inner.open.fetch_add(1, Ordering::Relaxed);
+            metrics::gauge!("mynah_device_connections").increment(1.0);
+            let conn = inner.next_conn.fetch_add(1, Ordering::Relaxed);
+            connection::run(Arc::clone(&inner), socket, conn).await;
+            metrics::gauge!("mynah_device_connections").decrement(1.0);
+            inner.open.fetch_sub(1, Ordering::Relaxed);
+        })
+}
+
+/// Browsers send an Origin: it must be of this host, or one of those set.
+fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(host));
+    own || allowed.iter().any(|a| a == "*" || a.eq_ignore_ascii_case(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_sites_page_may_not_connect() {
+        let headers = |origin: &'static str| {
+            HeaderMap::from_iter([
+                (header::ORIGIN, http::HeaderValue::from_static(origin)),
+                (header::HOST, http::HeaderValue::from_static("im.example:8080")),
+            ])
+        };
+        assert!(origin_allowed(&headers("http://im.example:8080"), &[]));
+        assert!(!origin_allowed(&headers("http://evil.example"), &[]));
+        assert!(origin_allowed(&headers("http://app.example"), &["http://app.example".into()]));
+        assert!(origin_allowed(&HeaderMap::new(), &[]));
+    }
+}

@@ -1,0 +1,23 @@
+//! Device connections: the WebSocket endpoint of a gateway, its sessions, and what is pushed to them.
+//!
+//! It owns connections, their queues and the index of who hears of which conversation here; it implements the `Gateway` service.
+//! It decides nothing about messages: rights and order are the router's, names and sessions the directory's.
+//!
+//! Reading order: [`Devices`], `connection` (the life of one), `login`, `sends`, `catch_up`, `rooms`, `hub` (who hears), `deliver`.
+
+mod calls;
+mod catch_up;
+mod connection;
+mod deliver;
+mod devices;
+mod entry;
+mod errors;
+mod hub;
+mod login;
+mod outbound;
+mod rooms;
+mod sends;
+mod settings;
+
+pub use devices::{Deps, Devices};
+pub use settings::Settings;

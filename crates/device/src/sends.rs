@@ -1,0 +1,250 @@
+//! Sends: resolved, checked, handed to the router in receive order; those to one conversation that come together go together.
+
+use mynah_proto::device::{Entry, Message, Party, Send, SendAck, ServerFrame, Target, client_frame, entry, server_frame};
+use mynah_proto::router::{SendItem, SendRequest, SendResult};
+use mynah_proto::{Failure, content_hash, directory};
+use mynah_types::{Cmid, ConversationKey, Reason, Uid};
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::connection::{Session, ok};
+use crate::errors;
+
+/// Users that one message may mention.
+const MOST_MENTIONS: usize = 200;
+
+type Frame = mynah_proto::device::ClientFrame;
+
+fn as_send(frame: &Frame) -> Option<&Send> {
+    match &frame.body {
+        Some(client_frame::Body::Send(send)) => Some(send),
+        _ => None,
+    }
+}
+
+/// How many frames at the front go together: sends to the first one's target, or one frame of any kind.
+pub(crate) fn run_length(frames: &[Frame]) -> usize {
+    let Some(first) = frames.first().and_then(as_send) else { return frames.len().min(1) };
+    let same = |f: &&Frame| {
+        as_send(f).is_some_and(|s| {
+            s.target_type == first.target_type && s.target_id == first.target_id && s.target_appkey == first.target_appkey
+        })
+    };
+    frames.iter().take_while(same).count()
+}
+
+/// Where a send goes.
+struct Destination {
+    key: ConversationKey,
+    target: Target,
+}
+
+impl Session {
+    /// Sends to one target, in order. If one fails retryably, those behind it do too, until it is sent again.
+    pub(crate) async fn sends(&mut self, frames: Vec<Frame>) -> Vec<ServerFrame> {
+        let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(|f| Some((f.id, as_send(&f)?.clone()))).collect();
+        let Some((_, first)) = sends.first() else { return Vec::new() };
+        let destination = match self.resolve(first).await {
+            Ok(destination) => destination,
+            Err(failure) => return sends.iter().map(|(id, _)| errors::frame(*id, &failure)).collect(),
+        };
+        let mut answers = Vec::with_capacity(sends.len());
+        let (mut ids, mut items) = (Vec::new(), Vec::new());
+        for (id, send) in &sends {
+            if self.blocked.get(&destination.key).is_some_and(|cmid| *cmid != send.cmid) {
+                let failure = Failure::new(Reason::NotOwner, "an earlier message of this conversation must be sent again first");
+                answers.push(errors::frame(*id, &failure));
+                continue;
+            }
+            self.blocked.remove(&destination.key);
+            let item = match self.mentioned(send).await {
+                Ok(at_uids) => self.item(send, &destination).map(|item| SendItem { at_uids, ..item }),
+                Err(failure) => Err(failure),
+            };
+            match item {
+                Ok(item) => {
+                    ids.push(*id);
+                    items.push(item);
+                }
+                Err(failure) => answers.push(errors::frame(*id, &failure)),
+            }
+        }
+        if !items.is_empty() {
+            answers.extend(self.hand_over(&destination, ids, items).await);
+        }
+        answers
+    }
+
+    async fn hand_over(&mut self, destination: &Destination, ids: Vec<u32>, items: Vec<SendItem>) -> Vec<ServerFrame> {
+        let conv_id = destination.key.to_string();
+        let cmids: Vec<String> = items.iter().map(|item| item.cmid.clone()).collect();
+        let request = SendRequest {
+            conv_id: conv_id.clone(),
+            sender_uid: self.user.as_ref().map_or(0, |user| user.uid),
+            privileged: false,
+            in_room: self.rooms.contains(&destination.key),
+            items,
+            origin_conn: self.out.conn,
+        };
+        match self.inner.deps.router.send(request).await {
+            Ok(reply) => {
+                let acked = |(id, result): (u32, SendResult)| ack(id, &conv_id, result);
+                ids.into_iter().zip(reply.results).map(acked).collect()
+            }
+            Err(failure) => {
+                if failure.why().is_retryable()
+                    && let Some(cmid) = cmids.into_iter().next()
+                {
+                    self.blocked.insert(destination.key, cmid);
+                }
+                ids.into_iter().map(|id| errors::frame(id, &failure)).collect()
+            }
+        }
+    }
+
+    /// Who is mentioned; names that nobody has are nobody.
+    async fn mentioned(&self, send: &Send) -> Result<Vec<u64>, Failure> {
+        if send.at.is_empty() {
+            return Ok(Vec::new());
+        }
+        if send.at.len() > MOST_MENTIONS {
+            return Err(Failure::invalid("send.at", "at most 200"));
+        }
+        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        let usernames = send.at.iter().map(|mention| mention.username.clone()).collect();
+        let request = directory::GetUsersRequest { app_id, usernames, ..Default::default() };
+        let users = self.inner.deps.directory.get_users(request).await?.users;
+        Ok(users.into_iter().map(|user| user.uid).collect())
+    }
+
+    fn item(&self, send: &Send, destination: &Destination) -> Result<SendItem, Failure> {
+        Cmid::parse(&send.cmid).map_err(|e| Failure::invalid("send.cmid", e.why))?;
+        let body = check_body(send, self.inner.deps.settings.msg_body)?;
+        if send.from_name.len() > 128 || send.target_name.len() > 128 {
+            return Err(Failure::invalid("send.from_name", "names are at most 128 bytes"));
+        }
+        let room = matches!(destination.key, ConversationKey::Room(_));
+        let unread_delta = if room { 0 } else { send.unread_delta.unwrap_or(1).min(1000) };
+        let message = Message {
+            msg_type: send.msg_type.clone(),
+            msg_body: send.msg_body.clone(),
+            at: send.at.clone(),
+            at_all: send.at_all,
+            need_receipt: send.need_receipt,
+            no_offline: send.no_offline,
+            no_notification: send.no_notification,
+            notification: send.notification.clone(),
+            unread_delta,
+            level: 0,
+            extras: send.extras.clone(),
+        };
+        let options = message_options(&message);
+        let payload = Entry {
+            from: Some(self.party(&send.from_name)),
+            target: Some(Target { name: send.target_name.clone(), ..destination.target.clone() }),
+            kind: Some(entry::Kind::Message(message)),
+            ..Entry::default()
+        };
+        Ok(SendItem {
+            cmid: send.cmid.clone(),
+            content_hash: content_hash(&send.msg_type, &body, &[&options]),
+            payload: payload.encode_to_vec().into(),
+            no_offline: send.no_offline,
+            unread_delta,
+            at_uids: Vec::new(),
+            at_all: send.at_all,
+        })
+    }
+
+    pub(crate) fn party(&self, name: &str) -> Party {
+        let user = self.user.clone().unwrap_or_default();
+        let nickname = user.profile.and_then(|p| p.nickname).unwrap_or_default();
+        Party {
+            username: user.username,
+            appkey: user.appkey,
+            name: if name.is_empty() { nickname } else { name.into() },
+            r#type: if user.admin { "admin" } else { "user" }.into(),
+            platform: self.platform.clone(),
+            profile_mtime: user.mtime_ms,
+        }
+    }
+
+    async fn resolve(&self, send: &Send) -> Result<Destination, Failure> {
+        let app = self.app.clone().unwrap_or_default();
+        if !send.target_appkey.is_empty() && send.target_appkey != app.appkey {
+            return Err(Failure::new(Reason::CrossAppDenied, "no grant to the other app"));
+        }
+        let target = |id: &str| Target {
+            r#type: send.target_type.clone(),
+            id: id.into(),
+            appkey: app.appkey.clone(),
+            name: String::new(),
+        };
+        let directory = &self.inner.deps.directory;
+        let number = || send.target_id.parse::<u64>().map_err(|_| Failure::invalid("send.target_id", "must be a number"));
+        match send.target_type.as_str() {
+            "single" => {
+                let username = send.target_id.clone();
+                let request = directory::GetUserRequest { app_id: app.app_id, username, uid: 0 };
+                let peer = directory.get_user(request).await?;
+                let own = self.user.as_ref().map_or(0, |user| user.uid);
+                Ok(Destination { key: ConversationKey::single(Uid(own), Uid(peer.uid)), target: target(&peer.username) })
+            }
+            "group" => {
+                let group = directory.get_group(directory::GroupRequest { app_id: app.app_id, gid: number()? }).await?;
+                Ok(Destination { key: ConversationKey::Group(group.gid), target: target(&group.gid.to_string()) })
+            }
+            "chatroom" => {
+                let room = self.room(number()?).await?;
+                Ok(Destination { key: ConversationKey::Room(room.room_id), target: target(&room.room_id.to_string()) })
+            }
+            _ => Err(Failure::invalid("send.target_type", "must be single, group or chatroom")),
+        }
+    }
+}
+
+/// The options that make a message what it is, in one text.
+fn message_options(message: &Message) -> String {
+    let at: Vec<_> = message.at.iter().map(|m| (&m.username, &m.appkey)).collect();
+    let notification = message.notification.as_ref().map(|n| (&n.title, &n.alert, &n.at_prefix));
+    format!(
+        "{at:?} {} {} {} {} {notification:?} {}",
+        message.at_all, message.need_receipt, message.no_offline, message.no_notification, message.unread_delta
+    )
+}
+
+/// The body is an object of bounded size; a text has its text.
+fn check_body(send: &Send, most: usize) -> Result<Value, Failure> {
+    if send.msg_body.len() > most {
+        return Err(Failure { field: "send.msg_body".into(), ..Failure::new(Reason::TooLong, "the message is too long") });
+    }
+    let body: Value =
+        serde_json::from_slice(&send.msg_body).map_err(|_| Failure::invalid("send.msg_body", "must be a JSON object"))?;
+    if !body.is_object() {
+        return Err(Failure::invalid("send.msg_body", "must be a JSON object"));
+    }
+    let known = ["text", "image", "voice", "file", "location", "video", "custom"];
+    if !known.contains(&send.msg_type.as_str()) {
+        return Err(Failure::invalid("send.msg_type", "must be text, image, voice, file, location, video or custom"));
+    }
+    let has_text = body.get("text").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    if send.msg_type == "text" && !has_text {
+        return Err(Failure::invalid("send.msg_body.text", "must be a text that is not empty"));
+    }
+    Ok(body)
+}
+
+fn ack(id: u32, conv_id: &str, result: SendResult) -> ServerFrame {
+    if let Some(failure) = result.failure {
+        return errors::frame(id, &failure);
+    }
+    let ack = SendAck {
+        conv_id: conv_id.into(),
+        msg_id: result.msg_id,
+        seq: result.seq,
+        ctime_ms: result.ctime_ms,
+        duplicate: result.duplicate,
+        ..SendAck::default()
+    };
+    ok(id, server_frame::Body::SendAck(ack))
+}

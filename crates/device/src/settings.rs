@@ -1,0 +1,51 @@
+//! Bounds and times of device connections (device-semantics 3.3, 3.7–3.9).
+
+use std::time::Duration;
+
+/// Settings of device connections.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A connection that says no hello in this time is closed.
+    pub hello_within: Duration,
+    /// How often a device should speak; silence of 2.5 times this ends the connection.
+    pub ping_every: Duration,
+    /// Frames that may wait for a device.
+    pub queue_frames: usize,
+    /// Bytes that may wait for a device.
+    pub queue_bytes: usize,
+    /// Largest WebSocket message taken.
+    pub ws_message: usize,
+    /// Largest frame taken.
+    pub frame: usize,
+    /// Frames of one WebSocket message.
+    pub frames_per_message: usize,
+    /// Largest `msg_body`.
+    pub msg_body: usize,
+    /// A socket that takes nothing for this long is closed.
+    pub stalled_after: Duration,
+    /// Logins that may fail on one connection.
+    pub failed_logins: u32,
+    /// Connections of this gateway.
+    pub connections: usize,
+    /// Origins that browsers may come from; empty = the same host, or no Origin at all.
+    pub origins: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hello_within: Duration::from_secs(5),
+            ping_every: Duration::from_secs(30),
+            queue_frames: 512,
+            queue_bytes: 256 << 10,
+            ws_message: 64 << 10,
+            frame: 32 << 10,
+            frames_per_message: 64,
+            msg_body: 4096,
+            stalled_after: Duration::from_secs(10),
+            failed_logins: 5,
+            connections: 18_000,
+            origins: Vec::new(),
+        }
+    }
+}
