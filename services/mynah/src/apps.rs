@@ -4,16 +4,11 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use mynah_directory::{Credentials, Operator};
-use mynah_ports::DirectoryStore;
-use mynah_types::SystemClock;
+use mynah::embedded::operator;
+use mynah_directory::Credentials;
+use mynah_ports::directory_store::{App, AppRules};
 
 use crate::cli::AppAction;
-
-/// The operator's hand on a data folder.
-pub fn operator(data_dir: &Path, store: Arc<dyn DirectoryStore>) -> Operator {
-    Operator::new(store, data_dir.join("secret.key"), Arc::new(SystemClock))
-}
 
 /// Runs one command and prints its outcome.
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
@@ -25,17 +20,33 @@ pub async fn run(data_dir: &Path, json: bool, action: AppAction) -> Result<(), B
         AppAction::Create { name } => print(json, &operator.create_app(&name).await?),
         AppAction::RotateSecret { appkey } => print(json, &operator.rotate_secret(&appkey).await?),
         AppAction::Disable { appkey } => operator.disable_app(&appkey).await?,
-        AppAction::List => {
-            for app in operator.list_apps().await? {
-                if json {
-                    println!("{}", serde_json::json!({"appkey": app.key.as_str(), "name": app.name, "disabled": app.disabled}));
-                } else {
-                    println!("{}  {}{}", app.key, app.name, if app.disabled { "  (disabled)" } else { "" });
-                }
-            }
+        AppAction::Set { appkey, max_group_members, max_groups_per_user, max_room_members } => {
+            let apps = operator.list_apps().await?;
+            let app = apps.into_iter().find(|app| app.key.as_str() == appkey).ok_or_else(|| format!("no such app: {appkey}"))?;
+            let rules = AppRules {
+                max_group_members: max_group_members.unwrap_or(app.rules.max_group_members),
+                max_groups_per_user: max_groups_per_user.unwrap_or(app.rules.max_groups_per_user),
+                max_room_members: max_room_members.unwrap_or(app.rules.max_room_members),
+                ..app.rules
+            };
+            operator.set_rules(&appkey, rules).await?;
         }
+        AppAction::List => list(json, &operator.list_apps().await?),
     }
     Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
+fn list(json: bool, apps: &[App]) {
+    if json {
+        let shown = apps.iter().map(
+            |app| serde_json::json!({"appkey": app.key.as_str(), "name": app.name, "demo": app.demo, "disabled": app.disabled}),
+        );
+        return println!("{}", shown.collect::<serde_json::Value>());
+    }
+    for app in apps {
+        println!("{}  {}{}", app.key, app.name, if app.disabled { "  (disabled)" } else { "" });
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]

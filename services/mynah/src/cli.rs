@@ -1,34 +1,22 @@
-//! The command line.
+//! The command line: commands, and a flag for each setting.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use mynah_runtime::settings::{Problems, Sources, read};
+
+use mynah::settings::{KEYS, Settings};
 
 /// A self-hosted instant-messaging backend in one process.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Cli {
-    /// Folder of all data.
-    #[arg(long, env = "MYNAH_DATA_DIR", default_value = "data", global = true)]
-    pub data_dir: PathBuf,
+    /// A TOML file of settings. Environment variables MYNAH_… win over it, and flags over both.
+    #[arg(long, env = "MYNAH_CONFIG", global = true)]
+    config: Option<PathBuf>,
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to serve.
-    #[command(flatten)]
-    pub serve: Serve,
-}
-
-/// Where to listen.
-#[derive(Debug, Args)]
-pub struct Serve {
-    /// Public address: devices.
-    #[arg(long, env = "MYNAH_HTTP_LISTEN", default_value = "127.0.0.1:8080", global = true)]
-    pub http_listen: SocketAddr,
-    /// Operations address: health and readiness.
-    #[arg(long, env = "MYNAH_OPS_LISTEN", default_value = "127.0.0.1:9180", global = true)]
-    pub ops_listen: SocketAddr,
 }
 
 /// Commands.
@@ -58,6 +46,20 @@ pub enum AppAction {
     },
     /// List apps.
     List,
+    /// Change an app's rules.
+    Set {
+        /// The app's key.
+        appkey: String,
+        /// Members that a group may have.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+        max_group_members: Option<u32>,
+        /// Groups that a user may be in.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        max_groups_per_user: Option<u32>,
+        /// Members that a chatroom may have.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        max_room_members: Option<u32>,
+    },
     /// Give an app a new secret.
     RotateSecret {
         /// The app's key.
@@ -68,4 +70,26 @@ pub enum AppAction {
         /// The app's key.
         appkey: String,
     },
+}
+
+/// Reads the command line, and the settings from everywhere. A command line that is wrong ends the process with its usage.
+pub fn read_all() -> Result<(Cli, Settings), Problems> {
+    let with_settings = KEYS.iter().fold(Cli::command(), |command, key| {
+        command.arg(Arg::new(key.name).long(key.flag()).value_name("VALUE").help(key.help).global(true))
+    });
+    let matches = with_settings.get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let sources = Sources { file: cli.config.as_deref(), environment: environment(), flags: flags(&matches) };
+    let settings = read(KEYS, &sources)?;
+    Ok((cli, settings))
+}
+
+fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = KEYS.iter().filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())));
+    given.collect()
+}
+
+/// Variables that are no UTF-8 are none of ours.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }

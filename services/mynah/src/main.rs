@@ -7,16 +7,16 @@ mod serve;
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use cli::{Cli, Command};
+use mynah::settings::Settings;
+use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    match run(cli) {
+    let done = cli::read_all().map_err(Into::into).and_then(|(cli, settings)| run(cli, &settings));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mynah: {error}");
@@ -25,10 +25,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
+fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
+    let filter: EnvFilter = settings.log.parse()?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_env_filter(filter)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
-        None | Some(Command::Serve) => runtime.block_on(serve::serve(&cli.data_dir, &cli.serve)),
-        Some(Command::App { json, action }) => runtime.block_on(apps::run(&cli.data_dir, json, action)),
+        None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
+        Some(Command::App { json, action }) => runtime.block_on(apps::run(&settings.data_dir, json, action)),
     }
 }

@@ -1,58 +1,59 @@
-//! `mynah serve`: the services wired to one another and to the embedded engines.
+//! `mynah serve`: the embedded shape on its two addresses, until a signal.
 
 use std::error::Error;
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router as Routes;
-use axum::routing::get;
+use mynah::embedded::Embedded;
+use mynah::settings::Settings;
 use mynah_device::Devices;
-use mynah_directory::{Directory, SecretKey};
-use mynah_fjall::{FjallLog, Options};
-use mynah_memory::{MemoryBus, MemoryPresence};
-use mynah_ports::{DirectoryStore, Presence};
-use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
-use mynah_router::{Gateways, Router};
-use mynah_types::{Clock, GatewayId, SystemClock};
+use mynah_directory::Credentials;
+use mynah_runtime::http::{self, Limits};
+use mynah_runtime::ops;
+use mynah_types::SystemClock;
 use tokio::net::TcpListener;
 
-use crate::apps;
-use crate::cli::Serve;
-
-/// The one gateway of this process.
-const GATEWAY: GatewayId = GatewayId(1);
-/// Records that may wait on the in-process bus.
-const BUS_CAPACITY: usize = 8192;
-/// Over how long devices come back after a shutdown.
-const DRAIN_SPREAD_MS: u32 = 2000;
 /// How long a shutdown waits for connections to close.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
+/// A request's head must be there in this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Connections of the operations address.
+const OPS_CONNECTIONS: usize = 64;
 
 /// Serves until a signal, or until the message log fails.
-pub async fn serve(data_dir: &Path, settings: &Serve) -> Result<(), Box<dyn Error>> {
-    std::fs::create_dir_all(data_dir)?;
-    let _lock = lock(data_dir)?;
+pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    let metrics = ops::record_metrics()?;
+    let embedded = Arc::new(Embedded::start(settings, Arc::new(SystemClock)).await?);
     let http = listen(settings.http_listen).await?;
     let ops = listen(settings.ops_listen).await?;
-    let log = FjallLog::open(&data_dir.join("log"), &Options::default())?;
-    let devices = wire(data_dir, &log).await?;
-    tracing::info!(http = %settings.http_listen, ops = %settings.ops_listen, "serving");
-    let health = Routes::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(|| async { "ready" }));
-    let public = axum::serve(http, devices.routes());
-    tokio::select! {
-        served = public.into_future() => served?,
-        served = axum::serve(ops, health).into_future() => served?,
-        () = log.failed() => return Err("the message log failed: see the log line above; nothing acknowledged is lost".into()),
-        () = signal() => drain(&devices).await,
+    if let Some(made) = embedded.operator.ensure_demo_app().await? {
+        welcome(settings, &made);
     }
+    tracing::info!(http = %settings.http_listen, ops = %settings.ops_listen, data_dir = %settings.data_dir.display(), "serving");
+    for address in [settings.http_listen, settings.ops_listen].iter().filter(|address| !address.ip().is_loopback()) {
+        tracing::warn!(%address, "plain HTTP beyond this machine: put TLS in front of it");
+    }
+    let watched = Arc::clone(&embedded);
+    let limits = |connections| Limits { connections, head_within: HEAD_WITHIN };
+    let operations = ops::routes(metrics, move || watched.ready());
+    let operations = http::serve(ops, operations, limits(OPS_CONNECTIONS), std::future::pending());
+    let stop = async {
+        signal().await;
+        tracing::info!("stopping");
+        embedded.devices.drain(settings.drain_spread_ms);
+    };
+    let public = http::serve(http, embedded.routes(), limits(settings.connections), stop);
+    tokio::select! {
+        served = public => served?,
+        served = operations => served?,
+        () = embedded.failed() => return Err("the message log failed: see the log line above; nothing acknowledged is lost".into()),
+    }
+    gone(&embedded.devices).await;
     Ok(())
 }
 
-/// Tells the devices, and gives them a moment to hear it.
-async fn drain(devices: &Devices) {
-    devices.drain(DRAIN_SPREAD_MS);
+/// Gives devices that were told to go a moment to do so.
+async fn gone(devices: &Devices) {
     let gone = async {
         while devices.connections() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -67,56 +68,16 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Box<dyn Er
     TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}").into())
 }
 
-/// One server per data folder.
-fn lock(data_dir: &Path) -> Result<File, Box<dyn Error>> {
-    let file = File::create(data_dir.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(format!("another server runs on {}", data_dir.display()).into()),
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-async fn wire(data_dir: &Path, log: &FjallLog) -> Result<Devices, Box<dyn Error>> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store: Arc<dyn DirectoryStore> = Arc::new(mynah_sqlite::SqliteDirectory::open(data_dir.join("directory.db"))?);
-    let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
-    if let Some(made) = apps::operator(data_dir, Arc::clone(&store)).ensure_demo_app().await? {
-        eprintln!("demo app made; its secret is shown this once\n  appKey:       {}", made.appkey);
-        eprintln!("  masterSecret: {}", made.master_secret);
-    }
-    let (directory, router, gateway) = (DirectoryClient::late(), RouterClient::late(), GatewayClient::late());
-    let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
-    let service = Directory::new(mynah_directory::Deps {
-        store,
-        router: router.clone(),
-        gateway: gateway.clone(),
-        clock: Arc::clone(&clock),
-        key,
-        settings: mynah_directory::Settings::default(),
-    });
-    directory.bind(Arc::new(service.clone()));
-    let devices = Devices::new(mynah_device::Deps {
-        directory: directory.clone(),
-        router: router.clone(),
-        presence: Arc::clone(&presence),
-        gateway_id: GATEWAY,
-        clock: Arc::clone(&clock),
-        settings: mynah_device::Settings::default(),
-    });
-    gateway.bind(Arc::new(devices.clone()));
-    let actors = Router::start(mynah_router::Deps {
-        log: Arc::new(log.clone()),
-        bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
-        presence,
-        directory,
-        gateways: Gateways::single(GATEWAY, gateway),
-        clock,
-        settings: mynah_router::Settings::default(),
-    });
-    router.bind(Arc::new(actors.await?));
-    tokio::spawn(async move { service.run_outbox().await });
-    Ok(devices)
+/// What a person does first, ready to be pasted. The secret is shown this once.
+#[allow(clippy::print_stdout, reason = "the first start talks to a person")]
+fn welcome(settings: &Settings, made: &Credentials) {
+    let at = settings.http_listen;
+    let (appkey, secret) = (&made.appkey, &made.master_secret);
+    println!("A demo app was made; its secret is shown this once.");
+    println!("  appKey:       {appkey}\n  masterSecret: {secret}\n");
+    println!("Register a user:");
+    println!("  curl -u {appkey}:{secret} http://{at}/v1/users -d '[{{\"username\":\"anna\",\"password\":\"secret\"}}]'\n");
+    println!("Chat in two browser windows: http://{at}/ui/");
 }
 
 async fn signal() {

@@ -1,0 +1,57 @@
+//! What is wired, and the routes.
+
+use std::sync::Arc;
+
+use axum::Router as Routes;
+use axum::extract::{Request, State};
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+use mynah_ports::Presence;
+use mynah_proto::{DirectoryClient, RouterClient};
+use tokio::sync::Semaphore;
+
+use crate::settings::Settings;
+use crate::{page, rest};
+
+/// What the HTTP side works with.
+pub struct Deps {
+    /// Apps, users, groups, rooms.
+    pub directory: DirectoryClient,
+    /// Messages.
+    pub router: RouterClient,
+    /// Who is online.
+    pub presence: Arc<dyn Presence>,
+    /// Bounds and times.
+    pub settings: Settings,
+}
+
+pub(crate) struct Inner {
+    pub(crate) deps: Deps,
+    /// Places for requests that are being worked on.
+    pub(crate) places: Semaphore,
+}
+
+/// The HTTP side of a gateway; clones share it.
+#[derive(Clone)]
+pub struct Gateway(pub(crate) Arc<Inner>);
+
+impl Gateway {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self(Arc::new(Inner { places: Semaphore::new(deps.settings.requests), deps }))
+    }
+
+    /// Everything but device connections: pages under `/ui/`, and the API for every other path.
+    pub fn routes(&self) -> Routes {
+        Routes::new()
+            .route("/", get(|| async { Redirect::to("/ui/") }))
+            .merge(page::routes())
+            .fallback(api)
+            .with_state(self.clone())
+    }
+}
+
+async fn api(State(gateway): State<Gateway>, request: Request) -> Response {
+    rest::serve(gateway.0, request).await
+}

@@ -1,0 +1,14 @@
+//! The gateway's HTTP side: the REST API of rest-api.md, the demo page and what the page asks for.
+//!
+//! It owns requests and answers: credentials, forms, codes, quirks of real clients. It knows nothing of stores, and decides nothing
+//! about messages or membership: that is asked of the directory and the router. Device connections are `crates/device`.
+//!
+//! Reading order: [`Gateway`], `rest::table` (every endpoint, one row each), `rest::dispatch` (the life of a request), then a handler.
+
+mod gateway;
+mod page;
+mod rest;
+mod settings;
+
+pub use gateway::{Deps, Gateway};
+pub use settings::Settings;

@@ -1,0 +1,92 @@
+//! A request that passed authentication and routing, as a handler sees it; and what a handler answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mynah_proto::directory::App;
+use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_types::Username;
+use serde_json::Value;
+
+use super::lenient;
+use super::query::Query;
+use super::refusal::Refusal;
+use crate::gateway::Inner;
+
+/// A request for a handler.
+pub(crate) struct Call {
+    pub(crate) gateway: Arc<Inner>,
+    pub(crate) app: App,
+    /// The placeholders of the pattern, in order.
+    pub(crate) params: Vec<String>,
+    pub(crate) query: Query,
+    pub(crate) body: Bytes,
+}
+
+/// What a handler answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Option<Value>,
+}
+
+/// How a handler ends.
+pub(crate) type Outcome = Result<Answer, Refusal>;
+
+impl Answer {
+    /// 200 with a body.
+    pub(crate) fn ok(body: Value) -> Outcome {
+        Ok(Self { status: 200, body: Some(body) })
+    }
+
+    /// 201 with a body.
+    pub(crate) fn created(body: Value) -> Outcome {
+        Ok(Self { status: 201, body: Some(body) })
+    }
+
+    /// 204, no byte of body.
+    pub(crate) fn done() -> Outcome {
+        Ok(Self { status: 204, body: None })
+    }
+}
+
+impl Call {
+    pub(crate) fn directory(&self) -> &DirectoryClient {
+        &self.gateway.deps.directory
+    }
+
+    pub(crate) fn router(&self) -> &RouterClient {
+        &self.gateway.deps.router
+    }
+
+    pub(crate) fn zone(&self) -> i32 {
+        self.gateway.deps.settings.zone_minutes
+    }
+
+    fn param(&self, place: usize) -> &str {
+        self.params.get(place).map_or("", String::as_str)
+    }
+
+    /// The username in the path, in form.
+    pub(crate) fn username(&self) -> Result<String, Refusal> {
+        let name = Username::parse(self.param(0)).map_err(|e| Refusal::invalid("username", e.why))?;
+        Ok(name.as_str().to_owned())
+    }
+
+    /// A positive number in the path.
+    pub(crate) fn number(&self, place: usize, name: &str) -> Result<u64, Refusal> {
+        number(name, self.param(place))
+    }
+
+    /// The body, which must be there.
+    pub(crate) fn json(&self) -> Result<Value, Refusal> {
+        lenient::parse(&self.body)
+    }
+}
+
+/// A positive integer that a JSON number carries exactly, written in digits only.
+pub(crate) fn number(name: &str, text: &str) -> Result<u64, Refusal> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|n| digits && (1..=mynah_types::MsgId::MAX).contains(n));
+    number.ok_or_else(|| Refusal::invalid(name, "must be a positive integer"))
+}

@@ -1,0 +1,113 @@
+//! The life of a request: credentials, path, body, handler, answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderValue, Method, header};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::auth;
+use super::call::{Answer, Call, Outcome};
+use super::path::{self, Path};
+use super::query::Query;
+use super::refusal::{INVALID, Refusal};
+use super::table::{self, Found};
+use crate::gateway::Inner;
+
+/// How long a client should wait that was refused for want of room.
+const RETRY_AFTER_MS: u32 = 1000;
+
+/// Answers one request.
+pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
+    let began = Instant::now();
+    let mut route = "none";
+    let outcome = carry(gateway, request, &mut route).await;
+    let response = answer(outcome);
+    let status = response.status().as_u16();
+    metrics::counter!("mynah_rest_requests_total", "route" => route, "status" => status.to_string()).increment(1);
+    metrics::histogram!("mynah_rest_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
+    response
+}
+
+/// Credentials are checked before anything else is looked at, and before a body is read (rest-api 1.2).
+async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str) -> Outcome {
+    let (parts, body) = request.into_parts();
+    let app = auth::app(&gateway, &parts.headers).await?;
+    let Ok(_place) = gateway.places.try_acquire() else {
+        return Err(Refusal { retry_after_ms: RETRY_AFTER_MS, ..timed_out() });
+    };
+    let Path::Segments(segments) = path::read(parts.uri.path()) else {
+        return Err(Refusal::invalid("path", "must be UTF-8"));
+    };
+    let (row, params) = match table::find(&parts.method, &segments) {
+        Found::Row(row, params) => (row, params),
+        Found::OtherMethod => return Err(Refusal::new(405, INVALID, "the path has no such method")),
+        Found::Nothing => return Err(Refusal::new(404, INVALID, "no such path")),
+    };
+    *route = row.pattern;
+    let body = if row.takes_body { read_body(&gateway, body).await? } else { bytes::Bytes::new() };
+    let query = Query::read(parts.uri.query());
+    let deadline = gateway.deps.settings.deadline;
+    let call = Call { gateway: Arc::clone(&gateway), app, params, query, body };
+    // In a task of its own: a client that goes away does not stop a change half-way.
+    let task = tokio::spawn((row.handler)(call));
+    match timeout(deadline, task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => {
+            tracing::error!(%error, route = row.pattern, "a handler did not end");
+            Err(Refusal::new(500, 899_000, "Server internal error"))
+        }
+        Err(_) => Err(timed_out()),
+    }
+}
+
+fn timed_out() -> Refusal {
+    Refusal::new(503, 899_030, "Server response time out, please try again later")
+}
+
+async fn read_body(gateway: &Inner, body: Body) -> Result<bytes::Bytes, Refusal> {
+    let settings = &gateway.deps.settings;
+    match timeout(settings.body_within, to_bytes(body, settings.body)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Refusal::invalid("body", &format!("must come whole, and be at most {} bytes", settings.body))),
+        Err(_) => Err(Refusal::invalid("body", "did not come in time")),
+    }
+}
+
+/// The HTTP form of an outcome.
+pub(crate) fn answer(outcome: Outcome) -> Response {
+    let (status, body, retry_after_ms) = match outcome {
+        Ok(Answer { status, body }) => (status, body, 0),
+        Err(refusal) => {
+            if refusal.status >= 500 {
+                tracing::warn!(code = refusal.code, message = refusal.message, "a request could not be served");
+            }
+            (refusal.status, Some(json!({"error": refusal.error()})), refusal.retry_after_ms)
+        }
+    };
+    let bytes = body.map(|body| body.to_string()).unwrap_or_default();
+    let with_body = !bytes.is_empty();
+    let mut response = Response::new(Body::from(bytes));
+    // The statuses are literals of this crate.
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if with_body {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    }
+    if status == 503 {
+        let wait = Duration::from_millis(u64::from(retry_after_ms.max(RETRY_AFTER_MS)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Methods are compared without case: one client writes `Get` (rest-api 1.1).
+pub(crate) fn same_method(given: &Method, of: &str) -> bool {
+    given.as_str().eq_ignore_ascii_case(of)
+}

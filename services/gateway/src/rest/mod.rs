@@ -1,0 +1,26 @@
+//! The REST API (rest-api.md): `table` names every endpoint, `dispatch` carries a request to its handler and back.
+
+mod auth;
+mod call;
+mod dispatch;
+mod lenient;
+mod path;
+mod query;
+mod refusal;
+mod show;
+mod table;
+
+mod blacklist;
+mod content;
+mod groups;
+mod messages;
+mod profile;
+mod retract;
+mod rooms;
+mod users;
+mod userstat;
+
+pub(crate) use call::{Answer, Outcome};
+pub(crate) use dispatch::{answer, serve};
+pub(crate) use lenient::{Fields, names, parse};
+pub(crate) use refusal::Refusal;

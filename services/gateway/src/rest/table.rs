@@ -1,0 +1,144 @@
+//! Every endpoint of the API, one row each. A new one is a handler and a row.
+
+use futures_util::future::BoxFuture;
+use http::Method;
+
+use super::call::{Call, Outcome};
+use super::dispatch::same_method;
+use super::{blacklist, groups, messages, retract, rooms, users, userstat};
+
+/// What serves an endpoint.
+pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
+
+/// An endpoint.
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    /// Segments, the version first; `*` stands for one segment. A literal wins over a placeholder.
+    pub(crate) pattern: &'static str,
+    /// Whether the body is read; else it is ignored, whatever it is.
+    pub(crate) takes_body: bool,
+    pub(crate) handler: Handler,
+}
+
+macro_rules! table {
+    ($($method:ident $pattern:literal $body:ident $module:ident :: $handler:ident;)*) => {
+        pub(crate) const TABLE: &[Row] = &[$(Row {
+            method: stringify!($method),
+            pattern: $pattern,
+            takes_body: table!(@ $body),
+            handler: |call| Box::pin($module::$handler(call)),
+        }),*];
+    };
+    (@ json) => { true };
+    (@ bare) => { false };
+}
+
+table! {
+    POST   "v1/users"                       json users::register;
+    GET    "v1/users"                       bare users::list;
+    DELETE "v1/users"                       json users::delete_many;
+    GET    "v1/users/*"                     bare users::get;
+    PUT    "v1/users/*"                     json users::update;
+    DELETE "v1/users/*"                     bare users::delete;
+    PUT    "v1/users/*/password"            json users::password;
+    PUT    "v1/users/*/forbidden"           bare users::forbidden;
+    POST   "v1/admins"                      json users::register_admin;
+    GET    "v1/admins"                      bare users::list_admins;
+    POST   "v1/users/userstat"              json userstat::many;
+    GET    "v1/users/*/userstat"            bare userstat::one;
+    PUT    "v1/users/*/blacklist"           json blacklist::add;
+    DELETE "v1/users/*/blacklist"           json blacklist::remove;
+    GET    "v1/users/*/blacklist"           bare blacklist::list;
+    GET    "v1/users/*/groups"              bare groups::of_user;
+    GET    "v1/users/*/chatroom"            bare rooms::of_user;
+    POST   "v1/messages"                    json messages::send;
+    POST   "v1/messages/*/*/retract"        bare retract::retract;
+    POST   "v1/groups"                      json groups::create;
+    GET    "v1/groups"                      bare groups::list;
+    GET    "v1/groups/*"                    bare groups::get;
+    DELETE "v1/groups/*"                    bare groups::delete;
+    GET    "v1/groups/*/members"            bare groups::members;
+    POST   "v1/groups/*/members"            json groups::change_members;
+    POST   "v2/groups/*/addMembers"         json groups::add_members;
+    POST   "v2/groups/*/delMembers"         json groups::remove_members;
+    POST   "v1/chatroom"                    json rooms::create;
+    GET    "v1/chatroom"                    bare rooms::list;
+    POST   "v1/chatroom/batch"              json rooms::batch;
+    DELETE "v1/chatroom/*"                  bare rooms::delete;
+    GET    "v1/chatroom/*/members"          bare rooms::members;
+    PUT    "v1/chatroom/*/members"          json rooms::add_members;
+    DELETE "v1/chatroom/*/members"          json rooms::remove_members;
+}
+
+/// What a path and method lead to.
+pub(crate) enum Found {
+    /// An endpoint, with the texts of its placeholders.
+    Row(&'static Row, Vec<String>),
+    /// The path is there with another method only.
+    OtherMethod,
+    /// No such path.
+    Nothing,
+}
+
+/// Finds the endpoint of a path. A user may be called like a literal segment: the method tells which is meant (rest-api 1.1).
+pub(crate) fn find(method: &Method, path: &[String]) -> Found {
+    let mut best: Option<(&'static Row, Vec<String>)> = None;
+    let mut other_method = false;
+    for row in TABLE {
+        let Some(params) = matches(row.pattern, path) else { continue };
+        if !same_method(method, row.method) {
+            other_method = true;
+            continue;
+        }
+        if best.as_ref().is_none_or(|(_, fewest)| params.len() < fewest.len()) {
+            best = Some((row, params));
+        }
+    }
+    match best {
+        Some((row, params)) => Found::Row(row, params),
+        None if other_method => Found::OtherMethod,
+        None => Found::Nothing,
+    }
+}
+
+fn matches(pattern: &str, path: &[String]) -> Option<Vec<String>> {
+    let mut params = Vec::new();
+    let mut segments = path.iter();
+    for part in pattern.split('/') {
+        let segment = segments.next()?;
+        match part {
+            "*" => params.push(segment.clone()),
+            literal if literal == segment => {}
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(method: Method, path: &[&str]) -> String {
+        match find(&method, &path.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()) {
+            Found::Row(row, params) => format!("{} {params:?}", row.pattern),
+            Found::OtherMethod => "405".into(),
+            Found::Nothing => "404".into(),
+        }
+    }
+
+    #[test]
+    fn a_user_may_be_called_like_an_endpoint() {
+        assert_eq!(pattern(Method::POST, &["v1", "users", "userstat"]), "v1/users/userstat []");
+        assert_eq!(pattern(Method::GET, &["v1", "users", "userstat"]), r#"v1/users/* ["userstat"]"#);
+        assert_eq!(pattern(Method::POST, &["v1", "users", "tommy"]), "405");
+        assert_eq!(pattern(Method::GET, &["v1", "users", "tommy", "more"]), "404");
+        assert_eq!(pattern(Method::POST, &["v1", "groups", "1", "addMembers"]), "404");
+    }
+
+    #[test]
+    fn no_endpoint_has_two_rows() {
+        let mut seen = std::collections::HashSet::new();
+        assert!(TABLE.iter().all(|row| seen.insert((row.method, row.pattern))));
+    }
+}

@@ -1,0 +1,79 @@
+//! Who is logged in and who is online (rest-api 2.6, 2.7).
+
+use std::collections::{BTreeMap, HashMap};
+
+use mynah_proto::Failure;
+use mynah_proto::directory::{DevicesRequest, GetUserRequest, GetUsersRequest, User};
+use mynah_types::{Reason, Uid};
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call, Outcome};
+use super::lenient::names;
+use super::refusal::Refusal;
+
+/// Names in one call.
+const NAMES: usize = 500;
+
+/// One platform class of a user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct State {
+    login: bool,
+    online: bool,
+}
+
+type Platforms = BTreeMap<&'static str, State>;
+
+/// The letter under which a platform is shown: `m` counts as `w`, `x` as `j` (architecture, section 10).
+fn letter(platform: &str) -> &'static str {
+    match platform {
+        "a" => "a",
+        "i" => "i",
+        "w" | "m" => "w",
+        _ => "j",
+    }
+}
+
+async fn states(call: &Call, users: &[User]) -> Result<HashMap<u64, Platforms>, Refusal> {
+    let uids: Vec<u64> = users.iter().map(|user| user.uid).collect();
+    let recorded = call.directory().devices(DevicesRequest { app_id: call.app.app_id, uids: uids.clone() }).await?;
+    let uids: Vec<Uid> = uids.into_iter().map(Uid).collect();
+    let online = call.gateway.deps.presence.devices(&uids).await;
+    let online = online.map_err(|error| {
+        tracing::warn!(%error, "presence does not answer");
+        Refusal::from(Failure::new(Reason::Unavailable, "who is online is not known now: try again"))
+    })?;
+    let mut states: HashMap<u64, Platforms> = HashMap::new();
+    for user in recorded.users {
+        let platforms = states.entry(user.uid).or_default();
+        for device in user.devices {
+            platforms.entry(letter(&device.platform)).or_default().login |= device.login;
+        }
+    }
+    for device in online {
+        let platforms = states.entry(device.uid.0).or_default();
+        platforms.entry(letter(device.platform.encode_utf8(&mut [0; 4]))).or_default().online = true;
+    }
+    Ok(states)
+}
+
+pub(crate) async fn one(call: Call) -> Outcome {
+    let username = call.username()?;
+    let user = call.directory().get_user(GetUserRequest { app_id: call.app.app_id, username, uid: 0 }).await?;
+    let platforms = states(&call, std::slice::from_ref(&user)).await?.remove(&user.uid).unwrap_or_default();
+    let any = |of: fn(&State) -> bool| platforms.values().any(of);
+    Answer::ok(json!({"login": any(|state| state.login), "online": any(|state| state.online)}))
+}
+
+pub(crate) async fn many(call: Call) -> Outcome {
+    let usernames = names("body", &call.json()?, NAMES)?;
+    let request = GetUsersRequest { app_id: call.app.app_id, usernames, uids: Vec::new(), strict: true };
+    let users = call.directory().get_users(request).await?.users;
+    let mut states = states(&call, &users).await?;
+    let shown = users.iter().map(|user| {
+        let platforms = states.remove(&user.uid).unwrap_or_default();
+        let devices =
+            platforms.iter().map(|(letter, state)| json!({"platform": letter, "login": state.login, "online": state.online}));
+        json!({"username": user.username, "devices": devices.collect::<Vec<Value>>()})
+    });
+    Answer::ok(Value::Array(shown.collect()))
+}

@@ -1,0 +1,36 @@
+//! Bounds and times of the HTTP side.
+
+use std::time::Duration;
+
+/// Settings of the REST API.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Largest JSON body, in bytes (rest-api 1.3).
+    pub body: usize,
+    /// A body must be there in this time.
+    pub body_within: Duration,
+    /// Requests that may be worked on at one time. Full: refused, retryably.
+    pub requests: usize,
+    /// A request that is not answered in this time is answered as timed out (899030).
+    pub deadline: Duration,
+    /// A send is repeated, under the same client message id, until then.
+    pub send_deadline: Duration,
+    /// Zone of times without a zone, in minutes east of UTC (rest-api 1.5: UTC+8).
+    pub zone_minutes: i32,
+    /// Largest `msg_body`, in bytes as received.
+    pub msg_body: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body: 1 << 20,
+            body_within: Duration::from_secs(30),
+            requests: 512,
+            deadline: Duration::from_secs(15),
+            send_deadline: Duration::from_secs(5),
+            zone_minutes: 8 * 60,
+            msg_body: 4096,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The embedded shape: every service in one process, wired to one another and to the embedded engines.
+
+use std::error::Error;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router as Routes;
+use mynah_device::Devices;
+use mynah_directory::{Directory, Operator, SecretKey};
+use mynah_fjall::{FjallLog, Options};
+use mynah_gateway::Gateway;
+use mynah_memory::{MemoryBus, MemoryPresence};
+use mynah_ports::{DirectoryStore, Presence};
+use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
+use mynah_router::{Gateways, Router};
+use mynah_sqlite::SqliteDirectory;
+use mynah_types::{Clock, GatewayId, SystemClock};
+
+use crate::ready;
+use crate::settings::Settings;
+
+/// The one gateway of this process.
+const GATEWAY: GatewayId = GatewayId(1);
+/// Records that may wait on the in-process bus.
+const BUS_CAPACITY: usize = 8192;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Everything that runs, and the lock on its data folder.
+pub struct Embedded {
+    /// The operator's hand on this folder.
+    pub operator: Operator,
+    /// Device connections.
+    pub devices: Devices,
+    gateway: Gateway,
+    directory: DirectoryClient,
+    router: RouterClient,
+    log: FjallLog,
+    _lock: File,
+}
+
+impl Embedded {
+    /// Opens the data folder, and starts every service on it.
+    ///
+    /// # Errors
+    /// When another server has the folder, or a store does not open.
+    pub async fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Box<dyn Error>> {
+        let data_dir = &settings.data_dir;
+        std::fs::create_dir_all(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
+        let lock = lock(data_dir)?;
+        let log = FjallLog::open(&data_dir.join("log"), &Options::default())?;
+        let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
+        let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
+        let operator = operator(data_dir, Arc::clone(&store));
+        let (directory, router, gateway) = (DirectoryClient::late(), RouterClient::late(), GatewayClient::late());
+        let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
+        let service = Directory::new(mynah_directory::Deps {
+            store,
+            router: router.clone(),
+            gateway: gateway.clone(),
+            clock: Arc::clone(&clock),
+            key,
+            settings: mynah_directory::Settings {
+                argon2_memory_kib: settings.argon2_memory_kib,
+                argon2_iterations: settings.argon2_iterations,
+                session_lifetime_ms: settings.session_days * DAY_MS,
+                ..mynah_directory::Settings::default()
+            },
+        });
+        directory.bind(Arc::new(service.clone()));
+        let devices = Devices::new(mynah_device::Deps {
+            directory: directory.clone(),
+            router: router.clone(),
+            presence: Arc::clone(&presence),
+            gateway_id: GATEWAY,
+            clock: Arc::clone(&clock),
+            settings: mynah_device::Settings {
+                connections: settings.device_connections,
+                origins: settings.origins.clone(),
+                ..mynah_device::Settings::default()
+            },
+        });
+        let rest = Gateway::new(mynah_gateway::Deps {
+            directory: directory.clone(),
+            router: router.clone(),
+            presence: Arc::clone(&presence),
+            settings: mynah_gateway::Settings {
+                zone_minutes: settings.zone_minutes,
+                requests: settings.requests,
+                ..mynah_gateway::Settings::default()
+            },
+        });
+        gateway.bind(Arc::new(devices.clone()));
+        let actors = Router::start(mynah_router::Deps {
+            log: Arc::new(log.clone()),
+            bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
+            presence,
+            directory: directory.clone(),
+            gateways: Gateways::single(GATEWAY, gateway),
+            clock,
+            settings: mynah_router::Settings::default(),
+        });
+        router.bind(Arc::new(actors.await?));
+        tokio::spawn(async move { service.run_outbox().await });
+        Ok(Self { operator, devices, gateway: rest, directory, router, log, _lock: lock })
+    }
+
+    /// Everything that the public address serves.
+    pub fn routes(&self) -> Routes {
+        self.devices.routes().merge(self.gateway.routes())
+    }
+
+    /// Whether the stores answer; the error says which does not.
+    pub fn ready(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let (directory, router) = (self.directory.clone(), self.router.clone());
+        async move { ready::ready(&directory, &router).await }
+    }
+
+    /// Returns when the message log has failed: nothing can be acknowledged any more.
+    pub async fn failed(&self) {
+        self.log.failed().await;
+    }
+}
+
+/// The operator's hand on a data folder.
+pub fn operator(data_dir: &Path, store: Arc<dyn DirectoryStore>) -> Operator {
+    Operator::new(store, data_dir.join("secret.key"), Arc::new(SystemClock))
+}
+
+/// One server per data folder.
+fn lock(data_dir: &Path) -> Result<File, Box<dyn Error>> {
+    let file = File::create(data_dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!("another server runs on {}", data_dir.display()).into()),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,8 @@
+//! The REST API over the embedded shape: the contract's cases, bad input at every endpoint, what one app sees of another.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod cases;
+mod setup;
+mod shapes;
+mod world;

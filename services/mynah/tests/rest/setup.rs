@@ -1,0 +1,164 @@
+//! What a case says must be there before it.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::world::{App, Server, basic};
+
+/// What a setup made: ids of the group, room and message, 0 if none.
+#[derive(Default)]
+pub struct Made {
+    pub group: u64,
+    pub room: u64,
+    pub message: u64,
+}
+
+/// Usernames in a text: a letter or three, and digits.
+fn names<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut names: Vec<&str> = words
+        .filter(|w| w.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Makes what the text of a case's setup names.
+pub async fn set_up(server: &Server, app: &mut App, text: &str) -> Made {
+    let mut made = Made::default();
+    match text {
+        "none" => return made,
+        "send no header" => app.authorization = None,
+        "send wrong secret" => app.authorization = Some(basic(&format!("{}:{}", app.appkey, "0".repeat(24)))),
+        "send Bearer x" => app.authorization = Some("Bearer x".into()),
+        "unknown appKey" => app.authorization = Some(basic(&format!("{0}:{0}", "0".repeat(24)))),
+        "header Content-Type: application/json;charset:utf-8" => app.content_type = Some("application/json;charset:utf-8"),
+        "no Content-Type" => app.content_type = None,
+        _ => made = people_and_things(server, app, text).await,
+    }
+    made
+}
+
+async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
+    let mut made = Made::default();
+    let mut users = names(text, "u");
+    if text.contains("u1001..u1003") || text == "3 users" {
+        users = vec!["u1001", "u1002", "u1003"];
+    }
+    let about_group = text.contains("g1") || text == "2 groups" || text.contains("most groups");
+    let about_room = text.contains("r1") || text == "1 room";
+    let about_message = text.contains("m1 ") || text.starts_with("message");
+    if (about_group || about_room || about_message) && !users.contains(&"u1001") {
+        users.push("u1001");
+    }
+    if !users.is_empty() {
+        app.users(&users).await;
+    }
+    let mut admins = names(text, "adm");
+    if about_message && admins.is_empty() {
+        admins.push("adm1");
+    }
+    for admin in admins {
+        app.works("POST", "/v1/admins", &json!({"username": admin, "password": "secret"})).await;
+    }
+    if about_group {
+        made.group = groups(server, app, text).await;
+    }
+    if about_room {
+        let members: &[&str] = if text == "u1002 in r1" { &["u1002"] } else { &[] };
+        made.room = app.room("u1001", members).await;
+    }
+    if about_message {
+        made.message = app.text("adm1", "u1001").await;
+    }
+    happened(server, app, text, &made).await;
+    made
+}
+
+async fn groups(server: &Server, app: &App, text: &str) -> u64 {
+    if text == "2 groups" {
+        app.group("u1001", &[]).await;
+    }
+    if text == "g1 with 500 members, u1900" {
+        let members: Vec<String> = (0..499).map(|n| format!("gen{n:05}")).collect();
+        app.users(&members).await;
+        return app.group("u1001", &members.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    if text.contains("most groups") {
+        let apps = server.embedded.operator.list_apps().await.unwrap();
+        let rules = apps.into_iter().find(|a| a.key.as_str() == app.appkey).unwrap().rules;
+        let rules = mynah_ports::directory_store::AppRules { max_groups_per_user: 1, ..rules };
+        let other = app.clone();
+        other.group("u1900", &[]).await;
+        let group = app.group("u1001", &[]).await;
+        server.embedded.operator.set_rules(&app.appkey, rules).await.unwrap();
+        // The server looks at an app again when what it knows of it is old.
+        rules_seen(app).await;
+        return group;
+    }
+    let members: &[&str] = if text.contains("member u1002") { &["u1002"] } else { &[] };
+    app.group("u1001", members).await
+}
+
+/// Waits until a user may not make a second group any more.
+async fn rules_seen(app: &App) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let body = json!({"owner_username": "u1001", "name": "one more"});
+        if app.call("POST", "/v1/groups/", &body).await.status != 201 {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "the new rules are not seen");
+    }
+}
+
+async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
+    let none = Value::Null;
+    if text.contains("u1002 in u1001's blacklist") {
+        app.works("PUT", "/v1/users/u1001/blacklist", &json!(["u1002"])).await;
+    }
+    if text.contains("birthday 1990-01-24") {
+        app.works("PUT", "/v1/users/u1001", &json!({"birthday": "1990-01-24"})).await;
+    }
+    if text == "u1001 deleted" {
+        app.works("DELETE", "/v1/users/u1001", &none).await;
+    }
+    if text == "u1001 disabled" {
+        app.works("PUT", "/v1/users/u1001/forbidden?disable=true", &none).await;
+    }
+    if text == "g1 deleted" {
+        app.works("DELETE", &format!("/v1/groups/{}", made.group), &none).await;
+    }
+    if text.contains("181 s ago") {
+        server.clock.advance(181_000);
+    }
+    if text == "m1 retracted" {
+        app.works("POST", &format!("/v1/messages/adm1/{}/retract", made.message), &none).await;
+    }
+    if text == "u1001 online on a" {
+        online(server, app).await;
+    }
+}
+
+/// Logs `u1001` in on an Android device, and keeps it connected while the test runs.
+async fn online(server: &Server, app: &App) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = server.routes.clone();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(format!("ws://{address}/v1/ws"), tcp).await.unwrap();
+    let frames = [
+        json!({"id": 1, "hello": {"appkey": app.appkey, "platform": "a", "device_id": "phone"}}).to_string(),
+        json!({"id": 2, "login": {"username": "u1001", "password": "secret"}}).to_string(),
+    ];
+    socket.send(Message::text(frames.join("\n"))).await.unwrap();
+    while let Some(Ok(message)) = socket.next().await {
+        if message.to_text().is_ok_and(|text| text.contains("login_ack")) {
+            break;
+        }
+    }
+    tokio::spawn(async move { while socket.next().await.is_some() {} });
+}

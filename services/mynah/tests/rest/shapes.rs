@@ -1,0 +1,101 @@
+//! What the cases call the shape of an answer.
+
+use serde_json::{Value, json};
+
+use crate::world::Answer;
+
+/// Whether an object has these members, and no member that is null.
+fn object(value: &Value, members: &[&str]) -> bool {
+    value.as_object().is_some_and(|o| members.iter().all(|m| o.contains_key(*m)) && o.values().all(|v| !v.is_null()))
+}
+
+fn list(value: &Value, of: impl Fn(&Value) -> bool) -> bool {
+    value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(of))
+}
+
+fn page(value: &Value, total: u64, start: u64, name: &str, rows: usize) -> bool {
+    value["total"] == total
+        && value["start"] == start
+        && value["count"] == rows
+        && value[name].as_array().is_some_and(|items| items.len() == rows && items.iter().all(Value::is_object))
+}
+
+fn error(value: &Value) -> bool {
+    value["error"]["code"].is_u64() && value["error"]["message"].as_str().is_some_and(|m| !m.is_empty())
+}
+
+fn user(value: &Value) -> bool {
+    object(value, &["username", "ctime", "mtime", "appkey"]) && value.get("password").is_none()
+}
+
+fn group(value: &Value) -> bool {
+    object(value, &["gid", "name", "appkey", "MaxMemberCount", "mtime", "ctime"]) && value["gid"].is_u64()
+}
+
+fn room(value: &Value) -> bool {
+    object(value, &["id", "owner_username", "max_member_count", "appkey", "name", "description", "total_member_count", "ctime"])
+}
+
+fn made_group(value: &Value) -> bool {
+    group(value) && value["owner_username"].is_string() && value["members_username"].is_array() && value["MaxMemberCount"] == 500
+}
+
+/// Whether an answer has the shape; a shape that is not known fails its case.
+pub fn has(shape: &str, answer: &Answer) -> bool {
+    let body = &answer.body;
+    let registered = |item: &Value| item["username"].is_string() && item.get("password").is_none();
+    match shape {
+        "empty" => answer.bytes.is_empty(),
+        "error object" => error(body),
+        "error object naming the word" => error(body),
+        "[{username,error}]" | "[{username,error{code,message}}] array" => list(body, |item| registered(item) && error(item)),
+        "[{username}]" => list(body, registered),
+        "[{username:'dev_fang'}]" => *body == json!([{"username": "dev_fang"}]),
+        "[{username,...}] no password" => {
+            list(body, |item| registered(item) && item["nickname"].is_string() && item["birthday"] == "1990-01-24")
+        }
+        "[{username},{username,error{code:899001}}]" => {
+            body.as_array().is_some_and(|a| a.len() == 2) && body[0].get("error").is_none() && body[1]["error"]["code"] == 899_001
+        }
+        "array of 500" => body.as_array().is_some_and(|a| a.len() == 500) && list(body, |item| item.get("error").is_none()),
+        "user object" | "{username,mtime,ctime,[appkey]} no nulls" => user(body),
+        "birthday='1990-01-24 00:00:00'" => body["birthday"] == "1990-01-24 00:00:00",
+        "[user object]" => list(body, user),
+        "{total,start,count,users[]}" => {
+            body["users"].is_array() && body["total"].is_u64() && body["start"].is_u64() && body["count"].is_u64()
+        }
+        "{total:2,start:0,count:2,users[2]}" => page(body, 2, 0, "users", 2),
+        "{total:3,start:1,count:2,users[2]}" => page(body, 3, 1, "users", 2) && body["users"][0]["username"] == "u1002",
+        "{total:3,start:10,count:0,users:[]}" => page(body, 3, 10, "users", 0),
+        "[]" => *body == json!([]),
+        "{login:false,online:false}" => *body == json!({"login": false, "online": false}),
+        "[{username,devices:[]}x2]" => {
+            *body == json!([{"username": "u1001", "devices": []}, {"username": "u1002", "devices": []}])
+        }
+        "[{username,devices:[{login:true,online:true,platform:'a'}]}]" => {
+            *body == json!([{"username": "u1001", "devices": [{"login": true, "online": true, "platform": "a"}]}])
+        }
+        "{msg_id:int,msg_ctime:int ms}" => {
+            body["msg_id"].as_u64().is_some_and(|id| id < 1 << 53)
+                && body["msg_ctime"].as_u64().is_some_and(|t| t > 1_700_000_000_000)
+        }
+        "{gid:int,owner_username:string,name,members_username[],desc,MaxMemberCount:500}" => {
+            made_group(body) && body["desc"] == "运动"
+        }
+        "{gid,...}" => made_group(body),
+        "{gid,name,desc,appkey,MaxMemberCount,mtime,ctime}" => group(body),
+        "[{username,...,flag:1},{username,...,flag:0}]" => list(body, user) && body[0]["flag"] == 1 && body[1]["flag"] == 0,
+        "[group object]" => list(body, group),
+        "{total:2,start:0,count:1,groups[1]}" => page(body, 2, 0, "groups", 1) && group(&body["groups"][0]),
+        "{chatroom_id:int}" => body["chatroom_id"].as_u64().is_some_and(|id| id >= 1000),
+        "[room]" | "[1 room]" | "[{id,owner_username,max_member_count,appkey,name,description,total_member_count,ctime}]" => {
+            list(body, room) && body.as_array().is_some_and(|rooms| rooms.len() == 1)
+        }
+        "{total:1,rooms[1],start:0,count:1}" => page(body, 1, 0, "rooms", 1) && room(&body["rooms"][0]),
+        "{total:2,users:[{username,flag,room_ctime,mtime,ctime}],count:2,start:0}" => {
+            page(body, 2, 0, "users", 2)
+                && list(&body["users"], |u| object(u, &["username", "flag", "room_ctime", "mtime", "ctime"]))
+        }
+        other => panic!("no such shape: {other}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! A server in this process, and an app of its own for each test, called as a client would.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{Method, Request, StatusCode, header};
+use mynah::embedded::Embedded;
+use mynah::settings::Settings;
+use mynah_types::ManualClock;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// A server on an empty folder, with a clock that a test moves.
+pub struct Server {
+    pub embedded: Embedded,
+    pub clock: ManualClock,
+    pub routes: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { data_dir: folder.path().into(), argon2_memory_kib: 8, argon2_iterations: 1, ..Settings::default() };
+        let clock = ManualClock::at(1_795_600_000_000);
+        let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
+        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+    }
+
+    /// An app of its own.
+    pub async fn app(&self) -> App {
+        let made = self.embedded.operator.create_app("test").await.unwrap();
+        let credentials = format!("{}:{}", made.appkey, made.master_secret);
+        App {
+            appkey: made.appkey,
+            authorization: Some(basic(&credentials)),
+            content_type: Some("application/json"),
+            routes: self.routes.clone(),
+        }
+    }
+}
+
+pub fn basic(credentials: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+}
+
+/// An app's server: what it sends with every request.
+#[derive(Clone)]
+pub struct App {
+    pub appkey: String,
+    pub authorization: Option<String>,
+    pub content_type: Option<&'static str>,
+    routes: Router,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn code(&self) -> Option<u64> {
+        self.body["error"]["code"].as_u64().or_else(|| self.body.as_array()?.iter().find_map(|e| e["error"]["code"].as_u64()))
+    }
+}
+
+impl App {
+    pub async fn raw(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        if let Some(kind) = self.content_type {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let response = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE).cloned();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
+        if status == StatusCode::NO_CONTENT {
+            assert!(bytes.is_empty(), "204 has no body");
+        } else if !bytes.is_empty() {
+            assert_eq!(kind.unwrap(), "application/json; charset=utf-8");
+        }
+        Answer { status: status.as_u16(), body, bytes }
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.raw(method, path, body).await
+    }
+
+    /// A call that has to work.
+    pub async fn works(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.call(method, path, body).await;
+        assert!((200..300).contains(&answer.status), "{method} {path} {body}: {answer:?}");
+        answer.body
+    }
+
+    pub async fn users<N: AsRef<str>>(&self, names: &[N]) {
+        for names in names.chunks(500) {
+            let users = names.iter().map(|name| json!({"username": name.as_ref(), "password": "secret"}));
+            self.works("POST", "/v1/users/", &users.collect()).await;
+        }
+    }
+
+    pub async fn group(&self, owner: &str, members: &[&str]) -> u64 {
+        let body = json!({"owner_username": owner, "name": "g1", "members_username": members});
+        self.works("POST", "/v1/groups/", &body).await["gid"].as_u64().unwrap()
+    }
+
+    pub async fn room(&self, owner: &str, members: &[&str]) -> u64 {
+        let body = json!({"owner_username": owner, "name": "r1", "description": "d", "members_username": members});
+        self.works("POST", "/v1/chatroom/", &body).await["chatroom_id"].as_u64().unwrap()
+    }
+
+    pub async fn text(&self, from: &str, to: &str) -> u64 {
+        let body = json!({
+            "version": 1, "target_type": "single", "target_id": to, "from_type": "admin", "from_id": from,
+            "msg_type": "text", "msg_body": {"text": "hi"},
+        });
+        self.works("POST", "/v1/messages", &body).await["msg_id"].as_u64().unwrap()
+    }
+}
