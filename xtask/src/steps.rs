@@ -1,21 +1,38 @@
 //! The test command: every check in order, stopping at the first that fails.
 
 use std::error::Error;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Formatting, lints, generated code, tests of the whole workspace.
+/// Formatting, lints, generated code, tests of the whole workspace, the page in a real browser.
 pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["test", "--workspace"])
+    cargo(&["test", "--workspace"])?;
+    page()
+}
+
+/// The page against the debug build of the server.
+fn page() -> Result<(), Box<dyn Error>> {
+    cargo(&["build", "-p", "mynah"])?;
+    let tests = crate::codegen::root().join("services/gateway/ui/test");
+    if !tests.join("node_modules").is_dir() {
+        run("npm", &["ci", "--no-audit", "--no-fund"], &tests)?;
+    }
+    run("node", &["run.mjs", "../../../../target/debug/mynah"], &tests)
 }
 
 fn cargo(args: &[&str]) -> Result<(), Box<dyn Error>> {
-    let (started, line) = (Instant::now(), format!("cargo {}", args.join(" ")));
+    run(env!("CARGO"), args, &crate::codegen::root())
+}
+
+fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), Box<dyn Error>> {
+    let name = Path::new(program).file_name().unwrap_or_default().display();
+    let (started, line) = (Instant::now(), format!("{name} {}", args.join(" ")));
     eprintln!("== {line}");
-    let status = Command::new(env!("CARGO")).args(args).current_dir(crate::codegen::root()).status()?;
+    let status = Command::new(program).args(args).current_dir(folder).status().map_err(|error| format!("{program}: {error}"))?;
     eprintln!("== {line}: {} s", started.elapsed().as_secs());
     if status.success() { Ok(()) } else { Err(format!("{line} failed").into()) }
 }

@@ -10,6 +10,9 @@ use http::{HeaderValue, StatusCode, header};
 use crate::gateway::Gateway;
 
 const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
 
 /// Nothing from elsewhere, nothing inline, in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; \
@@ -23,6 +26,12 @@ macro_rules! files {
 
 files! {
     "index.html" HTML;
+    "main.js" SCRIPT;
+    "connection.js" SCRIPT;
+    "chat.js" SCRIPT;
+    "view.js" SCRIPT;
+    "style.css" STYLE;
+    "icon.svg" ICON;
 }
 
 pub(crate) fn routes() -> Routes<Gateway> {
