@@ -1,14 +1,10 @@
-//! Catching up: sync, history, the conversation list, read positions, retraction.
+//! Catching up: sync, history, read positions, retraction.
 
+use mynah_proto::Failure;
 use mynah_proto::device::{
-    self, ConvItem, ConvList, ConvPage, Covered, Entry, History, HistoryPage, Read, Retract, Retraction, ServerFrame, Sync,
-    SyncPage, Target, entry, server_frame,
+    self, Covered, Entry, History, HistoryPage, Read, Retract, Retraction, ServerFrame, Sync, SyncPage, entry, server_frame,
 };
-use mynah_proto::router::{
-    HeadInfo, HeadsRequest, HistoryRequest, LocateRequest, ReadRequest, RetractRequest, SingleChatsRequest, SyncItem, SyncRange,
-    SyncRequest,
-};
-use mynah_proto::{Failure, directory};
+use mynah_proto::router::{HistoryRequest, LocateRequest, ReadRequest, RetractRequest, SyncItem, SyncRange, SyncRequest};
 use mynah_types::ConversationKey;
 use prost::Message as _;
 
@@ -16,11 +12,8 @@ use crate::connection::{Session, done, ok};
 use crate::entry::entry as device_entry;
 use crate::errors;
 
-/// Conversations of one page.
-const MOST_LISTED: usize = 200;
-
 impl Session {
-    fn uid(&self) -> u64 {
+    pub(crate) fn uid(&self) -> u64 {
         self.user.as_ref().map_or(0, |user| user.uid)
     }
 
@@ -106,67 +99,6 @@ impl Session {
         };
         router.retract(request).await.map(|_| ())
     }
-
-    pub(crate) async fn conv_list(&mut self, id: u32, list: ConvList) -> ServerFrame {
-        match self.list(list).await {
-            Ok(page) => ok(id, server_frame::Body::ConvPage(page)),
-            Err(failure) => errors::frame(id, &failure),
-        }
-    }
-
-    /// Groups come with the first page, then single chats in the order of their ids; the cursor is the last one's id.
-    async fn list(&self, list: ConvList) -> Result<ConvPage, Failure> {
-        let deps = &self.inner.deps;
-        let app = self.app.clone().unwrap_or_default();
-        let limit = usize::try_from(list.limit).ok().filter(|n| *n > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
-        let wants = |kind: &str| list.kinds.is_empty() || list.kinds.iter().any(|k| k == kind);
-        let mut names = std::collections::HashMap::new();
-        let mut ids = Vec::new();
-        if list.cursor.is_empty() && wants("group") {
-            let request = directory::GetUserRequest { app_id: app.app_id, uid: self.uid(), ..Default::default() };
-            for group in deps.directory.groups_of(request).await?.groups {
-                let key = ConversationKey::Group(group.gid).to_string();
-                names.insert(key.clone(), (group.gid.to_string(), group.name));
-                ids.push(key);
-            }
-        }
-        let mut page = ConvPage::default();
-        if wants("single") {
-            let request =
-                SingleChatsRequest { uid: self.uid(), after_conv_id: list.cursor, limit: u32::try_from(limit).unwrap_or(1) };
-            let chats = deps.router.single_chats(request).await?;
-            page.more = chats.more;
-            page.cursor = chats.conv_ids.last().cloned().unwrap_or_default();
-            self.peers(app.app_id, &chats.conv_ids, &mut names).await?;
-            ids.extend(chats.conv_ids);
-        }
-        let mut heads = Vec::new();
-        for some in ids.chunks(MOST_LISTED) {
-            let request = HeadsRequest { uid: self.uid(), conv_ids: some.to_vec(), with_last: list.with_last };
-            heads.extend(deps.router.heads(request).await?.heads);
-        }
-        page.items = heads.into_iter().map(|head| item(head, &app.appkey, &names)).collect();
-        page.items.sort_by_key(|item| std::cmp::Reverse(item.head_ms));
-        Ok(page)
-    }
-
-    async fn peers(
-        &self,
-        app_id: u64,
-        chats: &[String],
-        names: &mut std::collections::HashMap<String, (String, String)>,
-    ) -> Result<(), Failure> {
-        let own = mynah_types::Uid(self.uid());
-        let peer = |id: &String| id.parse::<ConversationKey>().ok()?.peer_of(own);
-        let uids = chats.iter().filter_map(peer).map(|uid| uid.0).collect();
-        let request = directory::GetUsersRequest { app_id, uids, ..Default::default() };
-        for user in self.inner.deps.directory.get_users(request).await?.users {
-            let key = ConversationKey::single(own, mynah_types::Uid(user.uid)).to_string();
-            let nickname = user.profile.and_then(|p| p.nickname).unwrap_or_else(|| user.username.clone());
-            names.insert(key, (user.username, nickname));
-        }
-        Ok(())
-    }
 }
 
 fn covered(item: SyncItem) -> Covered {
@@ -180,24 +112,5 @@ fn covered(item: SyncItem) -> Covered {
         reset: item.reset,
         more: item.more,
         error: item.failure.as_ref().map(errors::error),
-    }
-}
-
-fn item(head: HeadInfo, appkey: &str, names: &std::collections::HashMap<String, (String, String)>) -> ConvItem {
-    let kind = if head.conv_id.starts_with('g') { "group" } else { "single" };
-    let (target_id, name) = names.get(&head.conv_id).cloned().unwrap_or_default();
-    ConvItem {
-        r#type: kind.into(),
-        target: Some(Target { r#type: kind.into(), id: target_id, appkey: appkey.into(), name: name.clone() }),
-        name,
-        head_seq: head.head_seq,
-        head_ms: head.head_ms,
-        min_seq: head.min_seq,
-        read_seq: head.read_seq,
-        unread: head.unread,
-        at_me_seq: head.at_me_seq,
-        last: head.last.as_ref().map(device_entry),
-        conv_id: head.conv_id,
-        ..ConvItem::default()
     }
 }

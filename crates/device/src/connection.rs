@@ -4,19 +4,28 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{SinkExt as _, StreamExt as _};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use mynah_proto::device::{ClientFrame, Pong, ServerFrame, client_frame, server_frame};
 use mynah_proto::json::{self, FrameError};
-use mynah_proto::{directory, json as codec};
+use mynah_proto::{Failure, directory, json as codec};
 use mynah_types::{ConversationKey, Millis};
+use tokio::time::Instant;
 
 use crate::devices::Inner;
 use crate::errors::{self, Close};
-use crate::outbound::{Outbound, encode};
+use crate::outbound::{Outbound, Window, encode};
+use crate::rate::{Kind, Rates};
+use crate::sends::TargetName;
 
 /// Nesting of a frame's JSON.
 const MOST_DEPTH: usize = 32;
+/// Conversations that may wait for a message to be sent again.
+const MOST_BLOCKED: usize = 1024;
+/// WebSocket messages that are taken together.
+const MOST_GATHERED: usize = 64;
+/// Bytes that are written before the socket must have taken them.
+const WRITE_BYTES: usize = 16 << 10;
 
 /// State of one connection, behind its task.
 pub(crate) struct Session {
@@ -26,68 +35,103 @@ pub(crate) struct Session {
     pub(crate) platform: String,
     pub(crate) device_id: String,
     pub(crate) user: Option<directory::User>,
+    pub(crate) rates: Arc<Rates>,
     pub(crate) failed_logins: u32,
+    /// Refusals for asking too often since the last request that was accepted.
+    pub(crate) refusals: u32,
     pub(crate) online_since: Millis,
     pub(crate) rooms: HashSet<ConversationKey>,
     /// Conversations whose next send must be the one that failed retryably: else a later message would overtake it.
-    pub(crate) blocked: HashMap<ConversationKey, String>,
+    pub(crate) blocked: HashMap<TargetName, String>,
 }
 
 /// Answers to one request, or the end of the connection.
 pub(crate) type Answered = Result<Vec<ServerFrame>, Close>;
 
+/// What came in: frames to work on, or nothing more.
+enum Came {
+    Texts(Vec<Utf8Bytes>),
+    Control,
+    End(Option<Close>),
+}
+
 pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
-    let out = Arc::new(Outbound::new(conn));
+    let settings = &inner.deps.settings;
+    let window = Window { frames: settings.queue_frames, bytes: settings.queue_bytes };
     let mut session = Session {
-        inner,
-        out,
+        out: Arc::new(Outbound::new(conn, window)),
+        rates: Arc::new(Rates::new()),
+        inner: Arc::clone(&inner),
         app: None,
         platform: String::new(),
         device_id: String::new(),
         user: None,
         failed_logins: 0,
+        refusals: 0,
         online_since: 0,
         rooms: HashSet::new(),
         blocked: HashMap::new(),
     };
     let (mut sink, mut stream) = socket.split();
+    let (mut again_at, mut heard_at) = (None, Instant::now());
     let close = loop {
-        let patience = session.patience();
+        let silent_at = heard_at + session.patience();
+        let due = async { tokio::time::sleep_until(again_at.unwrap_or(silent_at)).await };
         tokio::select! {
-            () = session.out.woken() => {
-                let taken = session.out.take();
-                if !taken.frames.is_empty() && !session.write(&mut sink, taken.frames).await {
-                    break Some(Close::STALLED);
-                }
-                if taken.close.is_some() {
-                    break taken.close;
-                }
-            }
-            message = tokio::time::timeout(patience, stream.next()) => {
-                let text = match message {
-                    Err(_) => break Some(if session.app.is_none() { Close::PROTOCOL } else { Close::IDLE }),
-                    Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
-                    Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-                    Ok(Some(Ok(Message::Binary(_)))) => break Some(Close::PROTOCOL),
-                    Ok(Some(Ok(Message::Text(text)))) => text,
-                };
-                match session.message(&text).await {
-                    Ok(answers) => {
-                        if !session.write(&mut sink, answers.iter().filter_map(encode).collect()).await {
-                            break Some(Close::STALLED);
+            () = session.out.woken() => match session.write_pushes(&mut sink).await {
+                Ok(at) => again_at = at,
+                Err(close) => break Some(close),
+            },
+            () = due, if again_at.is_some() => match session.write_pushes(&mut sink).await {
+                Ok(at) => again_at = at,
+                Err(close) => break Some(close),
+            },
+            message = tokio::time::timeout_at(silent_at, stream.next()) => {
+                let Ok(message) = message else { break Some(session.silent()) };
+                heard_at = Instant::now();
+                match gather(message, &mut stream, settings.ws_message) {
+                    Came::Control => {}
+                    Came::End(close) => break close,
+                    Came::Texts(texts) => {
+                        if let Err(close) = session.messages(&texts, &mut sink).await {
+                            break Some(close);
                         }
                     }
-                    Err(close) => break Some(close),
                 }
             }
         }
     };
+    // What was said last, such as why it ends, goes out before the end.
+    _ = session.write(&mut sink, session.out.take(Instant::now()).frames).await;
     session.leave().await;
     if let Some(Close(code, reason)) = close {
         let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
         // The peer may be gone; there is nobody else to tell.
         _ = tokio::time::timeout(Duration::from_secs(1), sink.send(frame)).await;
     }
+}
+
+/// Takes what has arrived already with a message, so that sends which were pipelined go to the router together.
+fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, most_bytes: usize) -> Came
+where
+    S: futures_util::Stream<Item = Result<Message, axum::Error>> + Unpin,
+{
+    let mut texts = Vec::new();
+    let (mut next, mut bytes) = (Some(first), 0);
+    while let Some(message) = next {
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                bytes += text.len();
+                texts.push(text);
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Binary(_))) => return Came::End(Some(Close::PROTOCOL)),
+            // What came before the end is not worked on: its sender is gone, and asks again.
+            None | Some(Err(_) | Ok(Message::Close(_))) => return Came::End(None),
+        }
+        next = if texts.len() < MOST_GATHERED && bytes < most_bytes { stream.next().now_or_never() } else { None };
+    }
+    if texts.is_empty() { Came::Control } else { Came::Texts(texts) }
 }
 
 impl Session {
@@ -97,58 +141,107 @@ impl Session {
         if self.app.is_none() { settings.hello_within } else { settings.ping_every * 5 / 2 }
     }
 
+    fn silent(&self) -> Close {
+        if self.app.is_none() { Close::PROTOCOL } else { Close::IDLE }
+    }
+
+    /// Writes what waits; says when there will be more to say without anybody's call.
+    async fn write_pushes<S>(&self, sink: &mut S) -> Result<Option<Instant>, Close>
+    where
+        S: futures_util::Sink<Message> + Unpin,
+    {
+        let taken = self.out.take(Instant::now());
+        if !taken.frames.is_empty() && !self.write(sink, taken.frames).await {
+            return Err(Close::STALLED);
+        }
+        taken.close.map_or(Ok(taken.again_at), Err)
+    }
+
     /// Writes frames, many to a system call. False if the socket takes nothing.
     async fn write<S>(&self, sink: &mut S, frames: Vec<Arc<str>>) -> bool
     where
         S: futures_util::Sink<Message> + Unpin,
     {
-        let written = async {
-            for frame in frames {
-                sink.feed(Message::Text(frame.as_ref().into())).await?;
+        let mut frames = frames.into_iter().peekable();
+        while frames.peek().is_some() {
+            let some = async {
+                let mut bytes = 0;
+                while bytes < WRITE_BYTES
+                    && let Some(frame) = frames.next()
+                {
+                    bytes += frame.len();
+                    sink.feed(Message::Text(frame.as_ref().into())).await?;
+                }
+                sink.flush().await
+            };
+            if !matches!(tokio::time::timeout(self.inner.deps.settings.stalled_after, some).await, Ok(Ok(()))) {
+                return false;
             }
-            sink.flush().await
-        };
-        matches!(tokio::time::timeout(self.inner.deps.settings.stalled_after, written).await, Ok(Ok(())))
+        }
+        true
     }
 
-    /// One WebSocket message: up to 64 frames, answered in order.
-    async fn message(&mut self, text: &str) -> Answered {
-        let settings = &self.inner.deps.settings;
-        let lines: Vec<&str> = text.split('\n').filter(|line| !line.trim().is_empty()).collect();
-        if lines.is_empty() || lines.len() > settings.frames_per_message {
-            return Err(Close::PROTOCOL);
-        }
-        let (most_bytes, mut answers) = (settings.frame, Vec::new());
-        let mut frames = Vec::with_capacity(lines.len());
-        for line in lines {
-            if line.len() > most_bytes {
-                answers.push(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big"));
-                continue;
+    /// Reads frames, up to 64 in a WebSocket message; answers them in order.
+    async fn messages<S>(&mut self, texts: &[Utf8Bytes], sink: &mut S) -> Result<(), Close>
+    where
+        S: futures_util::Sink<Message> + Unpin,
+    {
+        let mut frames = Vec::new();
+        for text in texts {
+            let lines: Vec<&str> = text.split('\n').filter(|line| !line.trim().is_empty()).collect();
+            if lines.is_empty() || lines.len() > self.inner.deps.settings.frames_per_message {
+                return Err(Close::PROTOCOL);
             }
-            match read(line)? {
-                Ok(frame) => frames.push(frame),
-                Err(_) if self.app.is_none() => return Err(Close::PROTOCOL),
-                Err(refusal) => answers.push(refusal),
+            for line in lines {
+                frames.push(self.parse(line)?);
             }
         }
         let mut setup_failed = None;
-        while !frames.is_empty() {
-            let run = crate::sends::run_length(&frames);
-            let rest = frames.split_off(run);
-            let group = std::mem::replace(&mut frames, rest);
-            if let Some(cause) = &setup_failed {
-                answers.extend(group.iter().map(|frame| behind(frame.id, cause)));
-                continue;
+        let mut frames = frames.into_iter().peekable();
+        while let Some(next) = frames.next() {
+            let answered = match next {
+                Err(_) if self.app.is_none() => return Err(Close::PROTOCOL),
+                Err(refusal) => vec![refusal],
+                Ok(frame) => match &setup_failed {
+                    Some(cause) => vec![behind(frame.id, cause)],
+                    None => {
+                        let is_setup = matches!(frame.body, Some(client_frame::Body::Hello(_) | client_frame::Body::Login(_)));
+                        let answered = self.group(crate::sends::run(frame, &mut frames)).await?;
+                        if is_setup {
+                            setup_failed = answered.iter().find_map(|a| a.error.clone());
+                        }
+                        answered
+                    }
+                },
+            };
+            if !self.write(sink, answered.iter().filter_map(encode).collect()).await {
+                return Err(Close::STALLED);
             }
-            let is_setup =
-                group.iter().any(|f| matches!(f.body, Some(client_frame::Body::Hello(_) | client_frame::Body::Login(_))));
-            let answered = self.group(group).await?;
-            if is_setup {
-                setup_failed = answered.iter().find_map(|a| a.error.clone());
+            if self.refusals > self.inner.deps.settings.refusals || self.blocked.len() > MOST_BLOCKED {
+                return Err(Close::RATE);
             }
-            answers.extend(answered);
         }
-        Ok(answers)
+        Ok(())
+    }
+
+    fn parse(&self, line: &str) -> Result<Result<ClientFrame, ServerFrame>, Close> {
+        if line.len() > self.inner.deps.settings.frame {
+            return Ok(Err(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big")));
+        }
+        read(line)
+    }
+
+    /// Takes a token, or refuses.
+    pub(crate) fn admit(&mut self, kind: Kind) -> Result<(), Failure> {
+        let deps = &self.inner.deps;
+        let rate = match kind {
+            Kind::Send => deps.settings.sends,
+            Kind::Call => deps.settings.calls,
+            Kind::Sync => deps.settings.syncs,
+        };
+        let admitted = self.rates.take(kind, rate, deps.clock.now_ms());
+        self.refusals = if admitted.is_ok() { 0 } else { self.refusals + 1 };
+        admitted
     }
 
     async fn group(&mut self, group: Vec<ClientFrame>) -> Answered {
@@ -187,14 +280,24 @@ impl Session {
                 ok(id, server_frame::Body::Pong(pong))
             }
             Body::Pong(_) => return Ok(Vec::new()),
+            Body::Call(_) | Body::ConvList(_) | Body::RoomEnter(_) | Body::RoomLeave(_) | Body::Read(_) | Body::Retract(_)
+                if let Err(failure) = self.admit(Kind::Call) =>
+            {
+                errors::frame(id, &failure)
+            }
+            Body::Sync(_) | Body::History(_) if let Err(failure) = self.admit(Kind::Sync) => errors::frame(id, &failure),
             Body::Call(call) => self.call(id, call).await,
             _ if self.user.is_none() => not_logged_in(id),
+            Body::Ack(ack) => {
+                let seqs = ack.items.into_iter().filter_map(|mark| Some((mark.conv_id.parse().ok()?, mark.seq)));
+                self.out.ack(&seqs.collect());
+                return Ok(Vec::new());
+            }
             Body::Logout(logout) => self.logout(id, logout).await,
             Body::State(_) => done(id),
             Body::Send(send) => {
                 return Ok(self.sends(vec![ClientFrame { id, body: Some(Body::Send(send)) }]).await);
             }
-            Body::Ack(_) => return Ok(Vec::new()),
             Body::Sync(sync) => self.sync(id, sync).await,
             Body::History(history) => self.history(id, history).await,
             Body::ConvList(list) => self.conv_list(id, list).await,

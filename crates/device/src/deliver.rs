@@ -38,9 +38,8 @@ impl Inner {
         }
         let deliver = Deliver { entries: vec![entry(&log)] };
         let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
-        let settings = &self.deps.settings;
         for out in audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn) {
-            out.push(&frame, &log.conv_id, log.seq, settings.queue_frames, settings.queue_bytes);
+            out.push(&frame, key, log.seq);
         }
         metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
     }
@@ -79,12 +78,11 @@ impl Gateway for Devices {
 
     async fn read_changed(&self, request: Request<ReadChangedRequest>) -> Result<Response<ReadChangedReply>, Status> {
         let changed = request.into_inner();
+        let Ok(key) = changed.conv_id.parse() else { return Ok(Response::new(ReadChangedReply {})) };
         let body = ReadChanged { conv_id: changed.conv_id, read_seq: changed.read_seq, unread: changed.unread };
-        if let Some(frame) = encode(&push(server_frame::Body::ReadChanged(body))) {
-            let others = self.0.hub.connections_of(Uid(changed.uid));
-            for out in others.into_iter().filter(|out| out.conn != changed.origin_conn) {
-                out.push_always(Arc::clone(&frame));
-            }
+        let others = self.0.hub.connections_of(Uid(changed.uid));
+        for out in others.into_iter().filter(|out| out.conn != changed.origin_conn) {
+            out.read_changed(key, body.clone());
         }
         Ok(Response::new(ReadChangedReply {}))
     }
@@ -102,7 +100,7 @@ impl Gateway for Devices {
         for out in found {
             if out.identity().is_some_and(|who| concerns(&kick, &who, out.conn)) && !out.is_closing() {
                 if let Some(frame) = &frame {
-                    out.push_always(Arc::clone(frame));
+                    out.push_last(Arc::clone(frame));
                 }
                 out.close(close);
                 kicked += 1;

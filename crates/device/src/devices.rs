@@ -11,8 +11,10 @@ use axum::routing::any;
 use http::{HeaderMap, StatusCode, header};
 use mynah_ports::Presence;
 use mynah_proto::device::{GoAway, server_frame};
-use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_proto::router::HeadsRequest;
+use mynah_proto::{DirectoryClient, Failure, RouterClient};
 use mynah_types::{Clock, GatewayId};
+use tokio::sync::OnceCell;
 
 use crate::connection;
 use crate::errors::Close;
@@ -43,6 +45,15 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     next_conn: AtomicU64,
     open: AtomicUsize,
+    log_epoch: OnceCell<String>,
+}
+
+impl Inner {
+    /// The stored log's identity; asked of the router once.
+    pub(crate) async fn log_epoch(&self) -> Result<String, Failure> {
+        let asked = async { self.deps.router.heads(HeadsRequest::default()).await.map(|reply| reply.log_epoch) };
+        self.log_epoch.get_or_try_init(|| asked).await.cloned()
+    }
 }
 
 /// The device connections of a gateway; clones share them.
@@ -53,7 +64,8 @@ impl Devices {
     /// No connections yet.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn: AtomicU64::new(1), open: AtomicUsize::new(0) }))
+        let (next_conn, open) = (AtomicU64::new(1), AtomicUsize::new(0));
+        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new() }))
     }
 
     /// Serves `/v1/ws`.
@@ -73,7 +85,7 @@ impl Devices {
         let frame = encode(&push(server_frame::Body::Goaway(goaway)));
         for out in self.0.hub.all() {
             if let Some(frame) = &frame {
-                out.push_always(Arc::clone(frame));
+                out.push_last(Arc::clone(frame));
             }
             out.close(Close::GOAWAY);
         }

@@ -90,6 +90,7 @@ impl Close {
     pub(crate) const REPLACED: Self = Self(4000, "replaced by the same session");
     pub(crate) const IDLE: Self = Self(4001, "idle");
     pub(crate) const STALLED: Self = Self(4002, "stalled");
+    pub(crate) const RATE: Self = Self(4005, "asked too often");
     pub(crate) const PROTOCOL: Self = Self(4500, "protocol error");
     pub(crate) const AUTH: Self = Self(4502, "authentication failed");
 }

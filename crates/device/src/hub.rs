@@ -8,9 +8,12 @@ use mynah_types::{ConversationKey, Seq, Uid};
 use parking_lot::{Mutex, RwLock};
 
 use crate::outbound::Outbound;
+use crate::rate::Rates;
 
 /// Kicks that are remembered for logins which are under way.
 const MOST_KICKS: usize = 4096;
+/// Buckets of users without a connection.
+const MOST_IDLE_RATES: usize = 4096;
 
 /// Connections in a room, each with the first seq that is for it.
 type Inside = Vec<(Seq, Arc<Outbound>)>;
@@ -22,6 +25,7 @@ pub(crate) struct Hub {
     groups: RwLock<HashMap<ConversationKey, Group>>,
     rooms: RwLock<HashMap<ConversationKey, Inside>>,
     kicks: Mutex<Kicks>,
+    rates: Mutex<HashMap<Uid, Arc<Rates>>>,
 }
 
 /// A group's local members, and those who left while they were connected: a list that was read before does not bring them back.
@@ -40,6 +44,15 @@ struct Kicks {
 impl Hub {
     pub(crate) fn register(&self, uid: Uid, out: &Arc<Outbound>) {
         self.users.write().entry(uid).or_default().push(Arc::clone(out));
+    }
+
+    /// A user's buckets: they outlive his connections for a while, so that reconnecting fills none.
+    pub(crate) fn rates_of(&self, uid: Uid) -> Arc<Rates> {
+        let mut rates = self.rates.lock();
+        if rates.len() > MOST_IDLE_RATES + 2 * self.users.read().len() {
+            rates.retain(|_, held| Arc::strong_count(held) > 1);
+        }
+        Arc::clone(rates.entry(uid).or_insert_with(|| Arc::new(Rates::new())))
     }
 
     /// Takes a connection out; returns the groups that nobody here hears of any more.
@@ -172,13 +185,14 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::Window;
 
     const KEY: ConversationKey = ConversationKey::Group(10_000_001);
 
     fn hub(uids: &[u64]) -> Hub {
         let hub = Hub::default();
         for uid in uids {
-            hub.register(Uid(*uid), &Arc::new(Outbound::new(*uid)));
+            hub.register(Uid(*uid), &Arc::new(Outbound::new(*uid, Window { frames: 1, bytes: 1 })));
         }
         hub
     }

@@ -8,6 +8,7 @@
 mod calls;
 mod catch_up;
 mod connection;
+mod conv_list;
 mod deliver;
 mod devices;
 mod entry;
@@ -15,9 +16,11 @@ mod errors;
 mod hub;
 mod login;
 mod outbound;
+mod rate;
 mod rooms;
 mod sends;
 mod settings;
 
 pub use devices::{Deps, Devices};
+pub use rate::Rate;
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mynah_ports::presence::OnlineDevice;
-use mynah_proto::device::{self, Hello, Limits, Login, LoginAck, Logout, Reconnect, ServerFrame, Welcome, server_frame};
+use mynah_proto::device::{self, Hello, Limits, Login, LoginAck, Logout, Reconnect, Resume, ServerFrame, Welcome, server_frame};
 use mynah_proto::{Failure, directory};
 use mynah_types::{AppId, ConversationKey, Reason, Uid};
 
@@ -26,9 +26,16 @@ impl Session {
         }
         match self.check_app(&hello).await {
             Ok(app) => {
+                let log_epoch = match self.inner.log_epoch().await {
+                    Ok(epoch) => epoch,
+                    Err(failure) => return Ok(vec![errors::frame(id, &failure)]),
+                };
+                let window = hello.recv_window.unwrap_or_default();
+                let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+                self.out.narrow(size(window.frames), size(window.bytes));
                 self.app = Some(app);
                 (self.platform, self.device_id) = (hello.platform, hello.device_id);
-                Ok(vec![ok(id, server_frame::Body::Welcome(self.welcome()))])
+                Ok(vec![ok(id, server_frame::Body::Welcome(self.welcome(log_epoch)))])
             }
             Err(failure) if failure.why().is_retryable() => Ok(vec![errors::frame(id, &failure)]),
             Err(failure) => {
@@ -66,7 +73,7 @@ impl Session {
         Ok(app)
     }
 
-    fn welcome(&self) -> Welcome {
+    fn welcome(&self, log_epoch: String) -> Welcome {
         let deps = &self.inner.deps;
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Welcome {
@@ -78,19 +85,19 @@ impl Session {
                 msg_body: number(deps.settings.msg_body),
                 frame: number(deps.settings.frame),
                 ws_message: number(deps.settings.ws_message),
-                sends_per_min: 0,
+                sends_per_min: deps.settings.sends.per_minute,
                 sync_entries: 200,
                 subs: 0,
             }),
             reconnect: Some(Reconnect { base_ms: 500, cap_ms: 20_000 }),
-            log_epoch: String::new(),
+            log_epoch,
         }
     }
 
     /// Writes an answer before the connection closes.
     fn say(&self, frame: &ServerFrame) {
         if let Some(frame) = crate::outbound::encode(frame) {
-            self.out.push_always(frame);
+            self.out.push_last(frame);
         }
     }
 
@@ -104,7 +111,7 @@ impl Session {
         let mark = self.inner.hub.kick_mark();
         match self.try_login(&login).await {
             Ok(reply) => {
-                let ack = self.logged_in(reply, mark).await;
+                let ack = self.logged_in(reply, mark, login.resume).await;
                 Ok(vec![match ack {
                     Ok(ack) => ok(id, server_frame::Body::LoginAck(ack)),
                     Err(failure) => {
@@ -142,7 +149,7 @@ impl Session {
     }
 
     /// Registers first, then reads the groups: what is sent in between is pushed, what was sent before is found by sync.
-    async fn logged_in(&mut self, reply: directory::LoginReply, mark: u64) -> Result<LoginAck, Failure> {
+    async fn logged_in(&mut self, reply: directory::LoginReply, mark: u64, resume: Option<Resume>) -> Result<LoginAck, Failure> {
         let user = reply.user.clone().ok_or_else(|| Failure::new(Reason::Internal, "a login without a user"))?;
         let uid = Uid(user.uid);
         let who = Arc::new(Identity {
@@ -156,6 +163,7 @@ impl Session {
         self.out.identify(Some(Arc::clone(&who)));
         self.user = Some(user);
         self.online_since = self.inner.deps.clock.now_ms();
+        self.rates = self.inner.hub.rates_of(uid);
         self.inner.hub.register(uid, &self.out);
         self.come_online(&who, reply.generation).await?;
         for old in before {
@@ -169,7 +177,11 @@ impl Session {
         if self.inner.hub.kicks_since(mark).iter().any(|kick| crate::deliver::concerns(kick, &who, self.out.conn)) {
             return Err(Failure::new(Reason::SessionInvalid, "the session was revoked while it logged in"));
         }
-        self.ack(reply).await
+        let heads = match resume {
+            Some(resume) => Some(self.moved_since(&resume.cursor).await?),
+            None => None,
+        };
+        Ok(LoginAck { heads, ..self.ack(reply).await? })
     }
 
     async fn come_online(&self, who: &Identity, generation: u64) -> Result<(), Failure> {

@@ -1,19 +1,23 @@
 //! What waits for one device: a bounded queue, and the mark that more exists than is pushed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use mynah_proto::device::{Head, Heads, ServerFrame, server_frame};
+use mynah_proto::device::{Head, Heads, ReadChanged, ServerFrame, Skipped, server_frame};
 use mynah_proto::json;
-use mynah_types::{AppId, Seq, Uid};
+use mynah_types::{AppId, ConversationKey, Seq, Uid};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::errors::Close;
 
 /// Conversations that a lagging connection remembers; beyond it the device is told to look at all.
 const MOST_BEHIND: usize = 1024;
+/// How often a lagging connection hears where its conversations stand.
+const HEADS_EVERY: Duration = Duration::from_secs(1);
 
 /// Who a connection is, once it logged in.
 #[derive(Debug, Clone)]
@@ -35,26 +39,65 @@ pub(crate) struct Outbound {
     closing: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     frames: VecDeque<Arc<str>>,
     bytes: usize,
+    window: Window,
+    /// Entries that were pushed and are not acknowledged, oldest first.
+    unacked: VecDeque<Unacked>,
+    unacked_bytes: usize,
     lagging: bool,
     /// Conversations that moved while lagging, and to where.
-    behind: BTreeMap<String, Seq>,
+    behind: BTreeMap<ConversationKey, Seq>,
+    /// What rooms said while lagging: from and to.
+    skipped: BTreeMap<ConversationKey, (Seq, Seq)>,
+    /// Read marks that changed on other devices: the newest of each conversation.
+    reads: BTreeMap<ConversationKey, ReadChanged>,
     overflown: bool,
+    heads_at: Option<Instant>,
     close: Option<Close>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unacked {
+    key: ConversationKey,
+    seq: Seq,
+    bytes: usize,
+}
+
+/// How much may be pushed to a device without its acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What the connection's task takes to write.
 pub(crate) struct Taken {
     pub(crate) frames: Vec<Arc<str>>,
     pub(crate) close: Option<Close>,
+    /// When there will be something again, without anybody's call.
+    pub(crate) again_at: Option<Instant>,
 }
 
 impl Outbound {
-    pub(crate) fn new(conn: u64) -> Self {
-        Self { conn, who: Mutex::default(), queue: Mutex::default(), wake: Notify::new(), closing: AtomicBool::new(false) }
+    pub(crate) fn new(conn: u64, window: Window) -> Self {
+        let queue = Queue {
+            frames: VecDeque::new(),
+            bytes: 0,
+            window,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            lagging: false,
+            behind: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            overflown: false,
+            heads_at: None,
+            close: None,
+        };
+        Self { conn, who: Mutex::default(), queue: Mutex::new(queue), wake: Notify::new(), closing: AtomicBool::new(false) }
     }
 
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
@@ -65,31 +108,68 @@ impl Outbound {
         *self.who.lock() = who;
     }
 
-    /// Pushes an entry's frame. A full queue makes the connection lag: from then on it only remembers what moved.
-    pub(crate) fn push(&self, frame: &Arc<str>, conv_id: &str, seq: Seq, most_frames: usize, most_bytes: usize) {
+    /// Narrows the window to what the device asks for; zero leaves a bound as it is.
+    pub(crate) fn narrow(&self, frames: usize, bytes: usize) {
         let mut queue = self.queue.lock();
-        let full = queue.frames.len() >= most_frames || queue.bytes + frame.len() > most_bytes;
-        if full && !queue.lagging {
+        if frames > 0 {
+            queue.window.frames = queue.window.frames.min(frames);
+        }
+        if bytes > 0 {
+            queue.window.bytes = queue.window.bytes.min(bytes);
+        }
+    }
+
+    /// Pushes an entry's frame. Beyond the window the connection lags: from then on it only remembers what moved.
+    pub(crate) fn push(&self, frame: &Arc<str>, key: ConversationKey, seq: Seq) {
+        let mut queue = self.queue.lock();
+        if !queue.lagging && queue.is_full(frame.len()) {
             queue.lagging = true;
             metrics::counter!("mynah_device_lags_total").increment(1);
         }
-        if queue.lagging {
-            if queue.behind.len() < MOST_BEHIND || queue.behind.contains_key(conv_id) {
-                let head = queue.behind.entry(conv_id.to_owned()).or_default();
-                *head = seq.max(*head);
-            } else {
-                queue.overflown = true;
-            }
+        let wake = if queue.lagging {
+            queue.remember(key, seq)
         } else {
+            queue.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
+            queue.unacked_bytes += frame.len();
             queue.bytes += frame.len();
             queue.frames.push_back(Arc::clone(frame));
+            true
+        };
+        drop(queue);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Takes the device's acknowledgements, each for all of its conversation up to a seq; what they free ends the lag.
+    pub(crate) fn ack(&self, acked: &HashMap<ConversationKey, Seq>) {
+        let mut queue = self.queue.lock();
+        queue.unacked.retain(|u| acked.get(&u.key).is_none_or(|seq| u.seq > *seq));
+        queue.unacked_bytes = queue.unacked.iter().map(|u| u.bytes).sum();
+        if queue.unacked.is_empty() {
+            // An idle connection keeps no room for what it once had.
+            queue.unacked.shrink_to_fit();
+        }
+        let wake = queue.lagging;
+        drop(queue);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Tells that a read mark changed elsewhere: only the newest of a conversation waits.
+    pub(crate) fn read_changed(&self, key: ConversationKey, changed: ReadChanged) {
+        let mut queue = self.queue.lock();
+        // Beyond the bound it is found in the conversation list.
+        if queue.reads.len() < MOST_BEHIND || queue.reads.contains_key(&key) {
+            queue.reads.insert(key, changed);
         }
         drop(queue);
         self.wake.notify_one();
     }
 
-    /// Pushes a small frame that is no entry: it has room beside the deliveries.
-    pub(crate) fn push_always(&self, frame: Arc<str>) {
+    /// Pushes a frame that ends the connection or answers its set-up: it has room beside the deliveries.
+    pub(crate) fn push_last(&self, frame: Arc<str>) {
         let mut queue = self.queue.lock();
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
@@ -113,18 +193,64 @@ impl Outbound {
         self.wake.notified().await;
     }
 
-    /// Takes all that waits. A queue that ran empty ends the lag: one `heads` frame tells what moved meanwhile.
-    pub(crate) fn take(&self) -> Taken {
+    /// Takes all that waits.
+    pub(crate) fn take(&self, now: Instant) -> Taken {
         let mut queue = self.queue.lock();
         let mut frames: Vec<Arc<str>> = queue.frames.drain(..).collect();
         queue.bytes = 0;
-        if std::mem::take(&mut queue.lagging) {
-            let behind = std::mem::take(&mut queue.behind);
-            let items = behind.into_iter().map(|(conv_id, head_seq)| Head { conv_id, head_seq }).collect();
-            let heads = Heads { items, resync_all: std::mem::take(&mut queue.overflown) };
-            frames.extend(encode(&push(server_frame::Body::Heads(heads))));
+        let reads = std::mem::take(&mut queue.reads);
+        frames.extend(reads.into_values().filter_map(|read| encode(&push(server_frame::Body::ReadChanged(read)))));
+        let again_at = queue.catch_up(now, &mut frames);
+        Taken { frames, close: queue.close, again_at }
+    }
+}
+
+impl Queue {
+    fn is_full(&self, more: usize) -> bool {
+        let unacked = self.unacked.len() >= self.window.frames
+            || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty());
+        // A device that acknowledges what it has not got does not lift the bound of the queue.
+        unacked || self.frames.len() >= self.window.frames || (self.bytes + more > self.window.bytes && !self.frames.is_empty())
+    }
+
+    /// Remembers that a conversation moved; true if that is news to the connection's task.
+    fn remember(&mut self, key: ConversationKey, seq: Seq) -> bool {
+        let news = self.behind.is_empty() && self.skipped.is_empty() && !self.overflown;
+        if matches!(key, ConversationKey::Room(_)) {
+            let range = self.skipped.entry(key).or_insert((seq, seq));
+            range.1 = seq.max(range.1);
+        } else if self.behind.len() < MOST_BEHIND || self.behind.contains_key(&key) {
+            let head = self.behind.entry(key).or_default();
+            *head = seq.max(*head);
+        } else {
+            self.overflown = true;
         }
-        Taken { frames, close: queue.close }
+        news
+    }
+
+    /// While lagging: tells where conversations stand, at most once a second; ends the lag when half of the window is free.
+    fn catch_up(&mut self, now: Instant, frames: &mut Vec<Arc<str>>) -> Option<Instant> {
+        if !self.lagging {
+            return None;
+        }
+        if self.unacked.len() <= self.window.frames / 2 && self.unacked_bytes <= self.window.bytes / 2 {
+            self.lagging = false;
+        } else if let Some(due) = self.heads_at.map(|at| at + HEADS_EVERY).filter(|due| *due > now) {
+            return Some(due);
+        }
+        let behind = std::mem::take(&mut self.behind);
+        if !behind.is_empty() || self.overflown {
+            let items = behind.into_iter().map(|(key, head_seq)| Head { conv_id: key.to_string(), head_seq }).collect();
+            let heads = Heads { items, resync_all: std::mem::take(&mut self.overflown) };
+            frames.extend(encode(&push(server_frame::Body::Heads(heads))));
+            self.heads_at = Some(now);
+        }
+        for (key, (from_seq, to_seq)) in std::mem::take(&mut self.skipped) {
+            let skipped = Skipped { conv_id: key.to_string(), from_seq, to_seq };
+            frames.extend(encode(&push(server_frame::Body::Skipped(skipped))));
+            self.heads_at = Some(now);
+        }
+        None
     }
 }
 
@@ -148,19 +274,82 @@ pub(crate) fn encode(frame: &ServerFrame) -> Option<Arc<str>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_full_queue_lags_and_one_heads_frame_tells_the_rest() {
-        let outbound = Outbound::new(1);
-        let frame: Arc<str> = "{}".into();
-        for seq in 1..=5 {
-            outbound.push(&frame, "g.10000001", seq, 2, 1000);
+    const GROUP: ConversationKey = ConversationKey::Group(10_000_001);
+    const ROOM: ConversationKey = ConversationKey::Room(10_000_002);
+
+    fn outbound(frames: usize) -> Outbound {
+        Outbound::new(1, Window { frames, bytes: 1000 })
+    }
+
+    fn push_all(outbound: &Outbound, key: ConversationKey, seqs: std::ops::RangeInclusive<Seq>) {
+        for seq in seqs {
+            outbound.push(&r#"{"ok":{}}"#.into(), key, seq);
         }
-        let taken = outbound.take();
-        assert_eq!(taken.frames.len(), 3);
-        let heads = json::decode_server(&taken.frames[2]).unwrap();
-        let Some(server_frame::Body::Heads(heads)) = heads.body else { panic!("no heads") };
-        assert_eq!(heads.items[0].head_seq, 5);
-        outbound.push(&frame, "g.10000001", 6, 2, 1000);
-        assert_eq!(outbound.take().frames.len(), 1);
+    }
+
+    fn pushes(outbound: &Outbound, now: Instant) -> Vec<Option<server_frame::Body>> {
+        outbound.take(now).frames.iter().map(|frame| json::decode_server(frame).unwrap().body).collect()
+    }
+
+    fn heads(body: Option<server_frame::Body>) -> Vec<Seq> {
+        let Some(server_frame::Body::Heads(heads)) = body else { panic!("no heads: {body:?}") };
+        heads.items.iter().map(|head| head.head_seq).collect()
+    }
+
+    #[test]
+    fn beyond_the_window_only_heads_tell_once_a_second() {
+        let (outbound, now) = (outbound(2), Instant::now());
+        push_all(&outbound, GROUP, 1..=5);
+        let mut first = pushes(&outbound, now);
+        assert_eq!(first.len(), 3);
+        assert_eq!(heads(first.remove(2)), [5]);
+        push_all(&outbound, GROUP, 6..=7);
+        let taken = outbound.take(now);
+        assert!(taken.frames.is_empty());
+        assert_eq!(taken.again_at, Some(now + HEADS_EVERY));
+        let mut later = pushes(&outbound, now + HEADS_EVERY);
+        assert_eq!((heads(later.remove(0)), later.len()), (vec![7], 0));
+    }
+
+    #[test]
+    fn acknowledgements_end_the_lag_and_what_moved_last_is_told_before_anything_new() {
+        let (outbound, now) = (outbound(2), Instant::now());
+        push_all(&outbound, GROUP, 1..=3);
+        outbound.take(now);
+        push_all(&outbound, GROUP, 4..=4);
+        outbound.ack(&HashMap::from([(GROUP, 2)]));
+        let mut told = pushes(&outbound, now);
+        assert_eq!((heads(told.remove(0)), told.len()), (vec![4], 0));
+        push_all(&outbound, GROUP, 5..=5);
+        assert_eq!(outbound.take(now).frames.len(), 1);
+    }
+
+    #[test]
+    fn a_room_that_was_not_followed_says_what_was_skipped() {
+        let (outbound, now) = (outbound(1), Instant::now());
+        push_all(&outbound, ROOM, 7..=9);
+        let told = pushes(&outbound, now);
+        let Some(server_frame::Body::Skipped(skipped)) = &told[1] else { panic!("{told:?}") };
+        assert_eq!((skipped.from_seq, skipped.to_seq), (8, 9));
+    }
+
+    #[test]
+    fn acknowledging_what_was_not_written_frees_no_room_in_the_queue() {
+        let outbound = outbound(2);
+        push_all(&outbound, GROUP, 1..=2);
+        outbound.ack(&HashMap::from([(GROUP, 100)]));
+        push_all(&outbound, GROUP, 3..=100);
+        assert_eq!(outbound.take(Instant::now()).frames.len(), 3);
+    }
+
+    #[test]
+    fn too_many_conversations_behind_ask_for_a_look_at_all() {
+        let outbound = outbound(0);
+        for gid in 0..2000 {
+            outbound.push(&"{}".into(), ConversationKey::Group(gid), 1);
+        }
+        let told = pushes(&outbound, Instant::now());
+        let Some(server_frame::Body::Heads(heads)) = &told[0] else { panic!("{told:?}") };
+        assert_eq!((heads.items.len(), heads.resync_all), (MOST_BEHIND, true));
     }
 }

@@ -1,5 +1,7 @@
 //! Sends: resolved, checked, handed to the router in receive order; those to one conversation that come together go together.
 
+use std::collections::BTreeMap;
+
 use mynah_proto::device::{Entry, Message, Party, Send, SendAck, ServerFrame, Target, client_frame, entry, server_frame};
 use mynah_proto::router::{SendItem, SendRequest, SendResult};
 use mynah_proto::{Failure, content_hash, directory};
@@ -9,11 +11,23 @@ use serde_json::Value;
 
 use crate::connection::{Session, ok};
 use crate::errors;
+use crate::rate::Kind;
 
 /// Users that one message may mention.
 const MOST_MENTIONS: usize = 200;
+/// Sends that go to the router in one request.
+const MOST_TOGETHER: usize = 64;
+/// Why a send is refused whose forerunner failed.
+const BEHIND: &str = "an earlier message of this conversation must be sent again first";
 
 type Frame = mynah_proto::device::ClientFrame;
+
+/// Type, id and appkey of a target as the device names it.
+pub(crate) type TargetName = (String, String, String);
+
+fn target_of(send: &Send) -> TargetName {
+    (send.target_type.clone(), send.target_id.clone(), send.target_appkey.clone())
+}
 
 fn as_send(frame: &Frame) -> Option<&Send> {
     match &frame.body {
@@ -22,15 +36,20 @@ fn as_send(frame: &Frame) -> Option<&Send> {
     }
 }
 
-/// How many frames at the front go together: sends to the first one's target, or one frame of any kind.
-pub(crate) fn run_length(frames: &[Frame]) -> usize {
-    let Some(first) = frames.first().and_then(as_send) else { return frames.len().min(1) };
-    let same = |f: &&Frame| {
-        as_send(f).is_some_and(|s| {
-            s.target_type == first.target_type && s.target_id == first.target_id && s.target_appkey == first.target_appkey
-        })
-    };
-    frames.iter().take_while(same).count()
+/// A frame with those behind it that go together with it: sends to the same target.
+pub(crate) fn run<I>(first: Frame, rest: &mut std::iter::Peekable<I>) -> Vec<Frame>
+where
+    I: Iterator<Item = Result<Frame, ServerFrame>>,
+{
+    let target = |f: &Frame| as_send(f).map(target_of);
+    let Some(of_first) = target(&first) else { return vec![first] };
+    let mut together = vec![first];
+    while together.len() < MOST_TOGETHER
+        && let Some(Ok(frame)) = rest.next_if(|next| next.as_ref().is_ok_and(|f| target(f).as_ref() == Some(&of_first)))
+    {
+        together.push(frame);
+    }
+    together
 }
 
 /// Where a send goes.
@@ -44,40 +63,69 @@ impl Session {
     pub(crate) async fn sends(&mut self, frames: Vec<Frame>) -> Vec<ServerFrame> {
         let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(|f| Some((f.id, as_send(&f)?.clone()))).collect();
         let Some((_, first)) = sends.first() else { return Vec::new() };
-        let destination = match self.resolve(first).await {
-            Ok(destination) => destination,
-            Err(failure) => return sends.iter().map(|(id, _)| errors::frame(*id, &failure)).collect(),
+        let target = target_of(first);
+        let answers = match self.resolve(first).await {
+            Ok(destination) => self.answer(&sends, &destination, self.blocked.get(&target).cloned()).await,
+            Err(failure) => sends.iter().map(|(id, _)| errors::frame(*id, &failure)).collect(),
         };
-        let mut answers = Vec::with_capacity(sends.len());
-        let (mut ids, mut items) = (Vec::new(), Vec::new());
-        for (id, send) in &sends {
-            if self.blocked.get(&destination.key).is_some_and(|cmid| *cmid != send.cmid) {
-                let failure = Failure::new(Reason::NotOwner, "an earlier message of this conversation must be sent again first");
-                answers.push(errors::frame(*id, &failure));
-                continue;
-            }
-            self.blocked.remove(&destination.key);
-            let item = match self.mentioned(send).await {
-                Ok(at_uids) => self.item(send, &destination).map(|item| SendItem { at_uids, ..item }),
-                Err(failure) => Err(failure),
-            };
-            match item {
-                Ok(item) => {
-                    ids.push(*id);
-                    items.push(item);
-                }
-                Err(failure) => answers.push(errors::frame(*id, &failure)),
-            }
-        }
-        if !items.is_empty() {
-            answers.extend(self.hand_over(&destination, ids, items).await);
+        let is_retryable = |answer: &ServerFrame| answer.error.as_ref().is_some_and(|error| error.retryable);
+        match answers.iter().zip(&sends).find(|(answer, (_, send))| is_retryable(answer) && !self.waits(&target, send)) {
+            Some((_, (_, send))) => _ = self.blocked.insert(target, send.cmid.clone()),
+            None if sends.iter().any(|(_, send)| !self.waits(&target, send)) => _ = self.blocked.remove(&target),
+            None => {}
         }
         answers
     }
 
-    async fn hand_over(&mut self, destination: &Destination, ids: Vec<u32>, items: Vec<SendItem>) -> Vec<ServerFrame> {
+    /// Whether a send has to wait for another one of its conversation.
+    fn waits(&self, target: &TargetName, send: &Send) -> bool {
+        self.blocked.get(target).is_some_and(|cmid| *cmid != send.cmid)
+    }
+
+    async fn answer(
+        &mut self,
+        sends: &[(u32, Send)],
+        destination: &Destination,
+        mut blocked: Option<String>,
+    ) -> Vec<ServerFrame> {
+        // By the place of the request: what is refused here is not answered before what the router stores.
+        let mut answers = BTreeMap::new();
+        let (mut places, mut ids, mut items) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (id, send)) in sends.iter().enumerate() {
+            let admitted = match &blocked {
+                Some(cmid) if *cmid != send.cmid => Err(Failure::new(Reason::NotOwner, BEHIND)),
+                _ => self.admitted(send, destination).await,
+            };
+            match admitted {
+                Ok(item) => {
+                    blocked = None;
+                    places.push(place);
+                    ids.push(*id);
+                    items.push(item);
+                }
+                Err(failure) => {
+                    if failure.why().is_retryable() && blocked.is_none() {
+                        blocked = Some(send.cmid.clone());
+                    }
+                    answers.insert(place, errors::frame(*id, &failure));
+                }
+            }
+        }
+        if !items.is_empty() {
+            answers.extend(places.into_iter().zip(self.hand_over(destination, ids, items).await));
+        }
+        answers.into_values().collect()
+    }
+
+    /// What goes to the router for a send that may go now.
+    async fn admitted(&mut self, send: &Send, destination: &Destination) -> Result<SendItem, Failure> {
+        self.admit(Kind::Send)?;
+        let at_uids = self.mentioned(send).await?;
+        Ok(SendItem { at_uids, ..self.item(send, destination)? })
+    }
+
+    async fn hand_over(&self, destination: &Destination, ids: Vec<u32>, items: Vec<SendItem>) -> Vec<ServerFrame> {
         let conv_id = destination.key.to_string();
-        let cmids: Vec<String> = items.iter().map(|item| item.cmid.clone()).collect();
         let request = SendRequest {
             conv_id: conv_id.clone(),
             sender_uid: self.user.as_ref().map_or(0, |user| user.uid),
@@ -91,14 +139,7 @@ impl Session {
                 let acked = |(id, result): (u32, SendResult)| ack(id, &conv_id, result);
                 ids.into_iter().zip(reply.results).map(acked).collect()
             }
-            Err(failure) => {
-                if failure.why().is_retryable()
-                    && let Some(cmid) = cmids.into_iter().next()
-                {
-                    self.blocked.insert(destination.key, cmid);
-                }
-                ids.into_iter().map(|id| errors::frame(id, &failure)).collect()
-            }
+            Err(failure) => ids.into_iter().map(|id| errors::frame(id, &failure)).collect(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rate::Rate;
+
 /// Settings of device connections.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +25,14 @@ pub struct Settings {
     pub msg_body: usize,
     /// A socket that takes nothing for this long is closed.
     pub stalled_after: Duration,
+    /// Sends of one user.
+    pub sends: Rate,
+    /// Calls and conversation lists of one user.
+    pub calls: Rate,
+    /// Syncs and history pages of one user.
+    pub syncs: Rate,
+    /// Refusals for asking too often, without one accepted in between, after which the connection is closed.
+    pub refusals: u32,
     /// Logins that may fail on one connection.
     pub failed_logins: u32,
     /// Connections of this gateway.
@@ -43,6 +53,10 @@ impl Default for Settings {
             frames_per_message: 64,
             msg_body: 4096,
             stalled_after: Duration::from_secs(10),
+            sends: Rate::per_minute(60),
+            calls: Rate::per_minute(1200),
+            syncs: Rate::per_minute(600),
+            refusals: 256,
             failed_logins: 5,
             connections: 18_000,
             origins: Vec::new(),

@@ -219,10 +219,13 @@ pub struct HeadsRequest {
     #[prost(bool, tag = "3")]
     pub with_last: bool,
 }
+/// log_epoch: identity of the stored log; another value than a device remembers means that its positions are void.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HeadsReply {
     #[prost(message, repeated, tag = "1")]
     pub heads: ::prost::alloc::vec::Vec<HeadInfo>,
+    #[prost(string, tag = "2")]
+    pub log_epoch: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HeadInfo {

@@ -147,7 +147,15 @@ export class Chat {
     this.changed();
   }
 
+  // One message of a conversation at a time: what comes later must not overtake one that has to be sent again.
   async #send(conversation, item) {
+    const before = conversation.sending ?? Promise.resolve();
+    conversation.sending = before.then(() => this.#sendNow(conversation, item));
+    return conversation.sending;
+  }
+
+  async #sendNow(conversation, item) {
+    if (!conversation.pending.includes(item)) return;
     const body = { cmid: item.cmid, target_type: conversation.type, target_id: String(conversation.id), msg_type: "text", msg_body: { text: item.text } };
     try {
       item.state = "sending";
@@ -160,6 +168,10 @@ export class Chat {
       conversation.loaded ? this.#apply(ack.entry ?? stored) : await this.load(conversation);
       this.#preview(conversation, ack.entry ?? stored);
     } catch (error) {
+      if (error.retryAfterMs) {
+        await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs));
+        return this.#sendNow(conversation, item);
+      }
       item.state = error.retryable ? "failed" : "refused";
       item.why = error.message;
     }
@@ -213,11 +225,11 @@ export class Chat {
     const fresh = entry.seq > Math.max(conversation.have, conversation.head);
     conversation.head = Math.max(conversation.head, entry.seq);
     if (fresh) this.#count(conversation, entry);
+    this.#ack(entry.conv_id, entry.seq);
     if (!conversation.loaded) return;
     if (entry.seq === conversation.have + 1) {
       this.#keep(conversation, entry);
       conversation.have = entry.seq;
-      this.#ack(conversation);
     } else if (entry.seq > conversation.have + 1) {
       this.#catchUp(conversation);
     }
@@ -281,7 +293,7 @@ export class Chat {
     if (item.reset) this.#reset(conversation, [], item.from_seq ?? 1, (item.from_seq ?? 1) - 1);
     for (const entry of item.entries ?? []) this.#take(conversation, entry);
     conversation.have = Math.max(conversation.have, item.covered_to ?? 0);
-    this.#ack(conversation);
+    this.#ack(conversation.convId, conversation.have);
     return item;
   }
 
@@ -344,8 +356,8 @@ export class Chat {
   }
 
   // Batched: frees the window that the server keeps for this connection.
-  #ack(conversation) {
-    this.acks.set(conversation.convId, conversation.have);
+  #ack(convId, seq) {
+    if (seq > (this.acks.get(convId) ?? 0)) this.acks.set(convId, seq);
     this.ackTimer ??= setTimeout(() => {
       this.ackTimer = undefined;
       const items = [...this.acks].map(([conv_id, seq]) => ({ conv_id, seq }));

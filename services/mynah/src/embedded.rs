@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router as Routes;
-use mynah_device::Devices;
+use mynah_device::{Devices, Rate};
 use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, Options};
 use mynah_gateway::Gateway;
@@ -78,6 +78,9 @@ impl Embedded {
             settings: mynah_device::Settings {
                 connections: settings.device_connections,
                 origins: settings.origins.clone(),
+                sends: Rate::per_minute(settings.sends_per_minute),
+                calls: Rate::per_minute(settings.calls_per_minute),
+                syncs: Rate::per_minute(settings.syncs_per_minute),
                 ..mynah_device::Settings::default()
             },
         });

@@ -35,6 +35,12 @@ pub struct Settings {
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
     pub argon2_iterations: u32,
+    /// Sends of one user in a minute, from all his devices; 0 = any number.
+    pub sends_per_minute: u32,
+    /// Calls, lists and read marks of one user in a minute; 0 = any number.
+    pub calls_per_minute: u32,
+    /// Syncs and history pages of one user in a minute; 0 = any number.
+    pub syncs_per_minute: u32,
     /// Over how many milliseconds devices come back after a shutdown.
     pub drain_spread_ms: u32,
 }
@@ -54,6 +60,9 @@ impl Default for Settings {
             session_days: 30,
             argon2_memory_kib: 19_456,
             argon2_iterations: 2,
+            sends_per_minute: 60,
+            calls_per_minute: 1200,
+            syncs_per_minute: 600,
             drain_spread_ms: 2000,
         }
     }
@@ -122,6 +131,21 @@ pub const KEYS: &[Key<Settings>] = &[
         name: "argon2_iterations",
         help: "Passes of one password hash [default: 2]",
         set: |s, v| within(v, 1..=100, &mut s.argon2_iterations),
+    },
+    Key {
+        name: "sends_per_minute",
+        help: "Sends of one user's devices in a minute, a third of them at once; 0 = any number [default: 60]",
+        set: |s, v| within(v, 0..=1_000_000, &mut s.sends_per_minute),
+    },
+    Key {
+        name: "calls_per_minute",
+        help: "Calls, lists and read marks of one user's devices in a minute, a third of them at once; 0 = any number [default: 1200]",
+        set: |s, v| within(v, 0..=1_000_000, &mut s.calls_per_minute),
+    },
+    Key {
+        name: "syncs_per_minute",
+        help: "Syncs and history pages of one user's devices in a minute, a third of them at once; 0 = any number [default: 600]",
+        set: |s, v| within(v, 0..=1_000_000, &mut s.syncs_per_minute),
     },
     Key {
         name: "drain_spread_ms",

@@ -24,7 +24,7 @@ pub(super) async fn heads(router: &Router, request: HeadsRequest) -> Result<Head
     for (key, tail) in keys.into_iter().zip(tails) {
         heads.extend(of_tail(router, Uid(request.uid), key, &tail, request.with_last).await?);
     }
-    Ok(HeadsReply { heads })
+    Ok(HeadsReply { heads, log_epoch: router.shared.log.log_epoch() })
 }
 
 /// One head; none if the viewer may not see the conversation.

@@ -1,0 +1,178 @@
+//! The conversation list: groups and single chats, those that moved last first.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use mynah_proto::device::{ConvItem, ConvList, ConvPage, ServerFrame, Target, server_frame};
+use mynah_proto::router::{HeadInfo, HeadsRequest, SingleChatsRequest};
+use mynah_proto::{Failure, directory};
+use mynah_types::{ConversationKey, Millis, Uid};
+
+use crate::connection::{Session, ok};
+use crate::entry::entry as device_entry;
+use crate::errors;
+
+/// Conversations of one page.
+const MOST_LISTED: usize = 200;
+/// Conversations whose heads are read at once.
+const HEADS_AT_ONCE: usize = 500;
+/// Entries are stamped before they are durable: a list by time reaches back by the append deadline and the clocks' skew.
+const OVERLAP_MS: Millis = 15_000;
+
+/// Id and name of what a conversation is with.
+type Names = HashMap<String, (String, String)>;
+
+/// Where a page ends: the last one's time and id.
+struct Cursor {
+    head_ms: Millis,
+    conv_id: String,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Option<Self>, Failure> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let parts = text.split_once(':').and_then(|(ms, id)| Some((ms.parse().ok()?, id.parse::<ConversationKey>().ok()?)));
+        let (head_ms, key) = parts.ok_or_else(|| Failure::invalid("conv_list.cursor", "is not one of this server's"))?;
+        Ok(Some(Self { head_ms, conv_id: key.to_string() }))
+    }
+
+    fn after(head: &HeadInfo) -> String {
+        format!("{}:{}", head.head_ms, head.conv_id)
+    }
+
+    /// Whether a conversation comes after the page that ended here.
+    fn passes(&self, head: &HeadInfo) -> bool {
+        (Reverse(head.head_ms), &head.conv_id) > (Reverse(self.head_ms), &self.conv_id)
+    }
+}
+
+impl Session {
+    pub(crate) async fn conv_list(&mut self, id: u32, list: ConvList) -> ServerFrame {
+        match self.list(list).await {
+            Ok(page) => ok(id, server_frame::Body::ConvPage(page)),
+            Err(failure) => errors::frame(id, &failure),
+        }
+    }
+
+    /// The first page of what moved since a server time in ms, as decimal text; empty = all.
+    pub(crate) async fn moved_since(&self, cursor: &str) -> Result<ConvPage, Failure> {
+        let bad = |_| Failure::invalid("login.resume.cursor", "must be a server time in ms");
+        let since_ms = if cursor.is_empty() { 0 } else { cursor.parse().map_err(bad)? };
+        self.list(ConvList { since_ms, ..ConvList::default() }).await
+    }
+
+    async fn list(&self, list: ConvList) -> Result<ConvPage, Failure> {
+        if let Some(kind) = list.kinds.iter().find(|kind| !matches!(kind.as_str(), "single" | "group")) {
+            return Err(Failure::invalid("conv_list.kinds", format!("{kind} is neither single nor group")));
+        }
+        let cursor = Cursor::parse(&list.cursor)?;
+        let limit = usize::try_from(list.limit).ok().filter(|n| *n > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
+        let mut names = Names::new();
+        let mut heads = self.heads(self.conversations(&list.kinds, &mut names).await?, false).await?;
+        let since = list.since_ms.saturating_sub(OVERLAP_MS);
+        heads.retain(|head| head.head_ms >= since && cursor.as_ref().is_none_or(|cursor| cursor.passes(head)));
+        heads.sort_by(|a, b| (Reverse(a.head_ms), &a.conv_id).cmp(&(Reverse(b.head_ms), &b.conv_id)));
+        let more = heads.len() > limit;
+        heads.truncate(limit);
+        let cursor = heads.last().map(Cursor::after).unwrap_or_default();
+        self.name_peers(&heads, &mut names).await?;
+        if list.with_last {
+            let order: Vec<String> = heads.into_iter().map(|head| head.conv_id).collect();
+            heads = self.heads(order, true).await?;
+        }
+        let appkey = self.app.as_ref().map(|app| app.appkey.as_str()).unwrap_or_default();
+        let items = heads.into_iter().map(|head| item(head, appkey, &names)).collect();
+        Ok(ConvPage { items, removed: Vec::new(), cursor, more })
+    }
+
+    /// Ids of all groups and single chats of the user.
+    async fn conversations(&self, kinds: &[String], names: &mut Names) -> Result<Vec<String>, Failure> {
+        let deps = &self.inner.deps;
+        let wants = |kind: &str| kinds.is_empty() || kinds.iter().any(|k| k == kind);
+        let mut ids = Vec::new();
+        if wants("group") {
+            let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+            let request = directory::GetUserRequest { app_id, uid: self.uid(), ..Default::default() };
+            for group in deps.directory.groups_of(request).await?.groups {
+                let key = ConversationKey::Group(group.gid).to_string();
+                names.insert(key.clone(), (group.gid.to_string(), group.name));
+                ids.push(key);
+            }
+        }
+        let mut more = wants("single");
+        let mut after_conv_id = String::new();
+        while more {
+            let request = SingleChatsRequest { uid: self.uid(), after_conv_id, limit: 500 };
+            let page = deps.router.single_chats(request).await?;
+            more = page.more;
+            after_conv_id = page.conv_ids.last().cloned().unwrap_or_default();
+            ids.extend(page.conv_ids);
+        }
+        Ok(ids)
+    }
+
+    async fn heads(&self, ids: Vec<String>, with_last: bool) -> Result<Vec<HeadInfo>, Failure> {
+        let mut heads = Vec::with_capacity(ids.len());
+        for some in ids.chunks(HEADS_AT_ONCE) {
+            let request = HeadsRequest { uid: self.uid(), conv_ids: some.to_vec(), with_last };
+            heads.extend(self.inner.deps.router.heads(request).await?.heads);
+        }
+        Ok(heads)
+    }
+
+    async fn name_peers(&self, heads: &[HeadInfo], names: &mut Names) -> Result<(), Failure> {
+        let own = Uid(self.uid());
+        let peer = |head: &HeadInfo| head.conv_id.parse::<ConversationKey>().ok()?.peer_of(own);
+        let uids: Vec<u64> = heads.iter().filter_map(peer).map(|uid| uid.0).collect();
+        if uids.is_empty() {
+            return Ok(());
+        }
+        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        let request = directory::GetUsersRequest { app_id, uids, ..Default::default() };
+        for user in self.inner.deps.directory.get_users(request).await?.users {
+            let key = ConversationKey::single(own, Uid(user.uid)).to_string();
+            let nickname = user.profile.and_then(|p| p.nickname).filter(|name| !name.is_empty());
+            names.insert(key, (user.username.clone(), nickname.unwrap_or(user.username)));
+        }
+        Ok(())
+    }
+}
+
+fn item(head: HeadInfo, appkey: &str, names: &Names) -> ConvItem {
+    let kind = if head.conv_id.starts_with('g') { "group" } else { "single" };
+    let (target_id, name) = names.get(&head.conv_id).cloned().unwrap_or_default();
+    ConvItem {
+        r#type: kind.into(),
+        target: Some(Target { r#type: kind.into(), id: target_id, appkey: appkey.into(), name: name.clone() }),
+        name,
+        head_seq: head.head_seq,
+        head_ms: head.head_ms,
+        min_seq: head.min_seq,
+        read_seq: head.read_seq,
+        unread: head.unread,
+        at_me_seq: head.at_me_seq,
+        last: head.last.as_ref().map(device_entry),
+        conv_id: head.conv_id,
+        ..ConvItem::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(head_ms: Millis, conv_id: &str) -> HeadInfo {
+        HeadInfo { head_ms, conv_id: conv_id.into(), ..HeadInfo::default() }
+    }
+
+    #[test]
+    fn the_next_page_has_what_moved_before_and_namesakes_in_time_by_id() {
+        let cursor = Cursor::parse(&Cursor::after(&head(50, "g.5"))).unwrap().unwrap();
+        assert!(cursor.passes(&head(49, "g.1")));
+        assert!(cursor.passes(&head(50, "g.6")));
+        assert!(!cursor.passes(&head(50, "g.5")) && !cursor.passes(&head(51, "g.9")));
+        assert!(Cursor::parse("x").is_err() && Cursor::parse("5:nothing").is_err());
+    }
+}
