@@ -11,12 +11,19 @@ pub fn test() -> Result<(), Box<dyn Error>> {
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace"])?;
-    page()
+    cargo(&["build", "--workspace"])?;
+    page()?;
+    crash()
+}
+
+/// The server is killed under load, and clients judge.
+fn crash() -> Result<(), Box<dyn Error>> {
+    let root = crate::codegen::root();
+    run("target/debug/loadtest", &["crash", "--binary", "target/debug/mynah", "--kills", "20", "--users", "300"], &root)
 }
 
 /// The page against the debug build of the server.
 fn page() -> Result<(), Box<dyn Error>> {
-    cargo(&["build", "-p", "mynah"])?;
     let tests = crate::codegen::root().join("services/gateway/ui/test");
     if !tests.join("node_modules").is_dir() {
         run("npm", &["ci", "--no-audit", "--no-fund"], &tests)?;

@@ -1,0 +1,233 @@
+//! What a device knows: how far it holds each conversation, what it still has to send.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use mynah_oracle::{Ack, Seen, What};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::{Account, Command, Counts, Notes, Target, single};
+use crate::dice::Dice;
+
+/// A conversation as this device holds it.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// Its name in the notes.
+    pub(super) name: String,
+    /// Everything up to here is held.
+    pub(super) have: u64,
+    /// More than `have` is known to exist.
+    pub(super) behind: bool,
+    pub(super) syncing: bool,
+}
+
+/// A message that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) target: Target,
+    pub(super) cmid: String,
+    pub(super) in_flight: bool,
+    pub(super) tried: bool,
+    pub(super) done: Option<oneshot::Sender<Result<(), u64>>>,
+}
+
+pub(super) struct State {
+    pub(super) account: Account,
+    pub(super) notes: Notes,
+    pub(super) counts: Arc<Counts>,
+    pub(super) dice: Dice,
+    pub(super) session: Option<String>,
+    pub(super) conversations: HashMap<String, Conversation>,
+    pub(super) outbox: VecDeque<Pending>,
+    pub(super) rooms: Vec<u64>,
+    /// What was received and not acknowledged to the server.
+    pub(super) unacked: HashMap<String, u64>,
+    /// Who waits until nothing is missing.
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl State {
+    pub(super) fn new(account: Account, notes: Notes, counts: Arc<Counts>) -> Self {
+        Self {
+            account,
+            notes,
+            counts,
+            dice: Dice::new(Dice::any_seed()),
+            session: None,
+            conversations: HashMap::new(),
+            outbox: VecDeque::new(),
+            rooms: Vec::new(),
+            unacked: HashMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, command: Command) {
+        match command {
+            Command::Send(target, cmid, done) => {
+                let conversation = target.conversation(&self.account.username);
+                self.notes.lock().offer(&conversation, &self.account.username, &cmid, &cmid);
+                self.outbox.push_back(Pending { target, cmid, in_flight: false, tried: false, done: Some(done) });
+            }
+            Command::Enter(room) => self.rooms.push(room),
+            Command::Idle(done) => self.waiting.push(done),
+        }
+    }
+
+    /// The conversation of an entry or of a list's item, made known if it was not.
+    pub(super) fn conversation(&mut self, conv_id: &str, target: &Value, from: &str) -> &mut Conversation {
+        let own = &self.account.username;
+        self.conversations.entry(conv_id.to_owned()).or_insert_with(|| {
+            let id = text(target, "id");
+            let name = match text(target, "type").as_str() {
+                "single" => single(own, if id == *own { from } else { &id }),
+                kind => format!("{kind} {id}"),
+            };
+            Conversation { name, ..Conversation::default() }
+        })
+    }
+
+    /// Notes an entry; applies it if it is the next, or shows that there is a hole before it.
+    pub(super) fn pushed(&mut self, entry: &Value) {
+        Counts::add(&self.counts.pushed);
+        let (conv_id, seq) = (text(entry, "conv_id"), number(entry, "seq"));
+        let received = self.unacked.entry(conv_id.clone()).or_default();
+        *received = seq.max(*received);
+        let from = entry.get("from").map(|from| text(from, "username")).unwrap_or_default();
+        let conversation = self.conversation(&conv_id, entry.get("target").unwrap_or(&Value::Null), &from);
+        if seq <= conversation.have + 1 {
+            conversation.have = seq.max(conversation.have);
+        } else {
+            conversation.behind = true;
+            // What lies beyond the hole comes again with the sync.
+            return;
+        }
+        let name = conversation.name.clone();
+        self.note(&name, entry);
+    }
+
+    pub(super) fn note(&self, conversation: &str, entry: &Value) {
+        self.notes.lock().saw(conversation, &self.account.username, seen(entry));
+    }
+
+    /// A conversation was covered by a page: what it holds, and how far that goes.
+    pub(super) fn covered(&mut self, item: &Value) {
+        let conv_id = text(item, "conv_id");
+        let entries = item.get("entries").and_then(Value::as_array).cloned().unwrap_or_default();
+        let Some(conversation) = self.conversations.get_mut(&conv_id) else { return };
+        let (from, to) = (number(item, "from_seq"), number(item, "covered_to"));
+        conversation.syncing = false;
+        conversation.have = to.max(conversation.have);
+        conversation.behind = flag(item, "more") || number(item, "head_seq") > conversation.have;
+        let name = conversation.name.clone();
+        for entry in &entries {
+            self.note(&name, entry);
+        }
+        if from > 0 {
+            self.notes.lock().covered(&name, &self.account.username, from, to);
+        }
+        self.unacked.insert(conv_id, to);
+    }
+
+    /// A page of a room's history.
+    pub(super) fn room_page(&mut self, page: &Value) {
+        let conv_id = text(page, "conv_id");
+        let entries = page.get("entries").and_then(Value::as_array).cloned().unwrap_or_default();
+        let Some(conversation) = self.conversations.get_mut(&conv_id) else { return };
+        conversation.syncing = false;
+        let (from, to) = (number(page, "from_seq"), number(page, "to_seq"));
+        conversation.have = to.max(conversation.have);
+        conversation.behind = flag(page, "more");
+        let name = conversation.name.clone();
+        for entry in &entries {
+            self.note(&name, entry);
+        }
+        if from > 0 {
+            self.notes.lock().covered(&name, &self.account.username, from, to);
+        }
+    }
+
+    /// A conversation is known to reach to `head`.
+    pub(super) fn moved(&mut self, conv_id: &str, head: u64) {
+        if let Some(conversation) = self.conversations.get_mut(conv_id)
+            && head > conversation.have
+        {
+            conversation.behind = true;
+        }
+    }
+
+    /// Tells those who wait, if nothing is missing.
+    pub(super) fn settle(&mut self) {
+        if self.outbox.is_empty() && self.conversations.values().all(|c| !c.behind && !c.syncing) {
+            for waiting in self.waiting.drain(..) {
+                // Nobody may wait any more.
+                _ = waiting.send(());
+            }
+        }
+    }
+
+    /// A send was answered: its entry has its place.
+    pub(super) fn answered(&mut self, cmid: &str, ack: &Value) {
+        let Some(at) = self.outbox.iter().position(|p| p.cmid == cmid) else { return };
+        let Some(pending) = self.outbox.remove(at) else { return };
+        let own = self.account.username.clone();
+        let name = pending.target.conversation(&own);
+        let (conv_id, seq, msg_id) = (text(ack, "conv_id"), number(ack, "seq"), number(ack, "msg_id"));
+        if flag(ack, "duplicate") {
+            Counts::add(&self.counts.duplicates);
+        }
+        let what = What::Message { sender: own.clone(), cmid: pending.cmid.clone(), content: pending.cmid.clone() };
+        let mut notes = self.notes.lock();
+        notes.ack(&name, &own, &pending.cmid, Ack { seq, msg_id });
+        notes.saw(&name, &own, Seen { seq, msg_id, what });
+        drop(notes);
+        let conversation = self.conversations.entry(conv_id).or_insert_with(|| Conversation { name, ..Conversation::default() });
+        if seq == conversation.have + 1 {
+            conversation.have = seq;
+        } else if seq > conversation.have {
+            conversation.behind = true;
+        }
+        if let Some(done) = pending.done {
+            // Nobody may wait for it.
+            _ = done.send(Ok(()));
+        }
+    }
+
+    /// A send was refused: for good, or until it is tried again.
+    pub(super) fn refused(&mut self, cmid: &str, error: &Value) {
+        let Some(at) = self.outbox.iter().position(|p| p.cmid == cmid) else { return };
+        if flag(error, "retryable") {
+            if let Some(pending) = self.outbox.get_mut(at) {
+                pending.in_flight = false;
+            }
+        } else if let Some(Pending { done: Some(done), .. }) = self.outbox.remove(at) {
+            _ = done.send(Err(number(error, "code")));
+        }
+    }
+}
+
+fn seen(entry: &Value) -> Seen {
+    let message = entry.get("message").filter(|_| !flag(entry, "retracted"));
+    let what = match message.and_then(|message| message.get("msg_body")) {
+        Some(body) => What::Message {
+            sender: entry.get("from").map(|from| text(from, "username")).unwrap_or_default(),
+            cmid: text(entry, "cmid"),
+            content: text(body, "text"),
+        },
+        None => What::Other(entry.get("event").map_or_else(String::new, ToString::to_string)),
+    };
+    Seen { seq: number(entry, "seq"), msg_id: number(entry, "msg_id"), what }
+}
+
+pub(super) fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+pub(super) fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+pub(super) fn flag(value: &Value, name: &str) -> bool {
+    value.get(name).and_then(Value::as_bool).unwrap_or(false)
+}

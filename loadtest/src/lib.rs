@@ -1,0 +1,15 @@
+//! Drives a deployment from outside, by the REST API and by device connections, and judges it by what clients saw.
+//!
+//! It links nothing of the server: what it knows of the wire is what a client knows.
+//!
+//! Reading order: [`crash`] (the run with kills), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
+
+pub mod crash;
+pub mod device;
+pub mod dice;
+pub mod rest;
+pub mod server;
+pub mod world;
+
+/// Why a run could not be done.
+pub type Failed = Box<dyn std::error::Error + Send + Sync>;

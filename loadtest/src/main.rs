@@ -1,0 +1,58 @@
+//! The command line: `loadtest crash`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mynah_loadtest::{Failed, crash, dice::Dice};
+
+#[derive(Parser)]
+#[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Kills a server of its own again and again under load; nothing acknowledged may be lost, doubled or reordered
+    Crash {
+        /// The mynah binary
+        #[arg(long)]
+        binary: PathBuf,
+        /// How often it is killed
+        #[arg(long, default_value_t = 20)]
+        kills: u32,
+        /// Users, with a device each
+        #[arg(long, default_value_t = 300)]
+        users: usize,
+        /// Decides the plan; random if absent
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+}
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    match run(command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("loadtest: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the report is this program's answer")]
+fn run(command: Command) -> Result<bool, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match command {
+        Command::Crash { binary, kills, users, seed } => {
+            let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(Dice::any_seed) };
+            let outcome = runtime.block_on(crash::run(&plan))?;
+            println!("{}\n{}", outcome.figures, outcome.verdict);
+            Ok(outcome.verdict.is_clean())
+        }
+    }
+}

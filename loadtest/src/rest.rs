@@ -1,0 +1,72 @@
+//! The app's server: calls of the REST API over kept connections.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::Failed;
+
+/// An app's hand on a server.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    address: SocketAddr,
+    authorization: String,
+}
+
+impl Rest {
+    /// Calls `address` as the app.
+    #[must_use]
+    pub fn new(address: SocketAddr, appkey: &str, master_secret: &str) -> Self {
+        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{appkey}:{master_secret}"));
+        Self { address, authorization: format!("Basic {credentials}") }
+    }
+
+    /// One call: its status and its JSON body.
+    ///
+    /// # Errors
+    /// When the server is not reached, or answers what is not JSON.
+    pub async fn call(&self, method: Method, path: &str, body: &Value) -> Result<(u16, Value), Failed> {
+        let (status, bytes) = self.raw(method, path, body).await?;
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        Ok((status, body))
+    }
+
+    /// One call: its status and its body.
+    ///
+    /// # Errors
+    /// When the server is not reached.
+    pub async fn raw(&self, method: Method, path: &str, body: &Value) -> Result<(u16, Bytes), Failed> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, bytes))
+    }
+
+    /// A POST that has to work.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
+        let (status, answer) = self.call(Method::POST, path, body).await?;
+        if (200..300).contains(&status) { Ok(answer) } else { Err(format!("POST {path}: {status} {answer}").into()) }
+    }
+}

@@ -1,0 +1,133 @@
+//! A server process of one's own: started on an empty folder, killed, started again.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::Value;
+
+use crate::Failed;
+use crate::rest::Rest;
+
+/// A start takes at most this.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// The process, its folder and its addresses.
+#[derive(Debug)]
+pub struct Server {
+    binary: PathBuf,
+    data_dir: PathBuf,
+    settings: Vec<String>,
+    child: Option<Child>,
+    /// REST and devices.
+    pub http: SocketAddr,
+    /// Health and metrics.
+    pub ops: SocketAddr,
+    /// The app that was made.
+    pub appkey: String,
+    /// Its secret.
+    pub master_secret: String,
+}
+
+impl Server {
+    /// Makes an app in `data_dir` and starts the binary with further settings, as flags.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(binary: &Path, data_dir: &Path, settings: &[&str]) -> Result<Self, Failed> {
+        let made = command(binary).args(["app", "create", "--json", "--name", "load", "--data-dir"]).arg(data_dir).output()?;
+        let app: Value = serde_json::from_slice(&made.stdout)?;
+        let text = |name: &str| app.get(name).and_then(Value::as_str).map(str::to_owned).ok_or("no app was made");
+        let mut server = Self {
+            binary: binary.into(),
+            data_dir: data_dir.into(),
+            settings: settings.iter().map(|s| (*s).to_owned()).collect(),
+            child: None,
+            http: free_address()?,
+            ops: free_address()?,
+            appkey: text("appkey")?,
+            master_secret: text("master_secret")?,
+        };
+        server.restart().await?;
+        Ok(server)
+    }
+
+    /// Starts it again, and waits until it is ready. Returns how long that took.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub async fn restart(&mut self) -> Result<Duration, Failed> {
+        let started = Instant::now();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        let child = command(&self.binary)
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .args(["--http-listen", &self.http.to_string(), "--ops-listen", &self.ops.to_string()])
+            .args(&self.settings)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let child = self.child.insert(child);
+        let probe = Rest::new(self.ops, "", "");
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("the server ended: {status}; see {}", self.log().display()).into());
+            }
+            // Not listening yet is no failure.
+            if probe.raw(Method::GET, "/readyz", &Value::Null).await.is_ok_and(|(status, _)| status == 200) {
+                return Ok(started.elapsed());
+            }
+            if started.elapsed() > START_WITHIN {
+                return Err("the server is not ready in time".into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Kills it, as a crash would.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn kill(&mut self) -> Result<(), Failed> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// The process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Where it writes its log lines.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.data_dir.with_extension("log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        _ = self.kill();
+    }
+}
+
+/// The binary without the caller's settings of it.
+fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MYNAH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn free_address() -> Result<SocketAddr, Failed> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
