@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use mynah_domain::audience::Audience;
 use mynah_proto::gateway::KickRequest;
 use mynah_types::{ConversationKey, Seq, Uid};
 use parking_lot::{Mutex, RwLock};
@@ -22,17 +23,10 @@ type Inside = Vec<(Seq, Arc<Outbound>)>;
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: RwLock<HashMap<Uid, Vec<Arc<Outbound>>>>,
-    groups: RwLock<HashMap<ConversationKey, Group>>,
+    groups: RwLock<HashMap<ConversationKey, Audience>>,
     rooms: RwLock<HashMap<ConversationKey, Inside>>,
     kicks: Mutex<Kicks>,
     rates: Mutex<HashMap<Uid, Arc<Rates>>>,
-}
-
-/// A group's local members, and those who left while they were connected: a list that was read before does not bring them back.
-#[derive(Debug, Default)]
-struct Group {
-    since: HashMap<Uid, u64>,
-    left: HashMap<Uid, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -69,28 +63,17 @@ impl Hub {
         drop(users);
         let mut ended = Vec::new();
         self.groups.write().retain(|key, group| {
-            let was = group.since.remove(&uid).is_some();
-            group.left.remove(&uid);
-            let empty = group.since.is_empty();
-            if was && empty {
+            if group.disconnect(uid) && group.is_empty() {
                 ended.push(*key);
             }
-            !(empty && group.left.is_empty())
+            !group.is_forgettable()
         });
         ended
     }
 
     /// Subscribes a user, unless he is known to have left since. True if he is the group's first here.
     pub(crate) fn join_group(&self, key: ConversationKey, uid: Uid, since: u64) -> bool {
-        let mut groups = self.groups.write();
-        let group = groups.entry(key).or_default();
-        if group.left.get(&uid).is_some_and(|left| *left >= since) {
-            return false;
-        }
-        let first = group.since.is_empty();
-        let known = group.since.entry(uid).or_insert(since);
-        *known = since.max(*known);
-        first
+        self.groups.write().entry(key).or_default().join(uid, since)
     }
 
     pub(crate) fn enter_room(&self, key: ConversationKey, from: Seq, out: &Arc<Outbound>) {
@@ -133,22 +116,12 @@ impl Hub {
         let users = self.users.read();
         let mut groups = self.groups.write();
         let group = groups.entry(key).or_default();
-        let was_empty = group.since.is_empty();
-        for uid in added.iter().map(|uid| Uid(*uid)).filter(|uid| users.contains_key(uid)) {
-            group.since.insert(uid, version);
-            group.left.remove(&uid);
-        }
-        let hear = group.since.iter().filter(|(_, since)| **since <= version);
-        let connections = hear.filter_map(|(uid, _)| users.get(uid)).flatten().cloned().collect();
-        let begins = was_empty && !group.since.is_empty();
-        for uid in removed.iter().map(|uid| Uid(*uid)).filter(|uid| users.contains_key(uid)) {
-            // An older record, delivered again, does not undo a later join.
-            if group.since.get(&uid).is_none_or(|since| *since <= version) {
-                group.since.remove(&uid);
-                group.left.insert(uid, version);
-            }
-        }
-        if dissolved || (group.since.is_empty() && group.left.is_empty()) {
+        let was_empty = group.is_empty();
+        let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect::<Vec<_>>();
+        let hear = group.record(version, &uids(added), &uids(removed), |uid| users.contains_key(&uid));
+        let connections = hear.iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect();
+        let begins = was_empty && !group.is_empty();
+        if dissolved || group.is_forgettable() {
             groups.remove(&key);
         }
         (connections, begins)
@@ -179,58 +152,5 @@ impl Hub {
     pub(crate) fn kicks_since(&self, mark: u64) -> Vec<KickRequest> {
         let kicks = self.kicks.lock();
         kicks.recent.iter().filter(|(count, _)| *count > mark).map(|(_, kick)| kick.clone()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outbound::Window;
-
-    const KEY: ConversationKey = ConversationKey::Group(10_000_001);
-
-    fn hub(uids: &[u64]) -> Hub {
-        let hub = Hub::default();
-        for uid in uids {
-            hub.register(Uid(*uid), &Arc::new(Outbound::new(*uid, Window { frames: 1, bytes: 1 })));
-        }
-        hub
-    }
-
-    fn hears(hub: &Hub, version: u64, added: &[u64], removed: &[u64]) -> Vec<u64> {
-        let (connections, _) = hub.group_audience(KEY, version, added, removed, false);
-        let mut conns: Vec<u64> = connections.iter().map(|c| c.conn).collect();
-        conns.sort_unstable();
-        conns
-    }
-
-    #[test]
-    fn who_comes_and_who_goes_hears_of_it_and_nothing_beyond() {
-        let hub = hub(&[1, 2]);
-        hub.join_group(KEY, Uid(1), 1);
-        assert_eq!(hears(&hub, 1, &[], &[]), [1]);
-        assert_eq!(hears(&hub, 2, &[2], &[]), [1, 2]);
-        assert_eq!(hears(&hub, 3, &[], &[2]), [1, 2]);
-        assert_eq!(hears(&hub, 3, &[], &[]), [1]);
-    }
-
-    #[test]
-    fn an_older_list_does_not_bring_back_who_left() {
-        let hub = hub(&[1, 2]);
-        hub.join_group(KEY, Uid(1), 1);
-        hears(&hub, 2, &[2], &[]);
-        hears(&hub, 3, &[], &[2]);
-        hub.join_group(KEY, Uid(2), 2);
-        assert_eq!(hears(&hub, 3, &[], &[]), [1]);
-        hub.join_group(KEY, Uid(2), 4);
-        assert_eq!(hears(&hub, 4, &[], &[]), [1, 2]);
-    }
-
-    #[test]
-    fn a_record_of_before_the_join_is_not_for_the_joiner() {
-        let hub = hub(&[1, 2]);
-        hub.join_group(KEY, Uid(1), 1);
-        hub.join_group(KEY, Uid(2), 5);
-        assert_eq!(hears(&hub, 4, &[], &[]), [1]);
     }
 }

@@ -4,8 +4,10 @@
 //! The router, the device gateway and the simulation run this same code.
 //!
 //! Reading order: [`conversation`] (one conversation's state machine and its batching), [`writer`] (how many conversations share one
-//! durable commit), [`delivery`] (what has been handed on, and what a slow device still gets).
+//! durable commit), [`delivery`] (what has been handed on), [`audience`] (who hears of it), [`visibility`] (who may read it).
 
+pub mod audience;
 pub mod conversation;
 pub mod delivery;
+pub mod visibility;
 pub mod writer;

@@ -13,7 +13,6 @@ mod log_writer;
 mod service;
 mod settings;
 mod start;
-mod visibility;
 
 pub use delivery::Gateways;
 pub use settings::Settings;

@@ -1,5 +1,6 @@
 //! Where conversations stand for one viewer.
 
+use mynah_domain::visibility::{self, View};
 use mynah_ports::message_log::{Logged, Span};
 use mynah_proto::Failure;
 use mynah_proto::router::{HeadInfo, HeadsReply, HeadsRequest, LocateReply, LocateRequest, SingleChatsReply, SingleChatsRequest};
@@ -8,7 +9,6 @@ use mynah_types::{ConversationKey, ConversationKind, Membership, MsgId, Reason, 
 use super::unreadable;
 use crate::convert;
 use crate::start::Router;
-use crate::visibility::{self, View};
 
 /// Conversations of one call.
 const MOST: usize = 500;

@@ -1,5 +1,6 @@
 //! Catching up: pages of entries that prove what they cover.
 
+use mynah_domain::visibility::{self, View};
 use mynah_ports::message_log::{Logged, Span};
 use mynah_proto::Failure;
 use mynah_proto::router::{
@@ -10,7 +11,6 @@ use mynah_types::{ConversationKey, ConversationKind, EntryKind, Millis, Reason, 
 use super::{heads, unreadable};
 use crate::convert;
 use crate::start::Router;
-use crate::visibility::{self, View};
 
 const MOST_RANGES: usize = 200;
 const MOST_ENTRIES: usize = 200;

@@ -4,15 +4,16 @@ use mynah_types::{ConversationKey, Membership, Position, Seq, Uid};
 
 /// The part of a conversation that a viewer may see, both ends inclusive. Empty if `to < from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct View {
+pub struct View {
     /// First visible entry: the latest join, or the first of all.
-    pub(crate) from: Seq,
+    pub from: Seq,
     /// Last visible entry: the head, or the entry of his removal.
-    pub(crate) to: Seq,
+    pub to: Seq,
 }
 
 /// The view of `uid`; none if the conversation is not one of his, or does not exist: the same for both.
-pub(crate) fn view(key: ConversationKey, uid: Uid, head: Seq, member: Option<&Membership>) -> Option<View> {
+#[must_use]
+pub fn view(key: ConversationKey, uid: Uid, head: Seq, member: Option<&Membership>) -> Option<View> {
     let all = Some(View { from: 1, to: head });
     match key {
         ConversationKey::Single(a, b) => all.filter(|_| head > 0 && (a == uid || b == uid)),
@@ -24,7 +25,8 @@ pub(crate) fn view(key: ConversationKey, uid: Uid, head: Seq, member: Option<&Me
 }
 
 /// Everything up to this seq is read: by the user's word, by his own sending, or because it is none of his.
-pub(crate) fn read_floor(view: View, position: &Position) -> Seq {
+#[must_use]
+pub fn read_floor(view: View, position: &Position) -> Seq {
     position.read_seq.max(position.own_seq).max(position.deleted_to).max(view.from.saturating_sub(1))
 }
 
