@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mynah_oracle::{Oracle, Verdict};
+use mynah_oracle::{Dice, Oracle, Verdict};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::Failed;
 use crate::device::{Account, Counts, Device, Notes, Target, single};
-use crate::dice::Dice;
 use crate::rest::Rest;
 use crate::server::Server;
 use crate::world::{self, PASSWORD};
@@ -110,7 +109,7 @@ async fn prepare(plan: &Plan, rest: &Rest, server: &Server) -> Result<Run, Faile
     for members in names.chunks(10).filter(|members| members.len() > 1) {
         let gid = world::group(rest, members).await?;
         for member in members {
-            notes.lock().may_see(&Target::Group(gid).conversation(""), member, 1, u64::MAX);
+            notes.lock().must_see(&Target::Group(gid).conversation(""), member, 1, u64::MAX);
         }
         groups.push((gid, members.to_vec()));
     }
@@ -122,7 +121,7 @@ async fn prepare(plan: &Plan, rest: &Rest, server: &Server) -> Result<Run, Faile
     for pair in names.chunks(2) {
         if let [a, b] = pair {
             for viewer in [a, b] {
-                notes.lock().may_see(&single(a, b), viewer, 1, u64::MAX);
+                notes.lock().must_see(&single(a, b), viewer, 1, u64::MAX);
             }
         }
     }

@@ -6,10 +6,16 @@
 
 pub mod crash;
 pub mod device;
-pub mod dice;
 pub mod rest;
 pub mod server;
 pub mod world;
 
 /// Why a run could not be done.
 pub type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// A seed of the system's randomness.
+#[must_use]
+pub fn any_seed() -> u64 {
+    // Without randomness a plan is still a plan.
+    getrandom::u64().unwrap_or(1)
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, crash, dice::Dice};
+use mynah_loadtest::{Failed, any_seed, crash};
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -49,7 +49,7 @@ fn run(command: Command) -> Result<bool, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
         Command::Crash { binary, kills, users, seed } => {
-            let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(Dice::any_seed) };
+            let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(any_seed) };
             let outcome = runtime.block_on(crash::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())

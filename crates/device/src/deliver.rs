@@ -8,7 +8,7 @@ use mynah_proto::gateway::{
     DeliverReply, DeliverRequest, KickReply, KickRequest, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
     RefreshRequest,
 };
-use mynah_types::{ConversationKey, Uid};
+use mynah_types::{ConversationKey, MemberChange, Uid};
 use tonic::{Request, Response, Status};
 
 use crate::devices::{Devices, Inner};
@@ -56,8 +56,14 @@ impl Inner {
             ConversationKey::Feed(uid) => self.hub.connections_of(uid),
             ConversationKey::Room(_) => self.hub.room_audience(key, log.seq),
             ConversationKey::Group(_) => {
-                let (audience, begins) =
-                    self.hub.group_audience(key, log.member_version, &log.added_uids, &log.removed_uids, log.dissolved);
+                let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect();
+                let change = MemberChange {
+                    added: uids(&log.added_uids),
+                    removed: uids(&log.removed_uids),
+                    outside: uids(&log.outside_uids),
+                    dissolved: log.dissolved,
+                };
+                let (audience, begins) = self.hub.group_audience(key, log.member_version, &change);
                 if begins && let Err(error) = self.deps.presence.join_audience(key, self.deps.gateway_id).await {
                     tracing::warn!(%error, "the audience of a group was not joined");
                 }

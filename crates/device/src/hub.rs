@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mynah_domain::audience::Audience;
 use mynah_proto::gateway::KickRequest;
-use mynah_types::{ConversationKey, Seq, Uid};
+use mynah_types::{ConversationKey, MemberChange, Seq, Uid};
 use parking_lot::{Mutex, RwLock};
 
 use crate::outbound::Outbound;
@@ -105,23 +105,15 @@ impl Hub {
 
     /// Applies a group's change and tells who hears of its entry: those who come and those who go both do.
     /// The second value: this gateway begins to hear of the group with it.
-    pub(crate) fn group_audience(
-        &self,
-        key: ConversationKey,
-        version: u64,
-        added: &[u64],
-        removed: &[u64],
-        dissolved: bool,
-    ) -> (Vec<Arc<Outbound>>, bool) {
+    pub(crate) fn group_audience(&self, key: ConversationKey, version: u64, change: &MemberChange) -> (Vec<Arc<Outbound>>, bool) {
         let users = self.users.read();
         let mut groups = self.groups.write();
         let group = groups.entry(key).or_default();
         let was_empty = group.is_empty();
-        let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect::<Vec<_>>();
-        let hear = group.record(version, &uids(added), &uids(removed), |uid| users.contains_key(&uid));
+        let hear = group.record(version, change, |uid| users.contains_key(&uid));
         let connections = hear.iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect();
         let begins = was_empty && !group.is_empty();
-        if dissolved || group.is_forgettable() {
+        if change.dissolved || group.is_forgettable() {
             groups.remove(&key);
         }
         (connections, begins)

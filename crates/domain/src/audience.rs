@@ -3,15 +3,31 @@
 //! Records may be repeated and lists may be read late: a record of before a join is not for the joiner, and a list of before a removal
 //! does not bring back who left (interleavings item 11).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use mynah_types::Uid;
+use mynah_types::{Entry, MemberChange, Membership, Uid};
+
+/// What an event did to the membership, by the rows as they are now: for a record that is made from the log again.
+///
+/// The rows hold each user's latest stay only. Who came back later was out at this version, whatever the event did to him.
+#[must_use]
+pub fn changed_by(event: &Entry, members: &[(Uid, Membership)]) -> MemberChange {
+    let those = |is: &dyn Fn(&Membership) -> bool| members.iter().filter(|(_, m)| is(m)).map(|(uid, _)| *uid).collect();
+    MemberChange {
+        added: those(&|m| m.from_seq == event.seq),
+        removed: those(&|m| m.until_seq == Some(event.seq)),
+        outside: those(&|m| m.from_version > event.member_version),
+        dissolved: false,
+    }
+}
 
 /// A group's members who are connected here, and those who left while they were.
 #[derive(Debug, Default)]
 pub struct Audience {
-    since: HashMap<Uid, u64>,
-    left: HashMap<Uid, u64>,
+    since: BTreeMap<Uid, u64>,
+    left: BTreeMap<Uid, u64>,
+    /// Newest version of any record.
+    newest: u64,
 }
 
 impl Audience {
@@ -33,13 +49,19 @@ impl Audience {
     }
 
     /// Takes a record of membership version `version` and tells who hears of it: those who come and those who go with it both do.
-    pub fn record(&mut self, version: u64, added: &[Uid], removed: &[Uid], is_here: impl Fn(Uid) -> bool) -> Vec<Uid> {
+    pub fn record(&mut self, version: u64, change: &MemberChange, is_here: impl Fn(Uid) -> bool) -> Vec<Uid> {
+        // An older record, delivered again, does not bring back who has left since.
+        let added = if version < self.newest { &[] } else { change.added.as_slice() };
+        self.newest = version.max(self.newest);
         for uid in added.iter().filter(|uid| is_here(**uid)) {
-            self.since.insert(*uid, version);
+            let since = self.since.entry(*uid).or_insert(version);
+            *since = version.max(*since);
             self.left.remove(uid);
         }
-        let hear = self.since.iter().filter(|(_, since)| **since <= version).map(|(uid, _)| *uid).collect();
-        for uid in removed.iter().filter(|uid| is_here(**uid)) {
+        let mut hear: Vec<Uid> = self.since.iter().filter(|(_, since)| **since <= version).map(|(uid, _)| *uid).collect();
+        // Who logged in between the change's commit and its entry is no subscriber, and what came in between is his all the same.
+        hear.extend(change.removed.iter().filter(|uid| is_here(**uid) && !self.since.contains_key(uid)));
+        for uid in change.removed.iter().chain(&change.outside).filter(|uid| is_here(**uid)) {
             // An older record, delivered again, does not undo a later join.
             if self.since.get(uid).is_none_or(|since| *since <= version) {
                 self.since.remove(uid);
@@ -68,8 +90,8 @@ mod tests {
 
     fn hears(audience: &mut Audience, version: u64, added: &[u64], removed: &[u64]) -> Vec<u64> {
         let uids = |ids: &[u64]| ids.iter().map(|id| Uid(*id)).collect::<Vec<_>>();
-        let mut hear: Vec<u64> =
-            audience.record(version, &uids(added), &uids(removed), |_| true).iter().map(|uid| uid.0).collect();
+        let change = MemberChange { added: uids(added), removed: uids(removed), ..MemberChange::default() };
+        let mut hear: Vec<u64> = audience.record(version, &change, |_| true).iter().map(|uid| uid.0).collect();
         hear.sort_unstable();
         hear
     }
@@ -94,6 +116,53 @@ mod tests {
         assert_eq!(hears(&mut audience, 3, &[], &[]), [1]);
         audience.join(Uid(2), 4);
         assert_eq!(hears(&mut audience, 4, &[], &[]), [1, 2]);
+    }
+
+    #[test]
+    fn who_goes_hears_of_it_even_if_his_login_found_him_gone() {
+        let mut audience = Audience::default();
+        audience.join(Uid(1), 1);
+        assert_eq!(hears(&mut audience, 2, &[], &[2]), [1, 2]);
+    }
+
+    #[test]
+    fn an_older_record_does_not_bring_back_who_left() {
+        let mut audience = Audience::default();
+        audience.join(Uid(1), 1);
+        assert_eq!(hears(&mut audience, 2, &[2], &[]), [1, 2]);
+        assert_eq!(hears(&mut audience, 3, &[], &[2]), [1, 2]);
+        assert_eq!(hears(&mut audience, 2, &[2], &[]), [1]);
+        assert_eq!(hears(&mut audience, 3, &[], &[]), [1]);
+    }
+
+    #[test]
+    fn who_came_back_later_was_out_in_between() {
+        let mut audience = Audience::default();
+        audience.join(Uid(1), 1);
+        audience.join(Uid(2), 1);
+        let event = |seq, member_version| Entry {
+            seq,
+            msg_id: mynah_types::MsgId(seq),
+            ctime: 1,
+            sender: Uid(0),
+            cmid: None,
+            content_hash: 0,
+            member_version,
+            cum_unread: 0,
+            kind: mynah_types::EntryKind::Event,
+            payload: Default::default(),
+        };
+        let row = |from_version, from_seq| {
+            let role = mynah_types::Role::Member;
+            Membership { from_version, from_seq, until_seq: None, role, silenced: false }
+        };
+        let rows = [(Uid(1), row(1, 1)), (Uid(2), row(3, 7))];
+        let removal = changed_by(&event(5, 2), &rows);
+        assert_eq!(audience.record(2, &removal, |_| true), [Uid(1), Uid(2)]);
+        assert_eq!(hears(&mut audience, 2, &[], &[]), [1]);
+        let back = changed_by(&event(7, 3), &rows);
+        assert_eq!(back.added, [Uid(2)]);
+        assert_eq!(audience.record(3, &back, |_| true), [Uid(1), Uid(2)]);
     }
 
     #[test]

@@ -30,6 +30,23 @@ pub fn read_floor(view: View, position: &Position) -> Seq {
     position.read_seq.max(position.own_seq).max(position.deleted_to).max(view.from.saturating_sub(1))
 }
 
+/// What a page proves: from the first seq to the last everything is in it or none of the viewer's. `ends` are its first and last entry.
+///
+/// What lies below the viewer's part counts as covered; a page of the latest leaves an explicit gap below itself.
+#[must_use]
+pub fn cover(view: View, after: Seq, latest: bool, limit: usize, ends: Option<(Seq, Seq)>) -> (Seq, Seq) {
+    match ends {
+        Some((first, _)) if latest => {
+            let whole = first <= view.from.max(after + 1);
+            (if whole { after + 1 } else { first }, view.to)
+        }
+        Some((_, last)) => (after + 1, last),
+        // Nothing to see above `after`, or no room for it.
+        None if limit == 0 => (after + 1, after),
+        None => (after + 1, view.to.max(after)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +70,16 @@ mod tests {
         assert_eq!(view(key, Uid(2), 3, None), Some(View { from: 1, to: 3 }));
         assert_eq!(view(key, Uid(3), 3, None), None);
         assert_eq!(view(key, Uid(1), 0, None), None);
+    }
+
+    #[test]
+    fn a_page_covers_what_it_shows_and_what_is_none_of_the_viewers() {
+        let view = View { from: 4, to: 9 };
+        assert_eq!(cover(view, 0, false, 3, Some((4, 6))), (1, 6));
+        assert_eq!(cover(view, 9, false, 3, None), (10, 9));
+        assert_eq!(cover(view, 2, false, 0, None), (3, 2));
+        assert_eq!(cover(view, 0, true, 3, Some((7, 9))), (7, 9));
+        assert_eq!(cover(view, 0, true, 9, Some((4, 9))), (1, 9));
     }
 
     #[test]

@@ -51,6 +51,13 @@ fn order(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen>, verd
             verdict.reordered += 1;
             verdict.tell(|| format!("{id} has {content:?} for {sender}'s {cmid}, which was {:?}", offer.content));
         }
+        if offer.refused {
+            verdict.denied += 1;
+            verdict.tell(|| format!("{id} has at {seq} {sender}'s {cmid}, which was refused"));
+        }
+        if offer.abandoned {
+            continue;
+        }
         let last = newest.entry(sender).or_default();
         if offer.ordinal <= *last {
             verdict.reordered += 1;
@@ -88,8 +95,8 @@ fn acknowledged(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen
 /// Who may see an acknowledged message, has it; who was told to hold a range whole, does; nobody has what is not for him.
 fn views(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen>, verdict: &mut Verdict) {
     let acked: Vec<u64> = conversation.offers.values().filter_map(|offer| Some(offer.acks.first()?.seq)).collect();
-    for (viewer, rights) in &conversation.rights {
-        let may = |seq: u64| rights.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+    for (viewer, duties) in &conversation.duties {
+        let may = |seq: u64| duties.iter().any(|(from, to)| (*from..=*to).contains(&seq));
         let has = |seq: u64| conversation.views.get(viewer).is_some_and(|view| view.seqs.contains(&seq));
         for seq in acked.iter().filter(|seq| may(**seq) && !has(**seq)) {
             verdict.lost += 1;
@@ -105,8 +112,11 @@ fn views(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen>, verd
             verdict.leaked += 1;
             verdict.tell(|| format!("{id}: {viewer} saw {seq}, which is not for him"));
         }
+        let duties = conversation.duties.get(viewer);
+        let must =
+            |seq: u64| conversation.open || duties.is_some_and(|d| d.iter().any(|(from, to)| (*from..=*to).contains(&seq)));
         for (from, to) in &view.covered {
-            let missing = log.range(*from..=*to).map(|(seq, _)| *seq).filter(|seq| may(*seq) && !view.seqs.contains(seq));
+            let missing = log.range(*from..=*to).map(|(seq, _)| *seq).filter(|seq| must(*seq) && !view.seqs.contains(seq));
             for seq in missing {
                 verdict.lost += 1;
                 verdict.tell(|| format!("{id}: {viewer} was told to hold {from} to {to}, and has not {seq}"));
@@ -128,7 +138,7 @@ mod tests {
     fn good() -> Oracle {
         let mut oracle = Oracle::new();
         for viewer in ["ann", "tom"] {
-            oracle.may_see("c", viewer, 1, u64::MAX);
+            oracle.must_see("c", viewer, 1, u64::MAX);
             oracle.covered("c", viewer, 1, 2);
         }
         for (seq, cmid) in [(1, "a"), (2, "b")] {
@@ -141,16 +151,17 @@ mod tests {
         oracle
     }
 
-    fn found(oracle: &Oracle) -> [bool; 4] {
+    fn found(oracle: &Oracle) -> [bool; 5] {
         let verdict = oracle.judge();
-        [verdict.lost > 0, verdict.doubled > 0, verdict.reordered > 0, verdict.leaked > 0]
+        [verdict.lost > 0, verdict.doubled > 0, verdict.reordered > 0, verdict.denied > 0, verdict.leaked > 0]
     }
 
-    const CLEAN: [bool; 4] = [false; 4];
-    const LOST: [bool; 4] = [true, false, false, false];
-    const DOUBLED: [bool; 4] = [false, true, false, false];
-    const REORDERED: [bool; 4] = [false, false, true, false];
-    const LEAKED: [bool; 4] = [false, false, false, true];
+    const CLEAN: [bool; 5] = [false; 5];
+    const LOST: [bool; 5] = [true, false, false, false, false];
+    const DOUBLED: [bool; 5] = [false, true, false, false, false];
+    const REORDERED: [bool; 5] = [false, false, true, false, false];
+    const DENIED: [bool; 5] = [false, false, false, true, false];
+    const LEAKED: [bool; 5] = [false, false, false, false, true];
 
     #[test]
     fn a_good_run_is_clean_and_repeats_of_the_same_are_no_fault() {
@@ -224,6 +235,13 @@ mod tests {
         assert_eq!(found(&oracle), CLEAN);
         oracle.saw("c", "tom", message(2, 20, "b"));
         assert_eq!(found(&oracle), LEAKED);
+    }
+
+    #[test]
+    fn what_was_refused_and_is_there_is_denied() {
+        let mut oracle = good();
+        oracle.refused("c", "ann", "a");
+        assert_eq!(found(&oracle), DENIED);
     }
 
     #[test]

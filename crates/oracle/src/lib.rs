@@ -5,9 +5,11 @@
 //!
 //! Reading order: [`Oracle`] (what is noted), [`Verdict`] (what is found), `judge` (the rules).
 
+mod dice;
 mod judge;
 mod notes;
 mod verdict;
 
+pub use dice::Dice;
 pub use notes::{Ack, Oracle, Seen, What};
 pub use verdict::Verdict;

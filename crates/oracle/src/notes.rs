@@ -55,6 +55,8 @@ pub(crate) struct Offer {
     /// The place among the sender's offers to this conversation.
     pub(crate) ordinal: u64,
     pub(crate) acks: Vec<Ack>,
+    pub(crate) refused: bool,
+    pub(crate) abandoned: bool,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +69,8 @@ pub(crate) struct Conversation {
     pub(crate) views: BTreeMap<String, View>,
     /// From and until which place a viewer may see; no row = nothing, unless the conversation is open to all.
     pub(crate) rights: BTreeMap<String, Vec<(u64, u64)>>,
+    /// The same for what he must have.
+    pub(crate) duties: BTreeMap<String, Vec<(u64, u64)>>,
     pub(crate) open: bool,
 }
 
@@ -90,6 +94,12 @@ impl Oracle {
         self.conversations.entry(id.to_owned()).or_default()
     }
 
+    /// A viewer may see a conversation from one place to another, ends included, and must have what is acknowledged there.
+    pub fn must_see(&mut self, conversation: &str, viewer: &str, from: u64, to: u64) {
+        self.conversation(conversation).duties.entry(viewer.to_owned()).or_default().push((from, to));
+        self.may_see(conversation, viewer, from, to);
+    }
+
     /// A viewer may see a conversation from one place to another, ends included; more than once adds up.
     pub fn may_see(&mut self, conversation: &str, viewer: &str, from: u64, to: u64) {
         self.conversation(conversation).rights.entry(viewer.to_owned()).or_default().push((from, to));
@@ -105,7 +115,7 @@ impl Oracle {
         let conversation = self.conversation(conversation);
         let next = conversation.offered_by.entry(sender.to_owned()).or_default();
         *next += 1;
-        let offer = Offer { content: content.to_owned(), ordinal: *next, acks: Vec::new() };
+        let offer = Offer { content: content.to_owned(), ordinal: *next, acks: Vec::new(), refused: false, abandoned: false };
         conversation.offers.entry((sender.to_owned(), cmid.to_owned())).or_insert(offer);
     }
 
@@ -114,6 +124,22 @@ impl Oracle {
         let offers = &mut self.conversation(conversation).offers;
         if let Some(offer) = offers.get_mut(&(sender.to_owned(), cmid.to_owned())) {
             offer.acks.push(ack);
+        }
+    }
+
+    /// A send was refused for good. It must have been offered before.
+    pub fn refused(&mut self, conversation: &str, sender: &str, cmid: &str) {
+        let offers = &mut self.conversation(conversation).offers;
+        if let Some(offer) = offers.get_mut(&(sender.to_owned(), cmid.to_owned())) {
+            offer.refused = true;
+        }
+    }
+
+    /// A sender gave up on a send of which a copy may still be under way: it may yet take effect, anywhere in the order.
+    pub fn abandoned(&mut self, conversation: &str, sender: &str, cmid: &str) {
+        let offers = &mut self.conversation(conversation).offers;
+        if let Some(offer) = offers.get_mut(&(sender.to_owned(), cmid.to_owned())) {
+            offer.abandoned = true;
         }
     }
 

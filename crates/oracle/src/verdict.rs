@@ -14,6 +14,8 @@ pub struct Verdict {
     pub doubled: u64,
     /// Places held by two entries, and entries out of the order of sending or of ids.
     pub reordered: u64,
+    /// Messages that were refused for good and took effect all the same.
+    pub denied: u64,
     /// Entries shown to somebody who may not see them.
     pub leaked: u64,
     /// The first faults, in words.
@@ -24,7 +26,7 @@ impl Verdict {
     /// No fault of any kind.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.reordered + self.leaked == 0
+        self.lost + self.doubled + self.reordered + self.denied + self.leaked == 0
     }
 
     pub(crate) fn tell(&mut self, fault: impl FnOnce() -> String) {
@@ -36,8 +38,8 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost, doubled, reordered, leaked, faults } = self;
-        write!(f, "lost {lost}, doubled {doubled}, reordered {reordered}, leaked {leaked}")?;
+        let Self { lost, doubled, reordered, denied, leaked, faults } = self;
+        write!(f, "lost {lost}, doubled {doubled}, reordered {reordered}, denied {denied}, leaked {leaked}")?;
         faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
     }
 }

@@ -1,7 +1,7 @@
 //! The bus: carries fan-out records of groups and chatrooms from actors to fan-out workers.
 
 use async_trait::async_trait;
-use mynah_types::{ConversationKey, Entry, Uid};
+use mynah_types::{ConversationKey, Entry, MemberChange};
 
 /// One entry on its way to the gateways of an audience.
 #[derive(Debug, Clone)]
@@ -10,12 +10,8 @@ pub struct FanoutRecord {
     pub key: ConversationKey,
     /// The entry, with its msg_id.
     pub entry: Entry,
-    /// Who came in with this entry.
-    pub added: Vec<Uid>,
-    /// Who went out with it.
-    pub removed: Vec<Uid>,
-    /// The group or room is gone with it.
-    pub dissolved: bool,
+    /// What it does to the membership.
+    pub change: MemberChange,
     /// The sender's connection, which has the ack instead; 0 for none.
     pub origin_conn: u64,
 }

@@ -87,6 +87,19 @@ pub struct Position {
     pub at_me_seq: Seq,
 }
 
+/// What an entry does to the membership of its group, for those who deliver it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemberChange {
+    /// Who came in with it.
+    pub added: Vec<Uid>,
+    /// Who went out with it.
+    pub removed: Vec<Uid>,
+    /// Who is certainly no member after it. Known where the entry was read from the log again: who came back later was out before.
+    pub outside: Vec<Uid>,
+    /// The group or room is gone with it.
+    pub dissolved: bool,
+}
+
 /// A member's role in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

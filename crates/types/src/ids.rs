@@ -73,7 +73,7 @@ impl MsgId {
 }
 
 /// Random value that names one ownership of a shard: what assigns is what fences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct OwnerToken(pub u128);
 
 /// An app's public key: exactly 24 characters of `0-9a-f`.

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use mynah_oracle::{Ack, Seen, What};
+use mynah_oracle::{Ack, Dice, Seen, What};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{Account, Command, Counts, Notes, Target, single};
-use crate::dice::Dice;
 
 /// A conversation as this device holds it.
 #[derive(Debug, Default)]
@@ -53,7 +52,7 @@ impl State {
             account,
             notes,
             counts,
-            dice: Dice::new(Dice::any_seed()),
+            dice: Dice::new(crate::any_seed()),
             session: None,
             conversations: HashMap::new(),
             outbox: VecDeque::new(),
@@ -201,8 +200,13 @@ impl State {
             if let Some(pending) = self.outbox.get_mut(at) {
                 pending.in_flight = false;
             }
-        } else if let Some(Pending { done: Some(done), .. }) = self.outbox.remove(at) {
-            _ = done.send(Err(number(error, "code")));
+        } else if let Some(pending) = self.outbox.remove(at) {
+            let own = &self.account.username;
+            self.notes.lock().refused(&pending.target.conversation(own), own, &pending.cmid);
+            if let Some(done) = pending.done {
+                // Nobody may wait for it.
+                _ = done.send(Err(number(error, "code")));
+            }
         }
     }
 }

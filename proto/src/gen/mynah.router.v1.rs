@@ -35,6 +35,9 @@ pub struct LogEntry {
     pub removed_uids: ::prost::alloc::vec::Vec<u64>,
     #[prost(bool, tag = "15")]
     pub dissolved: bool,
+    /// Who is certainly no member after it, where the record was made from the log again.
+    #[prost(uint64, repeated, tag = "16")]
+    pub outside_uids: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SendRequest {

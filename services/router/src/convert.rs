@@ -117,17 +117,18 @@ fn header(key: ConversationKey, entry: &Entry) -> router::LogEntry {
 
 /// A live record for a gateway.
 pub(crate) fn record(key: ConversationKey, deliverable: Deliverable) -> Record {
-    let Deliverable { entry, added, removed, dissolved, origin_conn } = deliverable;
-    fanout_record(FanoutRecord { key, entry, added, removed, dissolved, origin_conn })
+    let Deliverable { entry, change, origin_conn } = deliverable;
+    fanout_record(FanoutRecord { key, entry, change, origin_conn })
 }
 
 pub(crate) fn fanout_record(record: FanoutRecord) -> Record {
     let uids = |list: Vec<Uid>| list.into_iter().map(|uid| uid.0).collect();
     let entry = router::LogEntry {
         payload: record.entry.payload.clone(),
-        added_uids: uids(record.added),
-        removed_uids: uids(record.removed),
-        dissolved: record.dissolved,
+        added_uids: uids(record.change.added),
+        removed_uids: uids(record.change.removed),
+        outside_uids: uids(record.change.outside),
+        dissolved: record.change.dissolved,
         ..header(record.key, &record.entry)
     };
     Record { entry: Some(entry), origin_conn: record.origin_conn }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_domain::audience;
 use mynah_domain::conversation::Deliverable;
 use mynah_domain::delivery::LowWater;
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::presence::Audience;
-use mynah_ports::{Bus, Presence};
+use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::GatewayClient;
 use mynah_proto::gateway::{DeliverRequest, ReadChangedRequest, Record};
-use mynah_types::{ConversationKey, ConversationKind, GatewayId, MsgId, ShardId, Uid};
+use mynah_types::{ConversationKey, ConversationKind, EntryKind, GatewayId, MemberChange, MsgId, ShardId, Uid};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -19,6 +20,8 @@ use crate::convert;
 
 /// Delivery tasks: entries of one conversation always take the same one, so that they keep their order.
 const LANES: usize = 4;
+/// Entries that are read at once to be delivered again.
+const REDELIVERY_PAGE: usize = 512;
 /// Records that a fan-out worker takes at once.
 const FANOUT_BATCH: usize = 256;
 
@@ -80,6 +83,14 @@ impl Progress {
                 shard.water.issued(*id);
             }
         }
+    }
+
+    fn mark(&self, shard: ShardId) -> MsgId {
+        self.shards.lock().get(&shard).map_or(MsgId(0), |shard| shard.water.mark())
+    }
+
+    fn knows(&self, id: MsgId) -> bool {
+        self.shards.lock().get(&id.shard()).is_some_and(|shard| shard.water.knows(id))
     }
 
     fn completed(&self, id: MsgId) {
@@ -149,6 +160,29 @@ impl Delivery {
         }
     }
 
+    /// Delivers what the log holds of a shard above the mark and nobody has on its way: what the last owner left, or what an append of
+    /// unknown outcome wrote after all. Devices drop what they have by seq.
+    pub(crate) async fn redeliver(&self, log: &dyn MessageLog, shard: ShardId) -> Result<(), message_log::Error> {
+        let progress = &self.shared.progress;
+        let mut after = progress.mark(shard);
+        loop {
+            let page = log.since(shard, after, REDELIVERY_PAGE).await?;
+            let Some((_, last)) = page.last() else { return Ok(()) };
+            after = last.msg_id;
+            for (key, entry) in page {
+                if progress.knows(entry.msg_id) {
+                    continue;
+                }
+                progress.issued(&[entry.msg_id]);
+                let change = match (key, entry.kind) {
+                    (ConversationKey::Group(_), EntryKind::Event) => audience::changed_by(&entry, &log.members(key).await?),
+                    _ => MemberChange::default(),
+                };
+                self.push(key, vec![Deliverable { entry, change, origin_conn: 0 }]).await;
+            }
+        }
+    }
+
     /// Tells the gateways where a user is connected that his read position moved.
     pub(crate) async fn read_changed(&self, request: ReadChangedRequest) {
         let audience = self.shared.presence.audience(ConversationKey::Feed(Uid(request.uid))).await;
@@ -182,14 +216,7 @@ impl Shared {
     }
 
     async fn to_bus(&self, key: ConversationKey, entry: Deliverable) {
-        let record = FanoutRecord {
-            key,
-            entry: entry.entry,
-            added: entry.added,
-            removed: entry.removed,
-            dissolved: entry.dissolved,
-            origin_conn: entry.origin_conn,
-        };
+        let record = FanoutRecord { key, entry: entry.entry, change: entry.change, origin_conn: entry.origin_conn };
         if let Err(error) = self.bus.publish(record.clone()).await {
             // The direct path: the worker's own code, fed by the router.
             tracing::warn!(%error, "the bus does not take a record: it goes directly");
@@ -208,7 +235,7 @@ impl Shared {
         for record in records {
             let mut audience = self.presence.audience(record.key).await;
             // Those who come or go are told too, where nobody else of the conversation is connected.
-            for uid in record.added.iter().chain(&record.removed) {
+            for uid in record.change.added.iter().chain(&record.change.removed) {
                 audience = join(audience, self.presence.audience(ConversationKey::Feed(*uid)).await);
             }
             let id = record.entry.msg_id;

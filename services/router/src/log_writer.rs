@@ -10,7 +10,7 @@ use mynah_types::{Appended, ConversationAppend, MsgId, ShardId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::conversation::InFlight;
-use crate::delivery::Progress;
+use crate::delivery::{Delivery, Progress};
 
 /// How an append ended, for its actor.
 #[derive(Debug)]
@@ -40,12 +40,13 @@ impl LogWriter {
     pub(crate) fn start(
         log: Arc<dyn MessageLog>,
         composer: Composer,
+        delivery: Delivery,
         progress: Arc<Progress>,
         queue: usize,
         most: usize,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(queue);
-        tokio::spawn(Writer { log, composer, progress, most }.run(receiver));
+        tokio::spawn(Writer { log, composer, delivery, progress, most }.run(receiver));
         Self(sender)
     }
 
@@ -63,6 +64,7 @@ impl LogWriter {
 struct Writer {
     log: Arc<dyn MessageLog>,
     composer: Composer,
+    delivery: Delivery,
     progress: Arc<Progress>,
     most: usize,
 }
@@ -101,6 +103,7 @@ impl Writer {
         if !lost.is_empty() {
             self.claim_again(&lost).await;
         }
+        let mut orphaned = Vec::new();
         for ((done, in_flight), ids, outcome) in tickets
             .into_iter()
             .zip(outcomes)
@@ -108,6 +111,11 @@ impl Writer {
             .map(|((ticket, ids), outcome)| (ticket, ids, outcome))
         {
             let written = match outcome {
+                // An actor that died meanwhile hands nothing on: its entries are delivered from the log.
+                Appended::Done if done.is_closed() => {
+                    orphaned.extend(ids.first().map(|id| id.shard()));
+                    Written::Done(ids)
+                }
                 Appended::Done => {
                     // Before any actor hears of it: completions of a shard must find every earlier id issued.
                     self.progress.issued(&ids);
@@ -120,16 +128,32 @@ impl Writer {
             drop(in_flight);
             answer(done, written);
         }
+        if !orphaned.is_empty() {
+            self.deliver_found(&orphaned).await;
+        }
     }
 
     /// Waits the old append out by taking the shards anew: what it wrote is visible to the loads that follow.
     async fn claim_again(&mut self, shards: &[ShardId]) {
         metrics::counter!("mynah_log_unknown_appends_total").increment(1);
         match self.log.claim(shards).await {
-            Ok(claims) => self.composer.claimed(&claims),
+            Ok(claims) => {
+                self.composer.claimed(&claims);
+                self.deliver_found(shards).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "the log cannot be claimed again after an append of unknown outcome");
                 shards.iter().for_each(|shard| self.composer.released(*shard));
+            }
+        }
+    }
+
+    /// What was written all the same has no actor that would hand it on: it is delivered from the log, before anything newer.
+    async fn deliver_found(&self, shards: &[ShardId]) {
+        for shard in shards {
+            if let Err(error) = self.delivery.redeliver(&*self.log, *shard).await {
+                // Devices find it by seq, with the next entry or the next login.
+                tracing::warn!(%error, %shard, "entries of unknown outcome were not delivered");
             }
         }
     }

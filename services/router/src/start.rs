@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use actix::{Arbiter, ArbiterHandle, System};
-use mynah_domain::conversation::Deliverable;
 use mynah_domain::writer::Composer;
 use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::DirectoryClient;
-use mynah_types::{Claim, Clock, SHARDS, ShardId};
+use mynah_types::{Clock, SHARDS, ShardId};
 
 use crate::conversation::{Registry, Shared};
 use crate::delivery::{Delivery, Gateways, Progress};
 use crate::log_writer::LogWriter;
 use crate::settings::Settings;
-
-/// Entries that are delivered again at once when a router starts.
-const REDELIVERY_PAGE: usize = 512;
 
 /// What a router works with.
 pub struct Deps {
@@ -70,33 +66,22 @@ impl Router {
         composer.claimed(&claims);
         let progress = Arc::new(Progress::new(settings.progress_every, &claims));
         let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), settings.delivery_queue);
-        let writer =
-            LogWriter::start(Arc::clone(&log), composer, Arc::clone(&progress), settings.writer_queue, settings.commit_entries);
+        let writer = LogWriter::start(
+            Arc::clone(&log),
+            composer,
+            delivery.clone(),
+            progress,
+            settings.writer_queue,
+            settings.commit_entries,
+        );
         let (actors, arbiters) = ActorThreads::start(settings.arbiters).await?;
         let shared = Arc::new(Shared { log, directory, writer, delivery, clock, settings });
-        redeliver(&shared, &progress, &claims).await?;
+        for claim in &claims {
+            shared.delivery.redeliver(&*shared.log, claim.shard).await?;
+        }
         let registry = Arc::new(Registry::new(arbiters, Arc::clone(&shared)));
         Ok(Self { registry, shared, _actors: Arc::new(actors) })
     }
-}
-
-/// Delivers what lies above each shard's stored position. Devices drop what they have by seq.
-async fn redeliver(shared: &Shared, progress: &Progress, claims: &[Claim]) -> Result<(), message_log::Error> {
-    for claim in claims {
-        let mut after = claim.progress.delivered;
-        loop {
-            let page = shared.log.since(claim.shard, after, REDELIVERY_PAGE).await?;
-            let Some((_, last)) = page.last() else { break };
-            after = last.msg_id;
-            for (key, entry) in page {
-                progress.issued(&[entry.msg_id]);
-                let (added, removed) = (Vec::new(), Vec::new());
-                let again = Deliverable { entry, added, removed, dissolved: false, origin_conn: 0 };
-                shared.delivery.push(key, vec![again]).await;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The threads that run actors: an actix system on one of its own, and the arbiters.

@@ -36,7 +36,7 @@ impl Bus for MemoryBus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mynah_types::{ConversationKey, Entry, EntryKind, MsgId, Uid};
+    use mynah_types::{ConversationKey, Entry, EntryKind, MemberChange, MsgId, Uid};
 
     fn record(seq: u64) -> FanoutRecord {
         let entry = Entry {
@@ -51,14 +51,7 @@ mod tests {
             kind: EntryKind::Event,
             payload: Default::default(),
         };
-        FanoutRecord {
-            key: ConversationKey::Group(1),
-            entry,
-            added: Vec::new(),
-            removed: Vec::new(),
-            dissolved: false,
-            origin_conn: 0,
-        }
+        FanoutRecord { key: ConversationKey::Group(1), entry, change: MemberChange::default(), origin_conn: 0 }
     }
 
     #[tokio::test]

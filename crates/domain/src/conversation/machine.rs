@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mynah_types::{ConversationAppend, ConversationKey, Entry, MsgId, Reason, Uid};
+use mynah_types::{ConversationAppend, ConversationKey, Entry, MemberChange, MsgId, Reason};
 
 use super::command::{Answer, Command, Fact, Lookup, Refusal, Sent};
 use super::decide::{self, Draft, Held, HeldItem};
@@ -49,12 +49,8 @@ impl Default for Limits {
 pub struct Deliverable {
     /// The entry, with its msg_id.
     pub entry: Entry,
-    /// Who came in with it.
-    pub added: Vec<Uid>,
-    /// Who went out with it.
-    pub removed: Vec<Uid>,
-    /// The conversation is gone with it.
-    pub dissolved: bool,
+    /// What it does to the membership.
+    pub change: MemberChange,
     /// The connection that has the ack instead; 0 for none.
     pub origin_conn: u64,
 }

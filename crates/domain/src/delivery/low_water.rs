@@ -27,6 +27,12 @@ impl LowWater {
         }
     }
 
+    /// Whether an entry is complete, or known to be on its way.
+    #[must_use]
+    pub fn knows(&self, id: MsgId) -> bool {
+        id <= self.mark || self.open.contains_key(&id)
+    }
+
     /// It arrived, or what stands for it did.
     pub fn completed(&mut self, id: MsgId) {
         if let Some(done) = self.open.get_mut(&id) {
@@ -64,6 +70,7 @@ mod tests {
         water.completed(MsgId(30));
         water.completed(MsgId(20));
         assert_eq!(water.mark(), MsgId(5));
+        assert!(water.knows(MsgId(20)) && !water.knows(MsgId(15)));
         water.completed(MsgId(10));
         assert_eq!((water.mark(), water.open()), (MsgId(30), 0));
     }

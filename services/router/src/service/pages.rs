@@ -6,7 +6,7 @@ use mynah_proto::Failure;
 use mynah_proto::router::{
     HistoryReply, HistoryRequest, LogEntry, RoomTailReply, RoomTailRequest, SyncItem, SyncRange, SyncReply, SyncRequest,
 };
-use mynah_types::{ConversationKey, ConversationKind, EntryKind, Millis, Reason, Seq, Uid};
+use mynah_types::{ConversationKey, ConversationKind, EntryKind, Millis, Reason, Uid};
 
 use super::{heads, unreadable};
 use crate::convert;
@@ -75,7 +75,8 @@ async fn one(
     let first = view.from.max(after + 1);
     let span = Span { from: first, to: view.to, limit, max_bytes: budget.bytes, newest: latest };
     let page = if first > view.to { Vec::new() } else { router.shared.log.entries(key, span).await.map_err(unreadable)? };
-    let covered = cover(view, after, latest, limit, &page);
+    let ends = page.first().zip(page.last()).map(|(first, last)| (first.entry.seq, last.entry.seq));
+    let covered = visibility::cover(view, after, latest, limit, ends);
     let entries = shown(key, page, online_since);
     budget.entries = budget.entries.saturating_sub(entries.len());
     budget.bytes = budget.bytes.saturating_sub(entries.iter().map(|e| e.payload.len() + HEADER).sum());
@@ -90,24 +91,6 @@ async fn one(
         more: covered.1 < view.to,
         failure: None,
     })
-}
-
-/// What a page proves: from its first seq to its last everything is in it or none of the viewer's.
-///
-/// What lies below the viewer's part counts as covered; a page of the latest leaves an explicit gap below itself.
-fn cover(view: View, after: Seq, latest: bool, limit: usize, page: &[Logged]) -> (Seq, Seq) {
-    let first = page.first().map(|l| l.entry.seq);
-    let last = page.last().map(|l| l.entry.seq);
-    match (first, last) {
-        (Some(first), Some(_)) if latest => {
-            let whole = first <= view.from.max(after + 1);
-            (if whole { after + 1 } else { first }, view.to)
-        }
-        (Some(_), Some(last)) => (after + 1, last),
-        // Nothing to see above `after`, or no room for it.
-        _ if limit == 0 => (after + 1, after),
-        _ => (after + 1, view.to.max(after)),
-    }
 }
 
 /// What the viewer gets of a page: all but messages that were only for those online when they were sent.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mynah_types::{ConversationKind, EntryKind, Membership, Reason, Role, Seq, Uid};
+use mynah_types::{ConversationKind, EntryKind, MemberChange, Membership, Reason, Role, Seq, Uid};
 
 use super::{Draft, NewEntry};
 use crate::conversation::command::{Change, Fact, Lookup, Refusal};
@@ -77,9 +77,12 @@ fn append(state: &mut State, draft: &mut Draft, change: &Change) -> Seq {
         },
     );
     if let Some(last) = draft.deliver.last_mut() {
-        last.added = change.joined.iter().map(|(uid, _, _)| *uid).collect();
-        last.removed.clone_from(&change.left);
-        last.dissolved = change.dissolved;
+        last.change = MemberChange {
+            added: change.joined.iter().map(|(uid, _, _)| *uid).collect(),
+            removed: change.left.clone(),
+            outside: Vec::new(),
+            dissolved: change.dissolved,
+        };
     }
     seq
 }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mynah_types::{
-    Cmid, ConversationAppend, ConversationKind, Entry, EntryKind, FirstAnswer, Millis, MsgId, Position, Reason, Seq, Uid,
+    Cmid, ConversationAppend, ConversationKind, Entry, EntryKind, FirstAnswer, MemberChange, Millis, MsgId, Position, Reason,
+    Seq, Uid,
 };
 
 use super::command::{Answer, Command, Fact, Lookup, Refusal};
@@ -123,8 +124,7 @@ impl Draft {
             payload: new.payload,
         };
         self.append.entries.push(entry.clone());
-        let (added, removed) = (Vec::new(), Vec::new());
-        self.deliver.push(Deliverable { entry, added, removed, dissolved: false, origin_conn: new.origin_conn });
+        self.deliver.push(Deliverable { entry, change: MemberChange::default(), origin_conn: new.origin_conn });
         state.head_seq
     }
 

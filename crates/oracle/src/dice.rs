@@ -11,13 +11,6 @@ impl Dice {
         Self(seed)
     }
 
-    /// A seed of the system's randomness.
-    #[must_use]
-    pub fn any_seed() -> u64 {
-        // Without randomness the plan is still a plan.
-        getrandom::u64().unwrap_or(1)
-    }
-
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -30,6 +23,11 @@ impl Dice {
     /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         self.bits().checked_rem(n).unwrap_or(0)
+    }
+
+    /// True once in `n` times.
+    pub fn once_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
     }
 
     /// One of a list.
