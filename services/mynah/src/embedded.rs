@@ -49,7 +49,8 @@ impl Embedded {
         let data_dir = &settings.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
         let lock = lock(data_dir)?;
-        let log = FjallLog::open(&data_dir.join("log"), &Options::default())?;
+        let options = Options { accept_loss: settings.accept_log_loss, ..Options::default() };
+        let log = FjallLog::open(&data_dir.join("log"), &options)?;
         let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
         let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
         let operator = operator(data_dir, Arc::clone(&store));

@@ -41,6 +41,8 @@ pub struct Settings {
     pub calls_per_minute: u32,
     /// Syncs and history pages of one user in a minute; 0 = any number.
     pub syncs_per_minute: u32,
+    /// Start although the message log has lost durable commits.
+    pub accept_log_loss: bool,
     /// Over how many milliseconds devices come back after a shutdown.
     pub drain_spread_ms: u32,
 }
@@ -63,6 +65,7 @@ impl Default for Settings {
             sends_per_minute: 60,
             calls_per_minute: 1200,
             syncs_per_minute: 600,
+            accept_log_loss: false,
             drain_spread_ms: 2000,
         }
     }
@@ -146,6 +149,11 @@ pub const KEYS: &[Key<Settings>] = &[
         name: "syncs_per_minute",
         help: "Syncs and history pages of one user's devices in a minute, a third of them at once; 0 = any number [default: 600]",
         set: |s, v| within(v, 0..=1_000_000, &mut s.syncs_per_minute),
+    },
+    Key {
+        name: "accept_log_loss",
+        help: "Start although the message log has lost durable commits; devices then start anew [default: false]",
+        set: |s, v| parse(v, "true or false", &mut s.accept_log_loss),
     },
     Key {
         name: "drain_spread_ms",

@@ -27,10 +27,12 @@ pub(crate) fn append(store: &Store, batch: Vec<ShardAppend>) -> Vec<Vec<Appended
     for shard in batch {
         outcomes.push(append_shard(store, &mut owners, &mut write, shard));
     }
+    owners.count(&mut write, &store.rows);
     if let Err(error) = write.commit() {
         _ = store.fail(&error);
         return unknown;
     }
+    owners.counted();
     outcomes
 }
 

@@ -4,6 +4,8 @@ use mynah_types::{Cmid, ConversationKey, MsgId, Seq, ShardId, Uid};
 
 /// Row of the store itself: format version, number of shards, identity.
 pub(crate) const FORMAT: &[u8] = b"f";
+/// How many commits there were: the same batch raises it.
+pub(crate) const COMMITS: &[u8] = b"!commits";
 
 /// A user's mark in a conversation.
 #[derive(Debug, Clone, Copy)]

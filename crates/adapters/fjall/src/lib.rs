@@ -10,6 +10,7 @@ mod append;
 mod codec;
 mod keys;
 mod log;
+mod mark;
 mod read;
 
 pub use log::{FjallLog, OpenError, Options};

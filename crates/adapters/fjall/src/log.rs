@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
 use mynah_types::{
     Appended, Claim, Clock, Cmid, ConversationKey, Entry, FirstAnswer, Membership, MsgId, OwnerToken, Position, Progress, SHARDS,
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::Notify;
 
+use crate::mark::Mark;
 use crate::{append, codec, keys, read};
 
 const FORMAT_VERSION: u32 = 1;
@@ -27,11 +28,13 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Bytes of the block cache.
     pub cache_bytes: u64,
+    /// Open even if durable commits are missing. The log gets a new epoch, so that devices start anew.
+    pub accept_loss: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), cache_bytes: 32 << 20 }
+        Self { clock: Arc::new(SystemClock), cache_bytes: 32 << 20, accept_loss: false }
     }
 }
 
@@ -56,6 +59,22 @@ pub enum OpenError {
         /// What would be right.
         needed: String,
     },
+    /// Commits that were durable are not there.
+    #[error("the message log in {path} has lost its last {missing} commits: restore it, or accept the loss")]
+    Lost {
+        /// Its folder.
+        path: String,
+        /// How many.
+        missing: u64,
+    },
+    /// The mark beside the log is not to be had.
+    #[error("{path}.mark: {source}")]
+    Mark {
+        /// The log's folder.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Stored data contradicts itself.
     #[error("the message log in {path} is damaged: {source}")]
     Damaged {
@@ -73,6 +92,25 @@ pub(crate) struct Owners {
     pub(crate) counters: HashMap<ShardId, u64>,
     /// Heads of conversations written lately; emptied when it grows large.
     pub(crate) heads: HashMap<ConversationKey, Seq>,
+    /// Commits so far.
+    pub(crate) commits: u64,
+    pub(crate) mark: Option<Mark>,
+}
+
+impl Owners {
+    /// Puts the count of the next commit into its batch.
+    pub(crate) fn count(&self, batch: &mut WriteBatch, rows: &Keyspace) {
+        batch.insert(rows, keys::COMMITS, (self.commits + 1).to_be_bytes());
+    }
+
+    /// A commit is durable.
+    pub(crate) fn counted(&mut self) {
+        self.commits += 1;
+        if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.note(self.commits)) {
+            // The log itself is sound; a loss would go unnoticed.
+            tracing::warn!(%error, "the mark of durable commits was not written");
+        }
+    }
 }
 
 pub(crate) struct Store {
@@ -104,10 +142,23 @@ impl FjallLog {
         let db = Database::builder(path).cache_size(options.cache_bytes).worker_threads(1).open().map_err(engine)?;
         let open = |keyspace: &str| db.keyspace(keyspace, KeyspaceCreateOptions::default).map_err(engine);
         let (entries, messages, sends, rows) = (open("entries")?, open("messages")?, open("sends")?, open("rows")?);
-        let log_epoch = match rows.get(keys::FORMAT).map_err(engine)? {
+        let mut log_epoch = match rows.get(keys::FORMAT).map_err(engine)? {
             Some(value) => check_format(&name, &value)?,
             None => create(&db, &rows).map_err(engine)?,
         };
+        let commits = rows.get(keys::COMMITS).map_err(engine)?;
+        let commits = commits.and_then(|n| Some(u64::from_be_bytes(n.as_ref().try_into().ok()?))).unwrap_or(0);
+        let mark_failed = |source| OpenError::Mark { path: name.clone(), source };
+        let (mut mark, durable) = Mark::open(&path.with_extension("mark")).map_err(mark_failed)?;
+        if durable > commits {
+            let missing = durable - commits;
+            if !options.accept_loss {
+                return Err(OpenError::Lost { path: name, missing });
+            }
+            tracing::error!(missing, "commits of the message log are lost, and the loss was accepted: devices start anew");
+            log_epoch = create(&db, &rows).map_err(engine)?;
+            mark.reset(commits).map_err(mark_failed)?;
+        }
         let clock = Arc::clone(&options.clock);
         let store = Store {
             db,
@@ -115,7 +166,7 @@ impl FjallLog {
             messages,
             sends,
             rows,
-            owners: Mutex::default(),
+            owners: Mutex::new(Owners { commits, mark: Some(mark), ..Owners::default() }),
             failed: AtomicBool::new(false),
             failure: Notify::new(),
             clock,
@@ -190,7 +241,9 @@ impl Store {
             batch.insert(&self.rows, keys::shard(*shard), codec::store_shard(claim.epoch, claim.token, progress));
             claims.push(claim);
         }
+        owners.count(&mut batch, &self.rows);
         batch.commit().map_err(|error| self.fail(&error))?;
+        owners.counted();
         for claim in &claims {
             owners.tokens.insert(claim.shard, (claim.epoch, claim.token, claim.progress));
             owners.counters.insert(claim.shard, claim.counter);
