@@ -64,8 +64,8 @@ impl Inner {
                     dissolved: log.dissolved,
                 };
                 let (audience, begins) = self.hub.group_audience(key, log.member_version, &change);
-                if begins && let Err(error) = self.deps.presence.join_audience(key, self.deps.gateway_id).await {
-                    tracing::warn!(%error, "the audience of a group was not joined");
+                if begins {
+                    self.align_audiences([key]).await;
                 }
                 audience
             }

@@ -13,8 +13,8 @@ use mynah_ports::Presence;
 use mynah_proto::device::{GoAway, server_frame};
 use mynah_proto::router::HeadsRequest;
 use mynah_proto::{DirectoryClient, Failure, RouterClient};
-use mynah_types::{Clock, GatewayId};
-use tokio::sync::OnceCell;
+use mynah_types::{Clock, ConversationKey, GatewayId};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::connection;
 use crate::errors::Close;
@@ -23,6 +23,8 @@ use crate::outbound::{encode, push};
 use crate::settings::Settings;
 
 const SUBPROTOCOL: &str = "mynah.v1.json";
+/// Audiences that may be told of at one time.
+const AUDIENCE_TURNS: usize = 64;
 
 /// What device connections work with.
 pub struct Deps {
@@ -46,9 +48,33 @@ pub(crate) struct Inner {
     next_conn: AtomicU64,
     open: AtomicUsize,
     log_epoch: OnceCell<String>,
+    /// One word about a conversation's audience at a time, by shard.
+    audiences: Vec<AsyncMutex<()>>,
 }
 
 impl Inner {
+    /// Tells presence whether this gateway hears of a conversation, as it is now.
+    ///
+    /// By the state and one at a time: else a leave that is on its way would overtake the join that follows it, and the conversation
+    /// would be heard no more (interleavings item 3).
+    pub(crate) async fn align_audience(&self, key: ConversationKey) -> Result<(), mynah_ports::presence::Error> {
+        let _turn = match self.audiences.get(usize::from(key.shard().0) % AUDIENCE_TURNS) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let (presence, gateway) = (&self.deps.presence, self.deps.gateway_id);
+        if self.hub.hears(key) { presence.join_audience(key, gateway).await } else { presence.leave_audience(key, gateway).await }
+    }
+
+    /// The same where nobody waits for it: what is left behind costs records that find nobody.
+    pub(crate) async fn align_audiences(&self, keys: impl IntoIterator<Item = ConversationKey>) {
+        for key in keys {
+            if let Err(error) = self.align_audience(key).await {
+                tracing::warn!(%error, conversation = %key, "the audience was not told");
+            }
+        }
+    }
+
     /// The stored log's identity; asked of the router once.
     pub(crate) async fn log_epoch(&self) -> Result<String, Failure> {
         let asked = async { self.deps.router.heads(HeadsRequest::default()).await.map(|reply| reply.log_epoch) };
@@ -65,7 +91,8 @@ impl Devices {
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let (next_conn, open) = (AtomicU64::new(1), AtomicUsize::new(0));
-        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new() }))
+        let audiences = (0..AUDIENCE_TURNS).map(|_| AsyncMutex::new(())).collect();
+        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new(), audiences }))
     }
 
     /// Serves `/v1/ws`.

@@ -95,6 +95,14 @@ impl Hub {
         empty
     }
 
+    /// Whether anybody here hears of a group or room.
+    pub(crate) fn hears(&self, key: ConversationKey) -> bool {
+        match key {
+            ConversationKey::Room(_) => self.rooms.read().contains_key(&key),
+            _ => self.groups.read().get(&key).is_some_and(|group| !group.is_empty()),
+        }
+    }
+
     pub(crate) fn connections_of(&self, uid: Uid) -> Vec<Arc<Outbound>> {
         self.users.read().get(&uid).cloned().unwrap_or_default()
     }

@@ -205,7 +205,7 @@ impl Session {
             let key = ConversationKey::Group(group.gid);
             if self.inner.hub.join_group(key, uid, group.member_since_version) {
                 let failed = |e: mynah_ports::presence::Error| Failure::new(Reason::Unavailable, e.to_string());
-                self.inner.deps.presence.join_audience(key, self.inner.deps.gateway_id).await.map_err(failed)?;
+                self.inner.align_audience(key).await.map_err(failed)?;
             }
         }
         Ok(())
@@ -251,19 +251,14 @@ impl Session {
     /// Takes the connection out of everything that it is in.
     pub(crate) async fn leave(&mut self) {
         let deps = &self.inner.deps;
-        for room in std::mem::take(&mut self.rooms) {
-            if self.inner.hub.leave_room(room, self.out.conn) {
-                _ = deps.presence.leave_audience(room, deps.gateway_id).await;
-            }
-        }
+        let mut ended: Vec<ConversationKey> = std::mem::take(&mut self.rooms).into_iter().collect();
+        ended.retain(|room| self.inner.hub.leave_room(*room, self.out.conn));
         if let Some(who) = self.out.identity() {
-            let ended = self.inner.hub.remove(who.uid, self.out.conn);
+            ended.extend(self.inner.hub.remove(who.uid, self.out.conn));
             // Presence is soft: what does not get through here is put right by its own expiry.
             _ = deps.presence.offline(who.uid, deps.gateway_id, self.out.conn).await;
-            for group in ended {
-                _ = deps.presence.leave_audience(group, deps.gateway_id).await;
-            }
         }
+        self.inner.align_audiences(ended).await;
         self.out.identify(None);
         self.user = None;
         self.blocked.clear();

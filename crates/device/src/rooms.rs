@@ -39,7 +39,7 @@ impl Session {
         self.inner.hub.enter_room(key, enter.last_seq.saturating_add(1), &self.out);
         self.rooms.insert(key);
         let failed = |e: mynah_ports::presence::Error| Failure::new(Reason::Unavailable, e.to_string());
-        deps.presence.join_audience(key, deps.gateway_id).await.map_err(failed)?;
+        self.inner.align_audience(key).await.map_err(failed)?;
         let uid = self.user.as_ref().map_or(0, |user| user.uid);
         let request = RoomTailRequest { uid, room_id: room.room_id, last_seq: enter.last_seq, limit: 50 };
         let tail = deps.router.room_tail(request).await?;
@@ -66,10 +66,8 @@ impl Session {
             return errors::refuse(id, errors::INVALID, "room_leave.room_id", "must be a number");
         };
         let key = ConversationKey::Room(number);
-        let deps = &self.inner.deps;
         if self.rooms.remove(&key) && self.inner.hub.leave_room(key, self.out.conn) {
-            // Left behind, the audience costs records that find nobody.
-            _ = deps.presence.leave_audience(key, deps.gateway_id).await;
+            self.inner.align_audiences([key]).await;
         }
         done(id)
     }

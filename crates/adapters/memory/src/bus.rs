@@ -36,36 +36,22 @@ impl Bus for MemoryBus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mynah_types::{ConversationKey, Entry, EntryKind, MemberChange, MsgId, Uid};
+    use mynah_ports::contract::bus::record;
 
-    fn record(seq: u64) -> FanoutRecord {
-        let entry = Entry {
-            seq,
-            msg_id: MsgId(seq),
-            ctime: 1,
-            sender: Uid(1),
-            cmid: None,
-            content_hash: 0,
-            member_version: 1,
-            cum_unread: 0,
-            kind: EntryKind::Event,
-            payload: Default::default(),
-        };
-        FanoutRecord { key: ConversationKey::Group(1), entry, change: MemberChange::default(), origin_conn: 0 }
+    fn fresh() -> MemoryBus {
+        MemoryBus::new(8)
     }
 
+    mynah_ports::bus_contract!(fresh);
+
     #[tokio::test]
-    async fn records_keep_their_order_and_a_full_bus_makes_the_publisher_wait() {
-        let bus = MemoryBus::new(2);
-        bus.publish(record(1)).await.unwrap();
-        bus.publish(record(2)).await.unwrap();
-        let third = bus.publish(record(3));
-        tokio::pin!(third);
-        let waits = std::future::poll_fn(|cx| std::task::Poll::Ready(third.as_mut().poll(cx).is_pending())).await;
-        assert!(waits);
-        let taken = bus.next(8).await.unwrap();
-        assert_eq!(taken.iter().map(|r| r.entry.seq).collect::<Vec<_>>(), [1, 2]);
-        third.await.unwrap();
+    async fn a_full_bus_makes_the_publisher_wait() {
+        let bus = MemoryBus::new(1);
+        bus.publish(record(1, 1)).await.unwrap();
+        let second = bus.publish(record(1, 2));
+        tokio::pin!(second);
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
         assert_eq!(bus.next(8).await.unwrap().len(), 1);
+        second.await.unwrap();
     }
 }

@@ -127,35 +127,9 @@ impl Presence for MemoryPresence {
 mod tests {
     use super::*;
 
-    fn device(conn: u64, session_id: u64, generation: u64) -> OnlineDevice {
-        OnlineDevice { uid: Uid(7), conn, gateway: GatewayId(1), platform: 'a', session_id, generation }
+    fn fresh() -> MemoryPresence {
+        MemoryPresence::new(vec![GatewayId(1), GatewayId(2)])
     }
 
-    #[tokio::test]
-    async fn the_past_does_not_overwrite_the_present() {
-        let presence = MemoryPresence::new(vec![GatewayId(1)]);
-        presence.online(device(2, 5, 9)).await.unwrap();
-        presence.online(device(1, 5, 8)).await.unwrap();
-        presence.offline(Uid(7), GatewayId(1), 1).await.unwrap();
-        assert_eq!(presence.devices(&[Uid(7)]).await.unwrap(), [device(2, 5, 9)]);
-    }
-
-    #[tokio::test]
-    async fn a_single_chat_is_heard_where_its_users_are() {
-        let presence = MemoryPresence::new(vec![GatewayId(1)]);
-        let key = ConversationKey::single(Uid(7), Uid(8));
-        assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![]));
-        presence.online(device(1, 1, 1)).await.unwrap();
-        assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![GatewayId(1)]));
-    }
-
-    #[tokio::test]
-    async fn an_audience_ends_with_its_last_gateway() {
-        let presence = MemoryPresence::new(vec![GatewayId(1)]);
-        let key = ConversationKey::Group(5);
-        presence.join_audience(key, GatewayId(1)).await.unwrap();
-        assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![GatewayId(1)]));
-        presence.leave_audience(key, GatewayId(1)).await.unwrap();
-        assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![]));
-    }
+    mynah_ports::presence_contract!(fresh);
 }

@@ -1,4 +1,6 @@
 //! Contract suites, one module per port.
 
+pub mod bus;
 pub mod directory_store;
 pub mod message_log;
+pub mod presence;

@@ -1,0 +1,123 @@
+//! What every [`Presence`] must do, for gateways 1 and 2, which are alive. An adapter's test names a function that makes an empty one:
+//!
+//! ```ignore
+//! mynah_ports::presence_contract!(fresh);
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test suite: the cases are named for what they hold"
+)]
+
+use mynah_types::{ConversationKey, GatewayId, Uid};
+
+use crate::Presence;
+use crate::presence::{Audience, OnlineDevice};
+
+/// Makes one `#[tokio::test]` of each case of the suite.
+#[macro_export]
+macro_rules! presence_contract {
+    ($fresh:path) => {
+        $crate::presence_contract!(@cases $fresh;
+            a_device_is_online_from_its_login_to_its_end, an_older_login_does_not_replace_a_newer_one,
+            the_end_of_an_old_connection_leaves_the_new_one, a_user_may_be_on_two_gateways,
+            a_single_chat_is_heard_where_its_users_are, an_audience_is_where_somebody_joined,
+            joining_and_leaving_may_be_repeated, the_live_gateways_are_known
+        );
+    };
+    (@cases $fresh:path; $($case:ident),+) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::contract::presence::$case(&$fresh()).await;
+            }
+        )+
+    };
+}
+
+const ONE: GatewayId = GatewayId(1);
+const TWO: GatewayId = GatewayId(2);
+
+fn device(uid: u64, gateway: GatewayId, conn: u64, generation: u64) -> OnlineDevice {
+    OnlineDevice { uid: Uid(uid), conn, gateway, platform: 'a', session_id: uid * 10, generation }
+}
+
+async fn online(presence: &impl Presence, uid: u64) -> Vec<OnlineDevice> {
+    let mut devices = presence.devices(&[Uid(uid)]).await.unwrap();
+    devices.sort_by_key(|d| (d.gateway, d.conn));
+    devices
+}
+
+pub async fn a_device_is_online_from_its_login_to_its_end(presence: &impl Presence) {
+    assert_eq!(online(presence, 7).await, []);
+    let mine = device(7, ONE, 1, 1);
+    presence.online(mine.clone()).await.unwrap();
+    assert_eq!(online(presence, 7).await, [mine]);
+    assert_eq!(online(presence, 8).await, []);
+    presence.offline(Uid(7), ONE, 1).await.unwrap();
+    assert_eq!(online(presence, 7).await, []);
+}
+
+pub async fn an_older_login_does_not_replace_a_newer_one(presence: &impl Presence) {
+    let newer = device(7, TWO, 1, 9);
+    presence.online(newer.clone()).await.unwrap();
+    presence.online(device(7, ONE, 5, 8)).await.unwrap();
+    assert_eq!(online(presence, 7).await, [newer]);
+}
+
+pub async fn the_end_of_an_old_connection_leaves_the_new_one(presence: &impl Presence) {
+    let newer = device(7, ONE, 2, 2);
+    presence.online(device(7, ONE, 1, 1)).await.unwrap();
+    presence.online(newer.clone()).await.unwrap();
+    presence.offline(Uid(7), ONE, 1).await.unwrap();
+    assert!(online(presence, 7).await.contains(&newer));
+    presence.offline(Uid(7), TWO, 2).await.unwrap();
+    assert!(online(presence, 7).await.contains(&newer));
+}
+
+pub async fn a_user_may_be_on_two_gateways(presence: &impl Presence) {
+    let (phone, web) = (device(7, ONE, 1, 1), OnlineDevice { session_id: 71, platform: 'j', ..device(7, TWO, 1, 2) });
+    presence.online(phone.clone()).await.unwrap();
+    presence.online(web.clone()).await.unwrap();
+    assert_eq!(online(presence, 7).await, [phone, web]);
+    assert_eq!(presence.audience(ConversationKey::Feed(Uid(7))).await.unwrap(), Audience::Known(vec![ONE, TWO]));
+}
+
+pub async fn a_single_chat_is_heard_where_its_users_are(presence: &impl Presence) {
+    let key = ConversationKey::single(Uid(7), Uid(8));
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![]));
+    presence.online(device(7, ONE, 1, 1)).await.unwrap();
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![ONE]));
+    presence.online(device(8, TWO, 1, 1)).await.unwrap();
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![ONE, TWO]));
+    presence.offline(Uid(7), ONE, 1).await.unwrap();
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![TWO]));
+}
+
+pub async fn an_audience_is_where_somebody_joined(presence: &impl Presence) {
+    let (group, room) = (ConversationKey::Group(5), ConversationKey::Room(5));
+    presence.join_audience(group, ONE).await.unwrap();
+    presence.join_audience(room, TWO).await.unwrap();
+    assert_eq!(presence.audience(group).await.unwrap(), Audience::Known(vec![ONE]));
+    assert_eq!(presence.audience(room).await.unwrap(), Audience::Known(vec![TWO]));
+    presence.leave_audience(group, ONE).await.unwrap();
+    assert_eq!(presence.audience(group).await.unwrap(), Audience::Known(vec![]));
+}
+
+pub async fn joining_and_leaving_may_be_repeated(presence: &impl Presence) {
+    let key = ConversationKey::Group(5);
+    presence.leave_audience(key, ONE).await.unwrap();
+    for _ in 0..2 {
+        presence.join_audience(key, ONE).await.unwrap();
+        presence.join_audience(key, TWO).await.unwrap();
+    }
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![ONE, TWO]));
+    presence.leave_audience(key, ONE).await.unwrap();
+    assert_eq!(presence.audience(key).await.unwrap(), Audience::Known(vec![TWO]));
+}
+
+pub async fn the_live_gateways_are_known(presence: &impl Presence) {
+    assert_eq!(presence.gateways().await.unwrap(), [ONE, TWO]);
+}
