@@ -161,6 +161,9 @@ impl Session {
     fn item(&self, send: &Send, destination: &Destination) -> Result<SendItem, Failure> {
         Cmid::parse(&send.cmid).map_err(|e| Failure::invalid("send.cmid", e.why))?;
         let body = check_body(send, self.inner.deps.settings.msg_body)?;
+        if send.encoded_len() > self.inner.deps.settings.send {
+            return Err(Failure { field: "send".into(), ..Failure::new(Reason::TooLong, "the message is too long, all told") });
+        }
         if send.from_name.len() > 128 || send.target_name.len() > 128 {
             return Err(Failure::invalid("send.from_name", "names are at most 128 bytes"));
         }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub frames_per_message: usize,
     /// Largest `msg_body`.
     pub msg_body: usize,
+    /// Largest `send`, all told.
+    pub send: usize,
     /// A socket that takes nothing for this long is closed.
     pub stalled_after: Duration,
     /// Sends of one user.
@@ -52,6 +54,7 @@ impl Default for Settings {
             frame: 32 << 10,
             frames_per_message: 64,
             msg_body: 4096,
+            send: 8 << 10,
             stalled_after: Duration::from_secs(10),
             sends: Rate::per_minute(60),
             calls: Rate::per_minute(1200),

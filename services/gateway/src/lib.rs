@@ -11,4 +11,5 @@ mod rest;
 mod settings;
 
 pub use gateway::{Deps, Gateway};
+pub use rest::{Endpoint, endpoints};
 pub use settings::Settings;

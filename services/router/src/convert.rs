@@ -68,7 +68,7 @@ fn message(reason: Reason) -> &'static str {
         Reason::GroupNotFound => "no such group",
         Reason::RoomNotFound => "no such chatroom",
         Reason::UserNotFound => "no such user",
-        Reason::RetractNotFound => "no such message",
+        Reason::RetractNotFound => "request message not exist",
         Reason::RetractNotSender => "the message is another's",
         Reason::RetractedBefore => "the message was retracted before",
         Reason::RetractTooLate => "the message is too old to be retracted",

@@ -17,6 +17,8 @@ use super::refusal::Refusal;
 
 /// Longest display name, in bytes.
 const DISPLAY_NAME: usize = 256;
+/// Largest title or alert of a notification, in bytes (our choice: none is documented).
+const NOTIFICATION: usize = 1024;
 /// The pause between two tries, if the router names none.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -99,7 +101,13 @@ fn notification(fields: Fields<'_>) -> Result<Option<Notification>, Refusal> {
     let Some(members) = fields.object("notification")? else { return Ok(None) };
     let members = members.into();
     let members = Fields::of("notification", &members)?;
-    let text = |name| members.text(name).map(|text| text.unwrap_or_default().to_owned());
+    let text = |name| {
+        let text = members.text(name)?.unwrap_or_default();
+        if text.len() > NOTIFICATION {
+            return Err(Refusal::invalid(&format!("notification.{name}"), &format!("must be at most {NOTIFICATION} bytes")));
+        }
+        Ok(text.to_owned())
+    };
     Ok(Some(Notification { title: text("title")?, alert: text("alert")?, at_prefix: String::new() }))
 }
 

@@ -24,3 +24,4 @@ pub(crate) use call::{Answer, Outcome};
 pub(crate) use dispatch::{answer, serve};
 pub(crate) use lenient::{Fields, names, parse};
 pub(crate) use refusal::Refusal;
+pub use table::{Endpoint, endpoints};

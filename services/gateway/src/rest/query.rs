@@ -39,9 +39,10 @@ impl Query {
     /// `start` and `count`; a count that is not given is the most that may be.
     pub(crate) fn page(&self, most: u32) -> Result<Page, Refusal> {
         let start = match self.get("start") {
-            Some(text) => text.parse().map_err(|_| Refusal::invalid("start", "must be an integer of at least 0"))?,
-            None => 0,
+            Some(text) => text.parse().ok().filter(|start| *start <= mynah_types::MsgId::MAX),
+            None => Some(0),
         };
+        let start = start.ok_or_else(|| Refusal::invalid("start", "must be an integer of at least 0"))?;
         let count = match self.get("count") {
             Some(text) => text.parse().ok().filter(|count| (1..=most).contains(count)),
             None => Some(most),

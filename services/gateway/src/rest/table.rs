@@ -70,6 +70,22 @@ table! {
     DELETE "v1/chatroom/*/members"          json rooms::remove_members;
 }
 
+/// An endpoint as others may know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The method.
+    pub method: &'static str,
+    /// Segments, the version first; `*` stands for one segment.
+    pub pattern: &'static str,
+    /// Whether a body is read.
+    pub takes_body: bool,
+}
+
+/// Every endpoint of the API.
+pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+    TABLE.iter().map(|row| Endpoint { method: row.method, pattern: row.pattern, takes_body: row.takes_body })
+}
+
 /// What a path and method lead to.
 pub(crate) enum Found {
     /// An endpoint, with the texts of its placeholders.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod cases;
+mod faults;
+mod flows;
 mod setup;
 mod shapes;
 mod world;

@@ -53,7 +53,7 @@ pub struct App {
     pub appkey: String,
     pub authorization: Option<String>,
     pub content_type: Option<&'static str>,
-    routes: Router,
+    pub routes: Router,
 }
 
 /// An answer.

@@ -109,7 +109,7 @@ pub(super) async fn single_chats(router: &Router, request: SingleChatsRequest) -
 }
 
 pub(super) async fn locate(router: &Router, request: LocateRequest) -> Result<LocateReply, Failure> {
-    let missing = || Failure::new(Reason::RetractNotFound, "no such message");
+    let missing = || Failure::new(Reason::RetractNotFound, "request message not exist");
     let location = router.shared.log.find_message(MsgId(request.msg_id)).await.map_err(unreadable)?.ok_or_else(missing)?;
     let logged = entry(router, location.key, location.seq).await?.ok_or_else(missing)?;
     if !matches!(logged.entry.kind, mynah_types::EntryKind::Message { .. }) {
