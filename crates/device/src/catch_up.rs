@@ -12,6 +12,9 @@ use crate::connection::{Session, done, ok};
 use crate::entry::entry as device_entry;
 use crate::errors;
 
+/// Bytes of a conversation's id (device-semantics 3.9).
+const MOST_CONV_ID: usize = 300;
+
 impl Session {
     pub(crate) fn uid(&self) -> u64 {
         self.user.as_ref().map_or(0, |user| user.uid)
@@ -20,6 +23,9 @@ impl Session {
     pub(crate) async fn sync(&mut self, id: u32, sync: Sync) -> ServerFrame {
         if !matches!(sync.mode.as_str(), "" | "forward" | "latest") {
             return errors::refuse(id, errors::INVALID, "sync.mode", "must be forward or latest");
+        }
+        if let Some(at) = sync.ranges.iter().position(|range| range.conv_id.len() > MOST_CONV_ID) {
+            return errors::refuse(id, errors::INVALID, &format!("sync.ranges[{at}].conv_id"), "must be at most 300 bytes");
         }
         let range = |r: device::Range| SyncRange { conv_id: r.conv_id, after_seq: r.after_seq, limit: r.limit };
         let request = SyncRequest {

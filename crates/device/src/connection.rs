@@ -206,7 +206,9 @@ impl Session {
                     Some(cause) => vec![behind(frame.id, cause)],
                     None => {
                         let is_setup = matches!(frame.body, Some(client_frame::Body::Hello(_) | client_frame::Body::Login(_)));
-                        let answered = self.group(crate::sends::run(frame, &mut frames)).await?;
+                        let name = frame.body.as_ref().map_or("", json::client_frame_name);
+                        let mut answered = self.group(crate::sends::run(frame, &mut frames)).await?;
+                        answered.iter_mut().for_each(|answer| errors::name_field(answer, name));
                         if is_setup {
                             setup_failed = answered.iter().find_map(|a| a.error.clone());
                         }

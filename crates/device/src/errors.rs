@@ -81,6 +81,14 @@ pub(crate) fn refuse(id: u32, code: u32, field: &str, message: &str) -> ServerFr
     ServerFrame { id, error: Some(error), body: None }
 }
 
+/// What a service calls its field, a device knows as a member of its frame.
+pub(crate) fn name_field(answer: &mut ServerFrame, frame: &str) {
+    if let Some(error) = answer.error.as_mut().filter(|e| e.code == INVALID && !e.field.is_empty() && !e.field.starts_with(frame))
+    {
+        error.field = format!("{frame}.{}", error.field);
+    }
+}
+
 /// How a connection ends: the WebSocket close code and a word for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Close(pub(crate) u16, pub(crate) &'static str);

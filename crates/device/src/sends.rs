@@ -262,8 +262,7 @@ fn check_body(send: &Send, most: usize) -> Result<Value, Failure> {
     if send.msg_body.len() > most {
         return Err(Failure { field: "send.msg_body".into(), ..Failure::new(Reason::TooLong, "the message is too long") });
     }
-    let body: Value =
-        serde_json::from_slice(&send.msg_body).map_err(|_| Failure::invalid("send.msg_body", "must be a JSON object"))?;
+    let body: Value = mynah_proto::json::unique(&send.msg_body).map_err(|e| Failure::invalid("send.msg_body", e.to_string()))?;
     if !body.is_object() {
         return Err(Failure::invalid("send.msg_body", "must be a JSON object"));
     }

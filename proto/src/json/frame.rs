@@ -74,6 +74,10 @@ fn envelope(text: &str) -> Result<Envelope<'_>, FrameError> {
 }
 
 fn body<'a, T: serde::Deserialize<'a>>(id: u32, name: &str, raw: &'a RawValue) -> Result<T, FrameError> {
+    // An array would be read as the members in their order.
+    if !raw.get().starts_with('{') {
+        return Err(FrameError::BadField { id, field: name.to_owned(), message: "must be an object".into() });
+    }
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut deserializer).map_err(|e| {
         let path = e.path().to_string();
@@ -83,7 +87,18 @@ fn body<'a, T: serde::Deserialize<'a>>(id: u32, name: &str, raw: &'a RawValue) -
 }
 
 macro_rules! bodies {
-    ($decode:ident, $encode:ident, $wrapper:ident, $frame:ident, $module:ident, { $($name:literal => $variant:ident,)* }) => {
+    ($all:ident, $name_of:ident, $decode:ident, $encode:ident, $wrapper:ident, $frame:ident, $module:ident, { $($name:literal => $variant:ident,)* }) => {
+        /// The names of the bodies that the envelope may hold.
+        pub const $all: &[&str] = &[$($name),*];
+
+        /// The name of a body.
+        #[must_use]
+        pub fn $name_of(body: &$module::Body) -> &'static str {
+            match body {
+                $($module::Body::$variant(_) => $name,)*
+            }
+        }
+
         fn $decode(id: u32, name: String, raw: &RawValue) -> Result<$module::Body, FrameError> {
             match name.as_str() {
                 $($name => body(id, &name, raw).map($module::Body::$variant),)*
@@ -104,14 +119,14 @@ macro_rules! bodies {
     };
 }
 
-bodies!(client_body, entry, ClientJson, ClientFrame, client_frame, {
+bodies!(CLIENT_FRAMES, client_frame_name, client_body, entry, ClientJson, ClientFrame, client_frame, {
     "hello" => Hello, "login" => Login, "logout" => Logout, "ping" => Ping, "pong" => Pong, "state" => State,
     "send" => Send, "ack" => Ack, "sync" => Sync, "history" => History, "conv_list" => ConvList,
     "read" => Read, "receipt" => Receipt, "receipt_query" => ReceiptQuery, "retract" => Retract,
     "signal" => Signal, "presence" => Presence, "room_enter" => RoomEnter, "room_leave" => RoomLeave, "call" => Call,
 });
 
-bodies!(server_body, entry, ServerJson, ServerFrame, server_frame, {
+bodies!(SERVER_FRAMES, server_frame_name, server_body, entry, ServerJson, ServerFrame, server_frame, {
     "ok" => Ok, "welcome" => Welcome, "login_ack" => LoginAck, "ping" => Ping, "pong" => Pong, "reply" => Reply,
     "send_ack" => SendAck, "sync_page" => SyncPage, "history_page" => HistoryPage, "conv_page" => ConvPage,
     "receipt_detail" => ReceiptDetail, "presence_snapshot" => PresenceSnapshot, "room_state" => RoomState,

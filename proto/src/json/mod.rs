@@ -6,8 +6,13 @@ pub mod base64;
 mod entry;
 mod frame;
 pub mod raw;
+mod unique;
 
-pub use frame::{FrameError, decode_client, decode_server, encode_client, encode_server};
+pub use frame::{
+    CLIENT_FRAMES, FrameError, SERVER_FRAMES, client_frame_name, decode_client, decode_server, encode_client, encode_server,
+    server_frame_name,
+};
+pub use unique::unique;
 
 /// For `skip_serializing_if`: absent means default.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {

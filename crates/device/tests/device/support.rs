@@ -1,0 +1,140 @@
+//! A server with the real directory, router and engines, and a device that speaks JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use mynah_device::{Deps, Devices};
+use mynah_directory::{Directory, Operator, SecretKey};
+use mynah_fjall::{FjallLog, Options};
+use mynah_memory::{MemoryBus, MemoryPresence};
+use mynah_ports::{DirectoryStore, Presence};
+use mynah_proto::directory::AppByKeyRequest;
+use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
+use mynah_router::{Gateways, Router};
+use mynah_types::{Clock, GatewayId, SystemClock};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+const GATEWAY: GatewayId = GatewayId(1);
+
+pub struct Server {
+    pub address: String,
+    pub appkey: String,
+    pub app_id: u64,
+    pub directory: DirectoryClient,
+    _folder: tempfile::TempDir,
+}
+
+pub async fn serve() -> Server {
+    serve_with(mynah_device::Settings::default()).await
+}
+
+pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let key_path = folder.path().join("secret.key");
+    let store: Arc<dyn DirectoryStore> =
+        Arc::new(mynah_sqlite::SqliteDirectory::open(folder.path().join("directory.db")).unwrap());
+    let key = SecretKey::open_or_create(&key_path).unwrap();
+    let credentials = Operator::new(Arc::clone(&store), key_path, Arc::clone(&clock)).create_app("test").await.unwrap();
+    let (directory, router, gateway) = (DirectoryClient::late(), RouterClient::late(), GatewayClient::late());
+    let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
+    let settings =
+        mynah_directory::Settings { argon2_memory_kib: 64, argon2_iterations: 1, ..mynah_directory::Settings::default() };
+    let service = Directory::new(mynah_directory::Deps {
+        store,
+        router: router.clone(),
+        gateway: gateway.clone(),
+        clock: Arc::clone(&clock),
+        key,
+        settings,
+    });
+    directory.bind(Arc::new(service));
+    let actors = Router::start(mynah_router::Deps {
+        log: Arc::new(FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap()),
+        bus: Arc::new(MemoryBus::new(64)),
+        presence: Arc::clone(&presence),
+        directory: directory.clone(),
+        gateways: Gateways::single(GATEWAY, gateway.clone()),
+        clock: Arc::clone(&clock),
+        settings: mynah_router::Settings::default(),
+    });
+    router.bind(Arc::new(actors.await.unwrap()));
+    let devices = Devices::new(Deps {
+        directory: directory.clone(),
+        router,
+        presence,
+        gateway_id: GATEWAY,
+        clock,
+        settings: device_settings,
+    });
+    gateway.bind(Arc::new(devices.clone()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, devices.routes()).await });
+    let appkey = credentials.appkey.to_string();
+    let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
+    Server { address, appkey, app_id: app.app_id, directory, _folder: folder }
+}
+
+pub struct Device(pub tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
+
+impl Device {
+    pub async fn connect(server: &Server) -> Self {
+        let tcp = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        let url = format!("ws://{}/v1/ws", server.address);
+        Self(tokio_tungstenite::client_async(url, tcp).await.unwrap().0)
+    }
+
+    /// Registers and logs in, in one message.
+    pub async fn login(server: &Server, name: &str, device_id: &str) -> Self {
+        let mut device = Self::connect(server).await;
+        device
+            .send(&[
+                json!({"id":1,"hello":{"appkey":server.appkey,"platform":"a","device_id":device_id}}),
+                json!({"id":2,"call":{"method":"user.register","body":{"username":name,"password":"secret"}}}),
+                json!({"id":3,"login":{"username":name,"password":"secret"}}),
+            ])
+            .await;
+        assert!(device.until(|f| f["id"] == 1).await["welcome"].is_object());
+        device.until(|f| f["id"] == 2).await;
+        let ack = device.until(|f| f["id"] == 3).await;
+        assert_eq!(ack["login_ack"]["user"]["username"], name, "{ack}");
+        device
+    }
+
+    pub async fn send(&mut self, frames: &[Value]) {
+        let text: Vec<String> = frames.iter().map(ToString::to_string).collect();
+        self.0.send(Message::text(text.join("\n"))).await.unwrap();
+    }
+
+    /// The next frame, or the close code.
+    pub async fn next(&mut self) -> Result<Value, u16> {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a frame in time");
+        match next {
+            Some(Ok(Message::Text(text))) => Ok(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Close(Some(frame)))) => Err(frame.code.into()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the connection is gone, however it goes.
+    pub async fn gone(&mut self) -> bool {
+        let gone = async { while let Some(Ok(_)) = self.0.next().await {} };
+        tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok()
+    }
+
+    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.next().await.unwrap();
+            if wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+}
+
+pub fn text(id: u32, target_type: &str, target_id: &str, cmid: &str) -> Value {
+    json!({"id":id,"send":{"cmid":cmid,"target_type":target_type,"target_id":target_id,"msg_type":"text","msg_body":{"text":cmid}}})
+}
