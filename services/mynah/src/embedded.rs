@@ -40,12 +40,54 @@ pub struct Embedded {
     _lock: File,
 }
 
+/// How the services reach one another.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Calls the directory.
+    pub directory: DirectoryClient,
+    /// Calls the router.
+    pub router: RouterClient,
+    /// Calls the gateway.
+    pub gateway: GatewayClient,
+}
+
+/// A service that runs now and may be called.
+pub enum Offered {
+    /// The directory.
+    Directory(Directory),
+    /// The router.
+    Router(Router),
+    /// The gateway's side that is called: its devices.
+    Gateway(Devices),
+}
+
 impl Embedded {
-    /// Opens the data folder, and starts every service on it.
+    /// Opens the data folder, and starts every service on it. They call one another directly.
     ///
     /// # Errors
     /// When another server has the folder, or a store does not open.
     pub async fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Box<dyn Error>> {
+        let clients =
+            Clients { directory: DirectoryClient::late(), router: RouterClient::late(), gateway: GatewayClient::late() };
+        let bound = clients.clone();
+        Self::wired(settings, clock, clients, |offered| match offered {
+            Offered::Directory(service) => bound.directory.bind(Arc::new(service)),
+            Offered::Router(service) => bound.router.bind(Arc::new(service)),
+            Offered::Gateway(service) => bound.gateway.bind(Arc::new(service)),
+        })
+        .await
+    }
+
+    /// The same with clients of any kind; each service is offered once it runs.
+    ///
+    /// # Errors
+    /// As [`Embedded::start`].
+    pub async fn wired(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        clients: Clients,
+        mut offer: impl FnMut(Offered),
+    ) -> Result<Self, Box<dyn Error>> {
         let data_dir = &settings.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
         let lock = lock(data_dir)?;
@@ -54,7 +96,7 @@ impl Embedded {
         let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
         let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
         let operator = operator(data_dir, Arc::clone(&store));
-        let (directory, router, gateway) = (DirectoryClient::late(), RouterClient::late(), GatewayClient::late());
+        let Clients { directory, router, gateway } = clients;
         let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
         let service = Directory::new(mynah_directory::Deps {
             store,
@@ -69,7 +111,7 @@ impl Embedded {
                 ..mynah_directory::Settings::default()
             },
         });
-        directory.bind(Arc::new(service.clone()));
+        offer(Offered::Directory(service.clone()));
         let devices = Devices::new(mynah_device::Deps {
             directory: directory.clone(),
             router: router.clone(),
@@ -95,7 +137,7 @@ impl Embedded {
                 ..mynah_gateway::Settings::default()
             },
         });
-        gateway.bind(Arc::new(devices.clone()));
+        offer(Offered::Gateway(devices.clone()));
         let actors = Router::start(mynah_router::Deps {
             log: Arc::new(log.clone()),
             bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
@@ -105,7 +147,7 @@ impl Embedded {
             clock,
             settings: mynah_router::Settings::default(),
         });
-        router.bind(Arc::new(actors.await?));
+        offer(Offered::Router(actors.await?));
         tokio::spawn(async move { service.run_outbox().await });
         Ok(Self { operator, devices, gateway: rest, directory, router, log, _lock: lock })
     }

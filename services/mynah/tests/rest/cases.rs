@@ -27,7 +27,15 @@ const NOT_BUILT: usize = 121;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_contract_is_kept() {
-    let server = Server::start().await;
+    every_case(Server::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_is_kept_over_channels() {
+    every_case(Server::over_channels().await).await;
+}
+
+async fn every_case(server: Server) {
     let text = include_str!("cases.jsonl");
     let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (mut broken, mut not_built) = (Vec::new(), 0);

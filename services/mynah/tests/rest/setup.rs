@@ -144,6 +144,12 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
 
 /// Logs `u1001` in on an Android device, and keeps it connected while the test runs.
 async fn online(server: &Server, app: &App) {
+    let mut socket = device(server, app, "u1001").await;
+    tokio::spawn(async move { while socket.next().await.is_some() {} });
+}
+
+/// A user's Android device, logged in.
+pub async fn device(server: &Server, app: &App, username: &str) -> tokio_tungstenite::WebSocketStream<tokio::net::TcpStream> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let routes = server.routes.clone();
@@ -152,7 +158,7 @@ async fn online(server: &Server, app: &App) {
     let (mut socket, _) = tokio_tungstenite::client_async(format!("ws://{address}/v1/ws"), tcp).await.unwrap();
     let frames = [
         json!({"id": 1, "hello": {"appkey": app.appkey, "platform": "a", "device_id": "phone"}}).to_string(),
-        json!({"id": 2, "login": {"username": "u1001", "password": "secret"}}).to_string(),
+        json!({"id": 2, "login": {"username": username, "password": "secret"}}).to_string(),
     ];
     socket.send(Message::text(frames.join("\n"))).await.unwrap();
     while let Some(Ok(message)) = socket.next().await {
@@ -160,5 +166,5 @@ async fn online(server: &Server, app: &App) {
             break;
         }
     }
-    tokio::spawn(async move { while socket.next().await.is_some() {} });
+    socket
 }

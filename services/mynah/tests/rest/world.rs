@@ -11,6 +11,8 @@ use mynah_types::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::channels::Channels;
+
 /// A server on an empty folder, with a clock that a test moves.
 pub struct Server {
     pub embedded: Embedded,
@@ -21,12 +23,25 @@ pub struct Server {
 
 impl Server {
     pub async fn start() -> Self {
+        let (settings, clock, folder) = Self::settings();
+        let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
+        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+    }
+
+    /// The same with every call between the services over a channel.
+    pub async fn over_channels() -> Self {
+        let (settings, clock, folder) = Self::settings();
+        let (mut channels, clients) = Channels::new().await;
+        let embedded =
+            Embedded::wired(&settings, Arc::new(clock.clone()), clients, |offered| channels.offer(offered)).await.unwrap();
+        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+    }
+
+    fn settings() -> (Settings, ManualClock, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             Settings { data_dir: folder.path().into(), argon2_memory_kib: 8, argon2_iterations: 1, ..Settings::default() };
-        let clock = ManualClock::at(1_795_600_000_000);
-        let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+        (settings, ManualClock::at(1_795_600_000_000), folder)
     }
 
     /// An app of its own.
