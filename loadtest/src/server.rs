@@ -37,7 +37,8 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub async fn start(binary: &Path, data_dir: &Path, settings: &[&str]) -> Result<Self, Failed> {
-        let made = command(binary).args(["app", "create", "--json", "--name", "load", "--data-dir"]).arg(data_dir).output()?;
+        let made = command(binary).args(["app", "create", "--json", "--name", "load", "--data-dir"]).arg(data_dir).output();
+        let made = made.map_err(|error| format!("{}: {error}", binary.display()))?;
         let app: Value = serde_json::from_slice(&made.stdout)?;
         let text = |name: &str| app.get(name).and_then(Value::as_str).map(str::to_owned).ok_or("no app was made");
         let mut server = Self {

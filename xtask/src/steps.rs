@@ -11,7 +11,6 @@ pub fn test() -> Result<(), Box<dyn Error>> {
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace"])?;
-    cargo(&["build", "--workspace"])?;
     page()?;
     crash()
 }

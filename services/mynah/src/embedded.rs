@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router as Routes;
 use mynah_device::{Devices, Rate};
@@ -134,6 +135,7 @@ impl Embedded {
             settings: mynah_gateway::Settings {
                 zone_minutes: settings.zone_minutes,
                 requests: settings.requests,
+                body_within: Duration::from_secs(settings.body_seconds),
                 ..mynah_gateway::Settings::default()
             },
         });

@@ -29,6 +29,8 @@ pub struct Settings {
     pub zone_minutes: i32,
     /// Requests that are worked on at one time.
     pub requests: usize,
+    /// Seconds in which a request's body must be there.
+    pub body_seconds: u64,
     /// Days from its last use after which a session ends.
     pub session_days: u64,
     /// Memory of one password hash, in KiB.
@@ -59,6 +61,7 @@ impl Default for Settings {
             origins: Vec::new(),
             zone_minutes: 8 * 60,
             requests: 512,
+            body_seconds: 30,
             session_days: 30,
             argon2_memory_kib: 19_456,
             argon2_iterations: 2,
@@ -119,6 +122,11 @@ pub const KEYS: &[Key<Settings>] = &[
         name: "requests",
         help: "REST requests worked on at one time; more are answered 503 [default: 512]",
         set: |s, v| within(v, 1..=100_000, &mut s.requests),
+    },
+    Key {
+        name: "body_seconds",
+        help: "Seconds in which the body of a REST request must be there [default: 30]",
+        set: |s, v| within(v, 1..=3600, &mut s.body_seconds),
     },
     Key {
         name: "session_days",

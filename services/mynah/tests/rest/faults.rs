@@ -321,3 +321,25 @@ async fn bytes_changed_at_random_are_answered_in_form() {
     }
     assert!(done > 30 && refused > 1000, "{done} done, {refused} refused");
 }
+
+/// The head and a part of the body, and then nothing: every endpoint that reads a body says so, and does not wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = Server::start().await;
+    let world = World::new(&server).await;
+    let before = world.snapshot().await;
+    let bodies = table().into_iter().filter(|good| !good.body.is_null());
+    let asking = bodies.map(|good| {
+        let (text, world) = (good.body.to_string(), &world);
+        async move {
+            let half = axum::body::Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
+            let endless = futures_util::stream::once(async { Ok::<_, std::io::Error>(half) });
+            let endless = futures_util::StreamExt::chain(endless, futures_util::stream::pending());
+            let body = axum::body::Body::from_stream(endless);
+            let answer = world.app.raw(good.method, &world.path(good.pattern, None), body).await;
+            assert!(answer.status == 400 && answer.code() == Some(899_003), "{} {}: {answer:?}", good.method, good.pattern);
+        }
+    });
+    futures_util::future::join_all(asking).await;
+    assert_eq!(world.snapshot().await, before);
+}
