@@ -2,12 +2,14 @@
 //!
 //! It links nothing of the server: what it knows of the wire is what a client knows.
 //!
-//! Reading order: [`crash`] (the run with kills), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
+//! Reading order: [`crash`] (the run with kills), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
 
+pub mod bench;
 pub mod crash;
 pub mod device;
 pub mod rest;
 pub mod server;
+pub mod wire;
 pub mod world;
 
 /// Why a run could not be done.

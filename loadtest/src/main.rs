@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, crash};
+use mynah_loadtest::{Failed, any_seed, bench, crash};
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -30,6 +30,34 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Measures the message path beside its floors
+    Bench {
+        /// The mynah binary
+        #[arg(long)]
+        binary: PathBuf,
+        /// The program that appends without a server
+        #[arg(long)]
+        append_floor: PathBuf,
+        /// Seconds of each window
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Idle connections
+        #[arg(long, default_value_t = 10_000)]
+        idle: usize,
+        /// Members of the group that one message fans out to
+        #[arg(long, default_value_t = 2000)]
+        members: usize,
+        /// Entries that a conversation grows to
+        #[arg(long, default_value_t = 100_000)]
+        grow_to: u64,
+    },
+    /// The floor of a fan-out, for `bench`
+    #[command(hide = true)]
+    BareFanout {
+        /// Connections to wait for
+        #[arg(long)]
+        members: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,5 +82,11 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
         }
+        Command::Bench { binary, append_floor, seconds, idle, members, grow_to } => {
+            let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to };
+            println!("{:#}", runtime.block_on(bench::run(&plan))?);
+            Ok(true)
+        }
+        Command::BareFanout { members } => runtime.block_on(bench::bare(members)).map(|()| true),
     }
 }

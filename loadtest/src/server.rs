@@ -55,6 +55,15 @@ impl Server {
         Ok(server)
     }
 
+    /// Runs `mynah app …` on the server's folder.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn app_command(&self, arguments: &[&str]) -> Result<(), Failed> {
+        let output = command(&self.binary).arg("app").args(arguments).arg("--data-dir").arg(&self.data_dir).output()?;
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
+    }
+
     /// Starts it again, and waits until it is ready. Returns how long that took.
     ///
     /// # Errors

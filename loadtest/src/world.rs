@@ -34,6 +34,19 @@ pub async fn group(rest: &Rest, members: &[String]) -> Result<u64, Failed> {
     number(&rest.post("/v1/groups/", &body).await?, "gid")
 }
 
+/// A group of more members than one call takes.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn large_group(rest: &Rest, members: &[String]) -> Result<u64, Failed> {
+    let mut batches = members.chunks(BATCH);
+    let gid = group(rest, batches.next().ok_or("a group needs an owner")?).await?;
+    for some in batches {
+        rest.post(&format!("/v1/groups/{gid}/members"), &json!({"add": some})).await?;
+    }
+    Ok(gid)
+}
+
 /// A chatroom.
 ///
 /// # Errors

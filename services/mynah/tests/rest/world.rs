@@ -39,8 +39,13 @@ impl Server {
 
     fn settings() -> (Settings, ManualClock, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let settings =
-            Settings { data_dir: folder.path().into(), body_seconds: 1, argon2_memory_kib: 8, argon2_iterations: 1, ..Settings::default() };
+        let settings = Settings {
+            data_dir: folder.path().into(),
+            body_seconds: 1,
+            argon2_memory_kib: 8,
+            argon2_iterations: 1,
+            ..Settings::default()
+        };
         (settings, ManualClock::at(1_795_600_000_000), folder)
     }
 

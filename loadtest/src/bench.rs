@@ -1,0 +1,67 @@
+//! What the message path costs: each figure beside its floor, in one run.
+
+mod fanout;
+mod idle;
+mod process;
+mod sends;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::Failed;
+use crate::server::Server;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The server's binary.
+    pub binary: PathBuf,
+    /// The program that appends without a server; see `append_floor` of the log's adapter.
+    pub append_floor: PathBuf,
+    /// Seconds of each window.
+    pub seconds: u64,
+    /// Idle connections.
+    pub idle: usize,
+    /// Members of the group that one message fans out to.
+    pub members: usize,
+    /// Entries that a conversation grows to.
+    pub grow_to: u64,
+}
+
+/// Measures everything, and judges what was sent meanwhile.
+///
+/// # Errors
+/// When a server or a floor cannot be run.
+pub async fn run(plan: &Plan) -> Result<Value, Failed> {
+    let sends = sends::many_connections(plan).await?;
+    let growth = sends::growing_conversation(plan).await?;
+    let fanout = fanout::measure(plan).await?;
+    let idle = idle::measure(plan).await?;
+    Ok(json!({"sends": sends, "growth": growth, "fanout": fanout, "idle": idle}))
+}
+
+/// A server without the limits of a person.
+async fn server(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
+    let flags = [
+        "--argon2-memory-kib",
+        "8",
+        "--argon2-iterations",
+        "1",
+        "--sends-per-minute",
+        "0",
+        "--syncs-per-minute",
+        "0",
+        "--calls-per-minute",
+        "0",
+        "--log",
+        "warn",
+    ];
+    Server::start(&plan.binary, &folder.join("data"), &flags).await
+}
+
+fn ratio(part: f64, floor: f64) -> f64 {
+    if floor > 0.0 { (part / floor * 1000.0).round() / 1000.0 } else { 0.0 }
+}
+
+pub use fanout::bare;

@@ -1,0 +1,23 @@
+//! What the system says of a process: processor time and resident memory.
+
+use crate::Failed;
+
+/// Clock ticks of a second in `/proc`: fixed by the kernel's interface.
+const TICKS: f64 = 100.0;
+
+/// Processor time used so far, in seconds.
+pub(super) fn cpu_seconds(pid: u32) -> Result<f64, Failed> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name may hold blanks: the fields begin after its closing bracket.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse().ok()).collect();
+    Ok(ticks.iter().sum::<f64>() / TICKS)
+}
+
+/// Resident memory, in bytes.
+pub(super) fn resident(pid: u32) -> Result<u64, Failed> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024)
+}

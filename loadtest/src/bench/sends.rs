@@ -1,0 +1,167 @@
+//! Acknowledged sends: over many connections against the log alone, and as a conversation grows.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mynah_oracle::Oracle;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::process::cpu_seconds;
+use super::{Plan, ratio, server};
+use crate::Failed;
+use crate::device::{Account, Counts, Device, Notes, Target, single};
+use crate::rest::Rest;
+use crate::server::Server;
+use crate::world::{self, PASSWORD};
+
+/// Devices that send.
+const SENDERS: usize = 200;
+/// Sends of one device that wait for their answers.
+const OUTSTANDING: u64 = 32;
+/// Sends before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+fn account(server: &Server, name: &str) -> Account {
+    Account {
+        address: server.http,
+        appkey: server.appkey.clone(),
+        username: name.into(),
+        password: PASSWORD.into(),
+        platform: "a",
+        device_id: name.into(),
+        whole_rooms: false,
+    }
+}
+
+/// Keeps a number of sends to one target under way, and counts those that were answered.
+fn keep_sending(device: &Device, target: &Target, acked: &Arc<AtomicU64>) -> tokio::task::JoinHandle<()> {
+    let (sender, target, acked) = (device.sender(), target.clone(), Arc::clone(acked));
+    tokio::spawn(async move {
+        let mut waiting = std::collections::VecDeque::new();
+        for number in 0_u64.. {
+            waiting.push_back(sender.send(target.clone(), format!("m{number}")).await);
+            if number >= OUTSTANDING
+                && let Some(answer) = waiting.pop_front()
+                && answer.await.is_ok_and(|answer| answer.is_ok())
+            {
+                acked.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    })
+}
+
+pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
+    let folder = tempfile::tempdir()?;
+    let floor = Command::new(&plan.append_floor).arg(folder.path().join("floor")).arg(plan.seconds.to_string()).output()?;
+    let floor: Value = serde_json::from_slice(&floor.stdout)?;
+    let floor = floor.get("entries_per_s").and_then(Value::as_f64).ok_or("no floor")?;
+    let server = server(plan, folder.path()).await?;
+    let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
+    let names = world::users(&rest, SENDERS).await?;
+    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
+    let counts = Arc::new(Counts::default());
+    let start = |name: &String| Device::start(account(&server, name), Arc::clone(&notes), Arc::clone(&counts));
+    let devices: Vec<Device> = names.iter().map(start).collect();
+    let acked = Arc::new(AtomicU64::new(0));
+    let mut sending = Vec::new();
+    for (pair, devices) in names.chunks(2).zip(devices.chunks(2)) {
+        if let ([a, b], [device, _]) = (pair, devices) {
+            for viewer in [a, b] {
+                notes.lock().must_see(&single(a, b), viewer, 1, u64::MAX);
+            }
+            sending.push(keep_sending(device, &Target::User(b.clone()), &acked));
+        }
+    }
+    tokio::time::sleep(WARM_UP).await;
+    let pid = server.pid().ok_or("the server is gone")?;
+    let (began, from, cpu) = (Instant::now(), acked.load(Ordering::Relaxed), cpu_seconds(pid)?);
+    tokio::time::sleep(Duration::from_secs(plan.seconds)).await;
+    let (took, sent, cpu) = (began.elapsed(), acked.load(Ordering::Relaxed) - from, cpu_seconds(pid)? - cpu);
+    sending.iter().for_each(tokio::task::JoinHandle::abort);
+    for device in &devices {
+        device.idle().await;
+    }
+    let verdict = settled(&notes).await;
+    let rate = sent as f64 / took.as_secs_f64();
+    Ok(json!({
+        "acknowledged_per_s": rate.round(), "floor_per_s": floor, "ratio": ratio(rate, floor),
+        "per_server_core_second": (sent as f64 / cpu.max(0.01)).round(), "server_cores": ratio(cpu, took.as_secs_f64()),
+        "batch_entries": batches(&server).await?, "verdict": verdict,
+    }))
+}
+
+/// Waits until everything was delivered, and says what the oracle finds.
+async fn settled(notes: &Notes) -> String {
+    let began = Instant::now();
+    loop {
+        let verdict = notes.lock().judge();
+        if verdict.is_clean() || began.elapsed() > Duration::from_secs(30) {
+            return verdict.to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// How large the log's batches were, by the server's own word.
+async fn batches(server: &Server) -> Result<Value, Failed> {
+    let rest = Rest::new(server.ops, "", "");
+    let (_, text) = rest.raw(http::Method::GET, "/metrics", &Value::Null).await?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let value = |line: &str| line.rsplit_once(' ').and_then(|(_, n)| n.parse::<f64>().ok());
+    let named = |part: &str| text.lines().find(|l| l.starts_with("mynah_log_batch_entries") && l.contains(part)).and_then(value);
+    let mean = named("_sum").zip(named("_count")).map(|(sum, count)| (sum / count.max(1.0)).round());
+    Ok(json!({"mean": mean, "p50": named("quantile=\"0.5\""), "p99": named("quantile=\"0.99\""), "max": named("quantile=\"1\"")}))
+}
+
+/// One conversation that grows: processor time of a send at its beginning and at its end.
+pub(super) async fn growing_conversation(plan: &Plan) -> Result<Value, Failed> {
+    let folder = tempfile::tempdir()?;
+    let server = server(plan, folder.path()).await?;
+    let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
+    let names = world::users(&rest, 2).await?;
+    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
+    let (first, second) = (names.first().ok_or("no user")?, names.get(1).ok_or("no user")?);
+    for viewer in &names {
+        notes.lock().must_see(&single(first, second), viewer, 1, u64::MAX);
+    }
+    let counts = Arc::new(Counts::default());
+    let start = |name: &String| Device::start(account(&server, name), Arc::clone(&notes), Arc::clone(&counts));
+    let devices = [start(first), start(second)];
+    let pid = server.pid().ok_or("the server is gone")?;
+    let sender = devices.first().ok_or("no device")?.sender();
+    let mut points = Vec::new();
+    let (mut sent, mut at) = (0_u64, 10_u64);
+    let mut mark = (cpu_seconds(pid)?, 0_u64, Instant::now());
+    while sent < plan.grow_to {
+        let answers: Vec<_> = {
+            let mut answers = Vec::new();
+            for number in sent..sent + 64 {
+                answers.push(sender.send(Target::User(second.clone()), format!("m{number}")).await);
+            }
+            answers
+        };
+        for answer in answers {
+            answer.await?.map_err(|code| format!("refused with {code}"))?;
+        }
+        sent += 64;
+        // A window of a tenth of the size, at least 2,000 sends, before each point.
+        if sent >= at.saturating_sub((at / 10).max(2000)) && mark.1 == 0 {
+            mark = (cpu_seconds(pid)?, sent, Instant::now());
+        }
+        if sent >= at.max(4000) {
+            let cpu = cpu_seconds(pid)? - mark.0;
+            let count = (sent - mark.1) as f64;
+            let per_s = (count / mark.2.elapsed().as_secs_f64()).round();
+            points.push(json!({"entries": sent, "server_us_per_send": (cpu / count * 1e6).round(), "per_s": per_s}));
+            at = if sent < 10_000 { 10_000 } else { plan.grow_to };
+            mark = (0.0, 0, Instant::now());
+        }
+    }
+    for device in &devices {
+        device.idle().await;
+    }
+    Ok(json!({"points": points, "verdict": settled(&notes).await}))
+}

@@ -1,0 +1,88 @@
+//! A device that costs little: it logs in, and counts what is pushed without reading it.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::Failed;
+use crate::server::Server;
+use crate::world::PASSWORD;
+
+/// What is pushed arrives in this time.
+const WITHIN: Duration = Duration::from_secs(60);
+/// Deliveries after which they are acknowledged.
+const ACK_EVERY: usize = 32;
+
+/// One connection that is logged in.
+pub struct Wire(WebSocketStream<TcpStream>);
+
+impl Wire {
+    /// Connects as a user's Android device.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn log_in(server: &Server, username: &str) -> Result<Self, Failed> {
+        let stream = TcpStream::connect(server.http).await?;
+        let config = WebSocketConfig::default().read_buffer_size(2048).write_buffer_size(0);
+        let url = format!("ws://{}/v1/ws", server.http);
+        let (socket, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await?;
+        let mut wire = Self(socket);
+        let hello = json!({"id": 1, "hello": {"appkey": server.appkey, "platform": "a", "device_id": username}});
+        let login = json!({"id": 2, "login": {"username": username, "password": PASSWORD}});
+        wire.0.send(Message::text(format!("{hello}\n{login}"))).await?;
+        wire.until("login_ack").await?;
+        Ok(wire)
+    }
+
+    /// Enters a room.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn enter(&mut self, room: u64) -> Result<(), Failed> {
+        self.0.send(Message::text(json!({"id": 3, "room_enter": {"room_id": room.to_string()}}).to_string())).await?;
+        self.until("room_state").await
+    }
+
+    async fn until(&mut self, wanted: &str) -> Result<(), Failed> {
+        loop {
+            let message = tokio::time::timeout(WITHIN, self.0.next()).await?.ok_or("the connection ended")??;
+            let text = message.to_text()?;
+            if text.contains(wanted) {
+                return Ok(());
+            }
+            if text.contains("\"error\"") {
+                return Err(text.to_owned().into());
+            }
+        }
+    }
+
+    /// Counts deliveries until there were so many, or none comes any more.
+    pub async fn count_deliveries(&mut self, most: usize) -> usize {
+        let mut count = 0;
+        while count < most {
+            match tokio::time::timeout(WITHIN, self.0.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) if text.contains("\"deliver\"") => {
+                    count += 1;
+                    if count % ACK_EVERY == 0 && self.acknowledge(&text).await.is_err() {
+                        return count;
+                    }
+                }
+                Ok(Some(Ok(_))) => {}
+                _ => return count,
+            }
+        }
+        count
+    }
+
+    async fn acknowledge(&mut self, deliver: &str) -> Result<(), Failed> {
+        let frame: serde_json::Value = serde_json::from_str(deliver)?;
+        let entry = frame.pointer("/deliver/entries/0").ok_or("no entry")?;
+        let ack = json!({"ack": {"items": [{"conv_id": entry.get("conv_id"), "seq": entry.get("seq")}]}});
+        Ok(self.0.send(Message::text(ack.to_string())).await?)
+    }
+}
