@@ -72,28 +72,39 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
         rooms: HashSet::new(),
         blocked: HashMap::new(),
     };
-    let (mut sink, mut stream) = socket.split();
+    let mut socket = socket;
     let (mut again_at, mut heard_at) = (None, Instant::now());
+    // One timer for the connection's life: it is late at times, and looks again then.
+    let mut timer = std::pin::pin!(tokio::time::sleep_until(heard_at + session.patience()));
     let close = loop {
-        let silent_at = heard_at + session.patience();
-        let due = async { tokio::time::sleep_until(again_at.unwrap_or(silent_at)).await };
+        let due = again_at.map_or(heard_at + session.patience(), |at: Instant| at.min(heard_at + session.patience()));
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
         tokio::select! {
-            () = session.out.woken() => match session.write_pushes(&mut sink).await {
+            () = session.out.woken() => match session.write_pushes(&mut socket).await {
                 Ok(at) => again_at = at,
                 Err(close) => break Some(close),
             },
-            () = due, if again_at.is_some() => match session.write_pushes(&mut sink).await {
-                Ok(at) => again_at = at,
-                Err(close) => break Some(close),
-            },
-            message = tokio::time::timeout_at(silent_at, stream.next()) => {
-                let Ok(message) = message else { break Some(session.silent()) };
+            () = timer.as_mut() => {
+                if Instant::now() >= heard_at + session.patience() {
+                    break Some(session.silent());
+                }
+                match session.write_pushes(&mut socket).await {
+                    Ok(at) => again_at = at,
+                    Err(close) => break Some(close),
+                }
+                let silent_at = heard_at + session.patience();
+                timer.as_mut().reset(again_at.map_or(silent_at, |at| at.min(silent_at)));
+            }
+            message = socket.next() => {
                 heard_at = Instant::now();
-                match gather(message, &mut stream, settings.ws_message) {
+                match gather(message, &mut socket, settings.ws_message) {
                     Came::Control => {}
                     Came::End(close) => break close,
                     Came::Texts(texts) => {
-                        if let Err(close) = session.messages(&texts, &mut sink).await {
+                        // In a box: what a request needs is not kept by connections that ask nothing.
+                        if let Err(close) = Box::pin(session.messages(&texts, &mut socket)).await {
                             break Some(close);
                         }
                     }
@@ -102,12 +113,12 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
         }
     };
     // What was said last, such as why it ends, goes out before the end.
-    _ = session.write(&mut sink, session.out.take(Instant::now()).frames).await;
-    session.leave().await;
+    _ = session.write(&mut socket, session.out.take(Instant::now()).frames).await;
+    Box::pin(session.leave()).await;
     if let Some(Close(code, reason)) = close {
         let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
         // The peer may be gone; there is nobody else to tell.
-        _ = tokio::time::timeout(Duration::from_secs(1), sink.send(frame)).await;
+        _ = tokio::time::timeout(Duration::from_secs(1), socket.send(frame)).await;
     }
 }
 
@@ -158,7 +169,7 @@ impl Session {
     }
 
     /// Writes frames, many to a system call. False if the socket takes nothing.
-    async fn write<S>(&self, sink: &mut S, frames: Vec<Arc<str>>) -> bool
+    async fn write<S>(&self, sink: &mut S, frames: Vec<Utf8Bytes>) -> bool
     where
         S: futures_util::Sink<Message> + Unpin,
     {
@@ -170,11 +181,17 @@ impl Session {
                     && let Some(frame) = frames.next()
                 {
                     bytes += frame.len();
-                    sink.feed(Message::Text(frame.as_ref().into())).await?;
+                    sink.feed(Message::Text(frame)).await?;
                 }
                 sink.flush().await
             };
-            if !matches!(tokio::time::timeout(self.inner.deps.settings.stalled_after, some).await, Ok(Ok(()))) {
+            let mut some = std::pin::pin!(some);
+            // Nearly always the socket takes it at once, and no timer is needed.
+            let written = match some.as_mut().now_or_never() {
+                Some(written) => Ok(written),
+                None => tokio::time::timeout(self.inner.deps.settings.stalled_after, some).await,
+            };
+            if !matches!(written, Ok(Ok(()))) {
                 return false;
             }
         }

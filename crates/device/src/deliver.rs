@@ -106,7 +106,7 @@ impl Gateway for Devices {
         for out in found {
             if out.identity().is_some_and(|who| concerns(&kick, &who, out.conn)) && !out.is_closing() {
                 if let Some(frame) = &frame {
-                    out.push_last(Arc::clone(frame));
+                    out.push_last(frame.clone());
                 }
                 out.close(close);
                 kicked += 1;

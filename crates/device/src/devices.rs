@@ -112,7 +112,7 @@ impl Devices {
         let frame = encode(&push(server_frame::Body::Goaway(goaway)));
         for out in self.0.hub.all() {
             if let Some(frame) = &frame {
-                out.push_last(Arc::clone(frame));
+                out.push_last(frame.clone());
             }
             out.close(Close::GOAWAY);
         }
@@ -130,7 +130,7 @@ async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, ws: WebSock
     let inner = Arc::clone(&devices.0);
     ws.protocols([SUBPROTOCOL])
         .read_buffer_size(1024)
-        .write_buffer_size(4096)
+        .write_buffer_size(2048)
         .max_write_buffer_size(512 << 10)
         .max_message_size(settings.ws_message)
         .max_frame_size(settings.ws_message)

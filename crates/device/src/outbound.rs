@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
 use mynah_proto::device::{Head, Heads, ReadChanged, ServerFrame, Skipped, server_frame};
 use mynah_proto::json;
 use mynah_types::{AppId, ConversationKey, Seq, Uid};
@@ -41,7 +42,7 @@ pub(crate) struct Outbound {
 
 #[derive(Debug)]
 struct Queue {
-    frames: VecDeque<Arc<str>>,
+    frames: VecDeque<Utf8Bytes>,
     bytes: usize,
     window: Window,
     /// Entries that were pushed and are not acknowledged, oldest first.
@@ -75,7 +76,7 @@ pub(crate) struct Window {
 
 /// What the connection's task takes to write.
 pub(crate) struct Taken {
-    pub(crate) frames: Vec<Arc<str>>,
+    pub(crate) frames: Vec<Utf8Bytes>,
     pub(crate) close: Option<Close>,
     /// When there will be something again, without anybody's call.
     pub(crate) again_at: Option<Instant>,
@@ -120,7 +121,7 @@ impl Outbound {
     }
 
     /// Pushes an entry's frame. Beyond the window the connection lags: from then on it only remembers what moved.
-    pub(crate) fn push(&self, frame: &Arc<str>, key: ConversationKey, seq: Seq) {
+    pub(crate) fn push(&self, frame: &Utf8Bytes, key: ConversationKey, seq: Seq) {
         let mut queue = self.queue.lock();
         if !queue.lagging && queue.is_full(frame.len()) {
             queue.lagging = true;
@@ -132,7 +133,7 @@ impl Outbound {
             queue.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
             queue.unacked_bytes += frame.len();
             queue.bytes += frame.len();
-            queue.frames.push_back(Arc::clone(frame));
+            queue.frames.push_back(frame.clone());
             true
         };
         drop(queue);
@@ -169,7 +170,7 @@ impl Outbound {
     }
 
     /// Pushes a frame that ends the connection or answers its set-up: it has room beside the deliveries.
-    pub(crate) fn push_last(&self, frame: Arc<str>) {
+    pub(crate) fn push_last(&self, frame: Utf8Bytes) {
         let mut queue = self.queue.lock();
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
@@ -196,7 +197,8 @@ impl Outbound {
     /// Takes all that waits.
     pub(crate) fn take(&self, now: Instant) -> Taken {
         let mut queue = self.queue.lock();
-        let mut frames: Vec<Arc<str>> = queue.frames.drain(..).collect();
+        // The queue keeps no room: an idle connection costs what it needs.
+        let mut frames: Vec<Utf8Bytes> = std::mem::take(&mut queue.frames).into();
         queue.bytes = 0;
         let reads = std::mem::take(&mut queue.reads);
         frames.extend(reads.into_values().filter_map(|read| encode(&push(server_frame::Body::ReadChanged(read)))));
@@ -229,7 +231,7 @@ impl Queue {
     }
 
     /// While lagging: tells where conversations stand, at most once a second; ends the lag when half of the window is free.
-    fn catch_up(&mut self, now: Instant, frames: &mut Vec<Arc<str>>) -> Option<Instant> {
+    fn catch_up(&mut self, now: Instant, frames: &mut Vec<Utf8Bytes>) -> Option<Instant> {
         if !self.lagging {
             return None;
         }
@@ -260,7 +262,7 @@ pub(crate) fn push(body: server_frame::Body) -> ServerFrame {
 }
 
 /// The frame's text; none, with a log line, if a byte field does not hold JSON.
-pub(crate) fn encode(frame: &ServerFrame) -> Option<Arc<str>> {
+pub(crate) fn encode(frame: &ServerFrame) -> Option<Utf8Bytes> {
     match json::encode_server(frame) {
         Ok(text) => Some(text.into()),
         Err(error) => {
@@ -288,7 +290,7 @@ mod tests {
     }
 
     fn pushes(outbound: &Outbound, now: Instant) -> Vec<Option<server_frame::Body>> {
-        outbound.take(now).frames.iter().map(|frame| json::decode_server(frame).unwrap().body).collect()
+        outbound.take(now).frames.iter().map(|frame| json::decode_server(frame.as_str()).unwrap().body).collect()
     }
 
     fn heads(body: Option<server_frame::Body>) -> Vec<Seq> {
