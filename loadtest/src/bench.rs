@@ -65,3 +65,4 @@ fn ratio(part: f64, floor: f64) -> f64 {
 }
 
 pub use fanout::bare;
+pub(crate) use process::resident;

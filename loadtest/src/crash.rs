@@ -65,8 +65,12 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
     let stop = Arc::new(AtomicBool::new(false));
     let senders = start_senders(&run, &mut dice, &stop);
     let mut starts = Vec::new();
-    for _ in 0..plan.kills {
+    for round in 0..plan.kills {
         tokio::time::sleep(Duration::from_millis(200 + dice.below(1000))).await;
+        if round % 5 == 4 {
+            // An upgrade in between: devices are told to go, and come back.
+            server.stop().await?;
+        }
         server.kill()?;
         tokio::time::sleep(Duration::from_millis(dice.below(100))).await;
         starts.push(server.restart().await?);

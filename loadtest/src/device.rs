@@ -75,7 +75,7 @@ pub fn single(a: &str, b: &str) -> String {
 /// What is asked of a device.
 enum Command {
     /// Send; answered with the error code if it is refused for good.
-    Send(Target, String, oneshot::Sender<Result<(), u64>>),
+    Send(Target, String, String, oneshot::Sender<Result<(), u64>>),
     /// Go into a room and stay there.
     Enter(u64),
     /// Answered when nothing is asked for and nothing waits to be sent.
@@ -152,12 +152,18 @@ impl Device {
 pub struct Sender(mpsc::Sender<Command>);
 
 impl Sender {
-    /// Sends a text, again and again with one client message id until it is answered.
+    /// Sends its client message id as a text, again and again with one client message id until it is answered.
     /// The answer: the error code if it was refused for good.
     pub async fn send(&self, target: Target, cmid: String) -> oneshot::Receiver<Result<(), u64>> {
+        let text = cmid.clone();
+        self.send_text(target, cmid, text).await
+    }
+
+    /// The same with a text of its own.
+    pub async fn send_text(&self, target: Target, cmid: String, text: String) -> oneshot::Receiver<Result<(), u64>> {
         let (done, answered) = oneshot::channel();
         // A device that stopped answers nobody: the receiver learns it.
-        _ = self.0.send(Command::Send(target, cmid, done)).await;
+        _ = self.0.send(Command::Send(target, cmid, text, done)).await;
         answered
     }
 }

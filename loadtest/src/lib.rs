@@ -9,6 +9,7 @@ pub mod crash;
 pub mod device;
 pub mod rest;
 pub mod server;
+pub mod stall;
 pub mod wire;
 pub mod world;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, crash};
+use mynah_loadtest::{Failed, any_seed, bench, crash, stall};
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -29,6 +29,15 @@ enum Command {
         /// Decides the plan; random if absent
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// One device stops reading while its group is busy
+    Stall {
+        /// The mynah binary
+        #[arg(long)]
+        binary: PathBuf,
+        /// Seconds for which it does not read
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
     },
     /// Measures the message path beside its floors
     Bench {
@@ -81,6 +90,11 @@ fn run(command: Command) -> Result<bool, Failed> {
             let outcome = runtime.block_on(crash::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
+        }
+        Command::Stall { binary, seconds } => {
+            let (verdict, figures) = runtime.block_on(stall::run(&stall::Plan { binary, seconds }))?;
+            println!("{figures}\n{verdict}");
+            Ok(verdict.is_clean())
         }
         Command::Bench { binary, append_floor, seconds, idle, members, grow_to } => {
             let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to };

@@ -109,6 +109,24 @@ impl Server {
         Ok(())
     }
 
+    /// Asks it to end, as an operator does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end by itself.
+    pub async fn stop(&mut self) -> Result<(), Failed> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+        let asked = Instant::now();
+        while child.try_wait()?.is_none() {
+            if asked.elapsed() > START_WITHIN {
+                child.kill()?;
+                return Err("the server does not end when it is asked to".into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

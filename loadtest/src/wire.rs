@@ -79,6 +79,34 @@ impl Wire {
         count
     }
 
+    /// Reads again after a silence, until it is told where the conversation stands; then asks for all of it.
+    /// Whether it was told, how far it is covered, and how many entries that is.
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn recover(&mut self, conv_id: &str) -> Result<(bool, u64, u64), Failed> {
+        self.until("\"heads\"").await?;
+        let (mut covered, mut entries) = (0, 0);
+        loop {
+            let ask = json!({"id": 9, "sync": {"ranges": [{"conv_id": conv_id, "after_seq": covered}]}});
+            self.0.send(Message::text(ask.to_string())).await?;
+            let page = loop {
+                let message = tokio::time::timeout(WITHIN, self.0.next()).await?.ok_or("the connection ended")??;
+                let frame: serde_json::Value = serde_json::from_str(message.to_text()?)?;
+                if frame.get("sync_page").is_some() {
+                    break frame;
+                }
+            };
+            let item = page.pointer("/sync_page/items/0").ok_or("no page")?;
+            let number = |name: &str| item.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+            entries += item.get("entries").and_then(serde_json::Value::as_array).map_or(0, |list| list.len() as u64);
+            covered = number("covered_to");
+            if covered >= number("head_seq") {
+                return Ok((true, covered, entries));
+            }
+        }
+    }
+
     async fn acknowledge(&mut self, deliver: &str) -> Result<(), Failed> {
         let frame: serde_json::Value = serde_json::from_str(deliver)?;
         let entry = frame.pointer("/deliver/entries/0").ok_or("no entry")?;

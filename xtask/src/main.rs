@@ -1,4 +1,4 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask codegen [--check]`.
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask codegen [--check]`.
 
 mod codegen;
 mod steps;
@@ -8,9 +8,10 @@ fn main() -> std::process::ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => steps::test(),
+        ["bench"] => steps::bench(),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
-        _ => Err("usage: cargo xtask test | codegen [--check]".into()),
+        _ => Err("usage: cargo xtask test | bench | codegen [--check]".into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

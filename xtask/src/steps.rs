@@ -15,9 +15,19 @@ pub fn test() -> Result<(), Box<dyn Error>> {
     crash()
 }
 
-/// The server is killed under load, and clients judge.
+/// Every figure of the message path beside its floor.
+pub fn bench() -> Result<(), Box<dyn Error>> {
+    cargo(&["build", "--release", "-p", "mynah", "-p", "mynah-loadtest"])?;
+    cargo(&["build", "--release", "-p", "mynah-fjall", "--example", "append_floor"])?;
+    let floor = ["--append-floor", "target/release/examples/append_floor"];
+    let arguments = [&["bench", "--binary", "target/release/mynah"], floor.as_slice()].concat();
+    run("target/release/loadtest", &arguments, &crate::codegen::root())
+}
+
+/// The server is killed under load, a device stops reading, and clients judge.
 fn crash() -> Result<(), Box<dyn Error>> {
     let root = crate::codegen::root();
+    run("target/debug/loadtest", &["stall", "--binary", "target/debug/mynah", "--seconds", "15"], &root)?;
     run("target/debug/loadtest", &["crash", "--binary", "target/debug/mynah", "--kills", "20", "--users", "300"], &root)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64, Failed> {
 }
 
 /// Resident memory, in bytes.
-pub(super) fn resident(pid: u32) -> Result<u64, Failed> {
+pub(crate) fn resident(pid: u32) -> Result<u64, Failed> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;

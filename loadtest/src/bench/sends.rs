@@ -111,9 +111,13 @@ async fn batches(server: &Server) -> Result<Value, Failed> {
     let (_, text) = rest.raw(http::Method::GET, "/metrics", &Value::Null).await?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let value = |line: &str| line.rsplit_once(' ').and_then(|(_, n)| n.parse::<f64>().ok());
-    let named = |part: &str| text.lines().find(|l| l.starts_with("mynah_log_batch_entries") && l.contains(part)).and_then(value);
-    let mean = named("_sum").zip(named("_count")).map(|(sum, count)| (sum / count.max(1.0)).round());
-    Ok(json!({"mean": mean, "p50": named("quantile=\"0.5\""), "p99": named("quantile=\"0.99\""), "max": named("quantile=\"1\"")}))
+    let of_batches = |part: &'static str| text.lines().filter(move |l| l.starts_with(&format!("mynah_log_batch_entries_{part}")));
+    let first = |part: &'static str| of_batches(part).next().and_then(value);
+    let mean = first("sum").zip(first("count")).map(|(sum, count)| (sum / count.max(1.0)).round());
+    // How many batches were that large at most.
+    let up_to: serde_json::Map<String, Value> =
+        of_batches("bucket").filter_map(|line| Some((line.split('"').nth(1)?.to_owned(), value(line)?.into()))).collect();
+    Ok(json!({"mean": mean, "up_to": up_to}))
 }
 
 /// One conversation that grows: processor time of a send at its beginning and at its end.

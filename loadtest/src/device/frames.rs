@@ -25,7 +25,7 @@ pub(super) fn send(id: u32, pending: &Pending) -> Value {
         Target::Room(room) => ("chatroom", room.to_string()),
     };
     json!({"id": id, "send": {
-        "cmid": pending.cmid, "target_type": kind, "target_id": target, "msg_type": "text", "msg_body": {"text": pending.cmid},
+        "cmid": pending.cmid, "target_type": kind, "target_id": target, "msg_type": "text", "msg_body": {"text": pending.text},
     }})
 }
 

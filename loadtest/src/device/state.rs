@@ -26,6 +26,7 @@ pub(super) struct Conversation {
 pub(super) struct Pending {
     pub(super) target: Target,
     pub(super) cmid: String,
+    pub(super) text: String,
     pub(super) in_flight: bool,
     pub(super) tried: bool,
     pub(super) done: Option<oneshot::Sender<Result<(), u64>>>,
@@ -64,10 +65,10 @@ impl State {
 
     pub(super) fn take(&mut self, command: Command) {
         match command {
-            Command::Send(target, cmid, done) => {
+            Command::Send(target, cmid, text, done) => {
                 let conversation = target.conversation(&self.account.username);
-                self.notes.lock().offer(&conversation, &self.account.username, &cmid, &cmid);
-                self.outbox.push_back(Pending { target, cmid, in_flight: false, tried: false, done: Some(done) });
+                self.notes.lock().offer(&conversation, &self.account.username, &cmid, &text);
+                self.outbox.push_back(Pending { target, cmid, text, in_flight: false, tried: false, done: Some(done) });
             }
             Command::Enter(room) => self.rooms.push(room),
             Command::Idle(done) => self.waiting.push(done),
@@ -176,7 +177,7 @@ impl State {
         if flag(ack, "duplicate") {
             Counts::add(&self.counts.duplicates);
         }
-        let what = What::Message { sender: own.clone(), cmid: pending.cmid.clone(), content: pending.cmid.clone() };
+        let what = What::Message { sender: own.clone(), cmid: pending.cmid.clone(), content: pending.text.clone() };
         let mut notes = self.notes.lock();
         notes.ack(&name, &own, &pending.cmid, Ack { seq, msg_id });
         notes.saw(&name, &own, Seen { seq, msg_id, what });
