@@ -252,13 +252,18 @@ impl Session {
 
     /// Takes a token, or refuses.
     pub(crate) fn admit(&mut self, kind: Kind) -> Result<(), Failure> {
+        self.admit_many(kind, 1)
+    }
+
+    /// Takes tokens, or refuses: what costs the server more than others costs its user more.
+    pub(crate) fn admit_many(&mut self, kind: Kind, count: u32) -> Result<(), Failure> {
         let deps = &self.inner.deps;
         let rate = match kind {
             Kind::Send => deps.settings.sends,
             Kind::Call => deps.settings.calls,
             Kind::Sync => deps.settings.syncs,
         };
-        let admitted = self.rates.take(kind, rate, deps.clock.now_ms());
+        let admitted = self.rates.take(kind, rate, count, deps.clock.now_ms());
         self.refusals = if admitted.is_ok() { 0 } else { self.refusals + 1 };
         admitted
     }

@@ -11,6 +11,7 @@ use mynah_types::{ConversationKey, Millis, Uid};
 use crate::connection::{Session, ok};
 use crate::entry::entry as device_entry;
 use crate::errors;
+use crate::rate::Kind;
 
 /// Conversations of one page.
 const MOST_LISTED: usize = 200;
@@ -57,20 +58,22 @@ impl Session {
     }
 
     /// The first page of what moved since a server time in ms, as decimal text; empty = all.
-    pub(crate) async fn moved_since(&self, cursor: &str) -> Result<ConvPage, Failure> {
+    pub(crate) async fn moved_since(&mut self, cursor: &str) -> Result<ConvPage, Failure> {
         let bad = |_| Failure::invalid("login.resume.cursor", "must be a server time in ms");
         let since_ms = if cursor.is_empty() { 0 } else { cursor.parse().map_err(bad)? };
         self.list(ConvList { since_ms, ..ConvList::default() }).await
     }
 
-    async fn list(&self, list: ConvList) -> Result<ConvPage, Failure> {
+    async fn list(&mut self, list: ConvList) -> Result<ConvPage, Failure> {
         if let Some(kind) = list.kinds.iter().find(|kind| !matches!(kind.as_str(), "single" | "group")) {
             return Err(Failure::invalid("conv_list.kinds", format!("{kind} is neither single nor group")));
         }
         let cursor = Cursor::parse(&list.cursor)?;
         let limit = usize::try_from(list.limit).ok().filter(|n| *n > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
         let mut names = Names::new();
-        let mut heads = self.heads(self.conversations(&list.kinds, &mut names).await?, false).await?;
+        let conversations = self.conversations(&list.kinds, &mut names).await?;
+        self.admit_many(Kind::Call, u32::try_from(conversations.len() / HEADS_AT_ONCE).unwrap_or(u32::MAX))?;
+        let mut heads = self.heads(conversations, false).await?;
         let since = list.since_ms.saturating_sub(OVERLAP_MS);
         heads.retain(|head| head.head_ms >= since && cursor.as_ref().is_none_or(|cursor| cursor.passes(head)));
         heads.sort_by(|a, b| (Reverse(a.head_ms), &a.conv_id).cmp(&(Reverse(b.head_ms), &b.conv_id)));

@@ -4,5 +4,7 @@
 
 mod faults;
 mod names;
+mod reading;
+mod rooms;
 mod support;
 mod talk;

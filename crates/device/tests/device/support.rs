@@ -23,6 +23,7 @@ pub struct Server {
     pub appkey: String,
     pub app_id: u64,
     pub directory: DirectoryClient,
+    pub devices: Devices,
     _folder: tempfile::TempDir,
 }
 
@@ -72,10 +73,11 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     gateway.bind(Arc::new(devices.clone()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move { axum::serve(listener, devices.routes()).await });
+    let routes = devices.routes();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
     let appkey = credentials.appkey.to_string();
     let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
-    Server { address, appkey, app_id: app.app_id, directory, _folder: folder }
+    Server { address, appkey, app_id: app.app_id, directory, devices, _folder: folder }
 }
 
 pub struct Device(pub tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
@@ -89,10 +91,15 @@ impl Device {
 
     /// Registers and logs in, in one message.
     pub async fn login(server: &Server, name: &str, device_id: &str) -> Self {
+        Self::login_on(server, name, device_id, "a").await
+    }
+
+    /// The same on another platform.
+    pub async fn login_on(server: &Server, name: &str, device_id: &str, platform: &str) -> Self {
         let mut device = Self::connect(server).await;
         device
             .send(&[
-                json!({"id":1,"hello":{"appkey":server.appkey,"platform":"a","device_id":device_id}}),
+                json!({"id":1,"hello":{"appkey":server.appkey,"platform":platform,"device_id":device_id}}),
                 json!({"id":2,"call":{"method":"user.register","body":{"username":name,"password":"secret"}}}),
                 json!({"id":3,"login":{"username":name,"password":"secret"}}),
             ])
