@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mynah::embedded::Embedded;
@@ -37,18 +38,24 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let limits = |connections| Limits { connections, head_within: HEAD_WITHIN };
     let operations = ops::routes(metrics, move || watched.ready());
     let operations = http::serve(ops, operations, limits(OPS_CONNECTIONS), std::future::pending());
+    // A log that failed ends the process too; what is under way is still answered, retryably.
+    let failed = AtomicBool::new(false);
     let stop = async {
-        signal().await;
-        tracing::info!("stopping");
+        tokio::select! {
+            () = signal() => tracing::info!("stopping"),
+            () = embedded.failed() => failed.store(true, Ordering::SeqCst),
+        }
         embedded.devices.drain(settings.drain_spread_ms);
     };
     let public = http::serve(http, embedded.routes(), limits(settings.connections), stop);
     tokio::select! {
         served = public => served?,
         served = operations => served?,
-        () = embedded.failed() => return Err("the message log failed: see the log line above; nothing acknowledged is lost".into()),
     }
     gone(&embedded.devices).await;
+    if failed.load(Ordering::SeqCst) {
+        return Err("the message log failed: see the log line above; nothing acknowledged is lost".into());
+    }
     Ok(())
 }
 
