@@ -9,7 +9,7 @@ use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::process::cpu_seconds;
+use super::process::{cpu_seconds, threads};
 use super::{Plan, ratio, server};
 use crate::Failed;
 use crate::device::{Account, Counts, Device, Notes, Target, single};
@@ -77,9 +77,13 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
     }
     tokio::time::sleep(WARM_UP).await;
     let pid = server.pid().ok_or("the server is gone")?;
-    let (began, from, cpu) = (Instant::now(), acked.load(Ordering::Relaxed), cpu_seconds(pid)?);
+    let (began, from, cpu, by_thread) = (Instant::now(), acked.load(Ordering::Relaxed), cpu_seconds(pid)?, threads(pid)?);
     tokio::time::sleep(Duration::from_secs(plan.seconds)).await;
     let (took, sent, cpu) = (began.elapsed(), acked.load(Ordering::Relaxed) - from, cpu_seconds(pid)? - cpu);
+    let mut cores_of = threads(pid)?;
+    for (name, used) in &mut cores_of {
+        *used = ratio(*used - by_thread.get(name).copied().unwrap_or(0.0), took.as_secs_f64());
+    }
     sending.iter().for_each(tokio::task::JoinHandle::abort);
     for device in &devices {
         device.idle().await;
@@ -88,7 +92,7 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
     let rate = sent as f64 / took.as_secs_f64();
     Ok(json!({
         "acknowledged_per_s": rate.round(), "floor_per_s": floor, "ratio": ratio(rate, floor),
-        "per_server_core_second": (sent as f64 / cpu.max(0.01)).round(), "server_cores": ratio(cpu, took.as_secs_f64()),
+        "per_server_core_second": (sent as f64 / cpu.max(0.01)).round(), "server_cores": ratio(cpu, took.as_secs_f64()), "cores_of_threads": cores_of,
         "batch_entries": batches(&server).await?, "verdict": verdict,
     }))
 }
