@@ -8,3 +8,4 @@ mod reading;
 mod rooms;
 mod support;
 mod talk;
+mod wiring;

@@ -9,12 +9,14 @@ use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{DirectoryStore, Presence};
+use mynah_proto::DirectoryClient;
 use mynah_proto::directory::AppByKeyRequest;
-use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::{Gateways, Router};
 use mynah_types::{Clock, GatewayId, SystemClock};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::wiring::Wiring;
 
 const GATEWAY: GatewayId = GatewayId(1);
 
@@ -39,7 +41,8 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         Arc::new(mynah_sqlite::SqliteDirectory::open(folder.path().join("directory.db")).unwrap());
     let key = SecretKey::open_or_create(&key_path).unwrap();
     let credentials = Operator::new(Arc::clone(&store), key_path, Arc::clone(&clock)).create_app("test").await.unwrap();
-    let (directory, router, gateway) = (DirectoryClient::late(), RouterClient::late(), GatewayClient::late());
+    let mut wiring = Wiring::new();
+    let (directory, router, gateway) = (wiring.directory.clone(), wiring.router.clone(), wiring.gateway.clone());
     let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
     let settings =
         mynah_directory::Settings { argon2_memory_kib: 64, argon2_iterations: 1, ..mynah_directory::Settings::default() };
@@ -51,7 +54,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         key,
         settings,
     });
-    directory.bind(Arc::new(service));
+    wiring.offer_directory(service);
     let actors = Router::start(mynah_router::Deps {
         log: Arc::new(FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap()),
         bus: Arc::new(MemoryBus::new(64)),
@@ -61,7 +64,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         clock: Arc::clone(&clock),
         settings: mynah_router::Settings::default(),
     });
-    router.bind(Arc::new(actors.await.unwrap()));
+    wiring.offer_router(actors.await.unwrap());
     let devices = Devices::new(Deps {
         directory: directory.clone(),
         router,
@@ -70,7 +73,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         clock,
         settings: device_settings,
     });
-    gateway.bind(Arc::new(devices.clone()));
+    wiring.offer_gateway(devices.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let routes = devices.routes();
@@ -124,12 +127,6 @@ impl Device {
             Some(Ok(Message::Close(Some(frame)))) => Err(frame.code.into()),
             other => panic!("{other:?}"),
         }
-    }
-
-    /// Waits until the connection is gone, however it goes.
-    pub async fn gone(&mut self) -> bool {
-        let gone = async { while let Some(Ok(_)) = self.0.next().await {} };
-        tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok()
     }
 
     pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
