@@ -84,10 +84,15 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     if !heads || covered != sent + 1 || entries != covered {
         return Err(format!("the stalled device did not find everything: {figures}").into());
     }
-    // Everything that was sent lies in the log and its caches too: what grows beside them is the stalled one's.
-    let stored = sent * (TEXT as u64 + 300);
+    // Everything that was sent lies in the log's memory too, with what it takes beside its bytes. A queue without a bound would
+    // hold each frame once more.
+    let stored = sent * (TEXT as u64 + 300) * 3 / 2;
     if grown > stored + MOST {
         return Err(format!("a stalled reader costs too much: {figures}").into());
+    }
+    let lagged = counts.heads.load(std::sync::atomic::Ordering::Relaxed);
+    if lagged > 0 {
+        return Err(format!("{lagged} others lagged: {figures}").into());
     }
     Ok((verdict, figures))
 }

@@ -66,7 +66,9 @@ impl Session {
     }
 
     async fn logged_in(&mut self, state: &mut State) -> Result<(), Failed> {
-        loop {
+        let mut done = false;
+        while !done {
+            // What is pushed may come right behind the answer.
             for frame in self.next().await? {
                 match number(&frame, "id") {
                     1 if frame.get("welcome").is_some() => {}
@@ -74,7 +76,7 @@ impl Session {
                         let ack = frame.get("login_ack").unwrap_or(&Value::Null);
                         state.session = Some(text(ack, "session"));
                         listed(state, ack.get("heads").unwrap_or(&Value::Null));
-                        return Ok(());
+                        done = true;
                     }
                     1 | 2 => {
                         if !frame.get("error").is_some_and(|error| flag(error, "retryable")) {
@@ -86,6 +88,7 @@ impl Session {
                 }
             }
         }
+        Ok(())
     }
 
     /// Works until the connection ends.
