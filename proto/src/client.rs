@@ -97,6 +97,9 @@ client! {
         delete_group(GroupRequest) -> Done;
         change_members(ChangeMembersRequest) -> Done;
         members(GroupRequest) -> MemberList;
+        update_group(UpdateGroupRequest) -> Done;
+        transfer_group(TransferGroupRequest) -> Done;
+        silence(SilenceRequest) -> Done;
         groups_of(GetUserRequest) -> GroupList;
         create_room(CreateRoomRequest) -> Room;
         get_rooms(GetRoomsRequest) -> RoomList;
@@ -104,6 +107,8 @@ client! {
         delete_room(RoomRequest) -> Done;
         change_room_members(ChangeMembersRequest) -> Done;
         room_members(RoomMembersRequest) -> RoomMemberPage;
+        update_room(UpdateRoomRequest) -> Done;
+        mute_in_room(MuteInRoomRequest) -> Done;
         rooms_of(GetUserRequest) -> RoomList;
         changes(ChangesRequest) -> ChangesReply;
     }

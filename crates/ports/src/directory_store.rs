@@ -19,7 +19,7 @@ pub use records::{
     App, AppRules, DeviceRecord, Login, LoginOutcome, MultiDevice, NewApp, NewUser, Profile, Rights, Session, SessionState,
     SignatureRule, TokenDigest, User,
 };
-pub use roster::{Change, ChangeLimits, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
+pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
 /// Why the store cannot answer, or does not.
 #[derive(Debug, thiserror::Error)]

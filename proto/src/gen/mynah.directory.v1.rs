@@ -426,6 +426,39 @@ pub struct ChangeMembersRequest {
     #[prost(string, repeated, tag = "4")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateGroupRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub gid: u64,
+    #[prost(string, optional, tag = "3")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub desc: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub avatar: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferGroupRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub gid: u64,
+    #[prost(string, tag = "3")]
+    pub username: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SilenceRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub gid: u64,
+    #[prost(string, repeated, tag = "3")]
+    pub usernames: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "4")]
+    pub silenced: bool,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MemberList {
     #[prost(message, repeated, tag = "1")]
@@ -522,6 +555,30 @@ pub struct RoomMemberPage {
     pub total: u64,
     #[prost(message, repeated, tag = "2")]
     pub members: ::prost::alloc::vec::Vec<RoomMember>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateRoomRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub room_id: u64,
+    #[prost(string, optional, tag = "3")]
+    pub owner: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MuteInRoomRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub room_id: u64,
+    #[prost(string, tag = "3")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub muted: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RoomMember {
@@ -1175,6 +1232,73 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Members"));
             self.inner.unary(req, path, codec).await
         }
+        /// What is not given stays.
+        pub async fn update_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateGroupRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/UpdateGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "UpdateGroup"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn transfer_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TransferGroupRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/TransferGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mynah.directory.v1.Directory", "TransferGroup"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who is silenced may read but not send; a repeat is no refusal.
+        pub async fn silence(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SilenceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/Silence",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Silence"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The groups of a user, with the version that his membership in each began at (gateways index by it).
         pub async fn groups_of(
             &mut self,
@@ -1324,6 +1448,49 @@ pub mod directory_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "RoomMembers"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What is not given stays. A new owner must be in the room.
+        pub async fn update_room(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateRoomRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/UpdateRoom",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "UpdateRoom"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn mute_in_room(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MuteInRoomRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/MuteInRoom",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "MuteInRoom"));
             self.inner.unary(req, path, codec).await
         }
         pub async fn rooms_of(
@@ -1499,6 +1666,20 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::GroupRequest>,
         ) -> std::result::Result<tonic::Response<super::MemberList>, tonic::Status>;
+        /// What is not given stays.
+        async fn update_group(
+            &self,
+            request: tonic::Request<super::UpdateGroupRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn transfer_group(
+            &self,
+            request: tonic::Request<super::TransferGroupRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        /// Who is silenced may read but not send; a repeat is no refusal.
+        async fn silence(
+            &self,
+            request: tonic::Request<super::SilenceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         /// The groups of a user, with the version that his membership in each began at (gateways index by it).
         async fn groups_of(
             &self,
@@ -1529,6 +1710,15 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::RoomMembersRequest>,
         ) -> std::result::Result<tonic::Response<super::RoomMemberPage>, tonic::Status>;
+        /// What is not given stays. A new owner must be in the room.
+        async fn update_room(
+            &self,
+            request: tonic::Request<super::UpdateRoomRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn mute_in_room(
+            &self,
+            request: tonic::Request<super::MuteInRoomRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         async fn rooms_of(
             &self,
             request: tonic::Request<super::GetUserRequest>,
@@ -2719,6 +2909,139 @@ pub mod directory_server {
                     };
                     Box::pin(fut)
                 }
+                "/mynah.directory.v1.Directory/UpdateGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateGroupSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::UpdateGroupRequest>
+                    for UpdateGroupSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::update_group(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/TransferGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct TransferGroupSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::TransferGroupRequest>
+                    for TransferGroupSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TransferGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::transfer_group(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TransferGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/Silence" => {
+                    #[allow(non_camel_case_types)]
+                    struct SilenceSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::SilenceRequest>
+                    for SilenceSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SilenceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::silence(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SilenceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/mynah.directory.v1.Directory/GroupsOf" => {
                     #[allow(non_camel_case_types)]
                     struct GroupsOfSvc<T: Directory>(pub Arc<T>);
@@ -3013,6 +3336,96 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RoomMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/UpdateRoom" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateRoomSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::UpdateRoomRequest>
+                    for UpdateRoomSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateRoomRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::update_room(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateRoomSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/MuteInRoom" => {
+                    #[allow(non_camel_case_types)]
+                    struct MuteInRoomSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::MuteInRoomRequest>
+                    for MuteInRoomSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MuteInRoomRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::mute_in_room(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MuteInRoomSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -87,14 +87,12 @@ pub(crate) fn room_member(app: &App, member: &Member, of: &User) -> wire::RoomMe
 }
 
 pub(crate) fn change(change: Change) -> router::Change {
-    let members = |list: Vec<(mynah_types::Uid, Role)>| {
-        list.into_iter().map(|(uid, r)| router::Member { uid: uid.0, role: role(r), silenced: false }).collect()
-    };
+    let member = |uid: mynah_types::Uid, r, silenced| router::Member { uid: uid.0, role: role(r), silenced };
     router::Change {
         version: change.version,
-        joined: members(change.joined),
+        joined: change.joined.into_iter().map(|(uid, r)| member(uid, r, false)).collect(),
         left: change.left.into_iter().map(|uid| uid.0).collect(),
-        changed: members(change.changed),
+        changed: change.changed.into_iter().map(|(uid, r, silenced)| member(uid, r, silenced)).collect(),
         dissolved: change.dissolved,
         payload: change.payload,
         actor_uid: change.actor.0,

@@ -113,7 +113,8 @@ impl Inner {
         Ok(match self.successor(app, roster, user).await? {
             Some(heir) => {
                 let payload = event(Happened::Removed, Some(&*heir));
-                Draft { left, changed: vec![(heir.uid, Role::Owner)], payload, ..Draft::default() }
+                let silenced = self.is_silenced(roster.id, heir.uid).await?;
+                Draft { left, changed: vec![(heir.uid, Role::Owner, silenced)], payload, ..Draft::default() }
             }
             None => Draft { left, dissolved: true, payload: event(Happened::Dissolved, None), ..Draft::default() },
         })

@@ -17,6 +17,14 @@ pub(crate) enum Happened {
     Removed,
     /// The group is gone.
     Dissolved,
+    /// Its name, description or picture is another.
+    InfoChanged,
+    /// These may read but not send.
+    Silenced,
+    /// These may send again.
+    Unsilenced,
+    /// It has another owner.
+    OwnerChanged,
 }
 
 impl Happened {
@@ -26,13 +34,18 @@ impl Happened {
             Self::Dissolved => 9,
             Self::Added => 10,
             Self::Removed => 11,
+            Self::InfoChanged => 12,
+            Self::Silenced | Self::Unsilenced => 65,
+            Self::OwnerChanged => 82,
         }
     }
 
     fn extra(self) -> u32 {
         match self {
             Self::Dissolved => 69,
-            Self::Created | Self::Added | Self::Removed => 0,
+            Self::Silenced => 1,
+            Self::Unsilenced => 2,
+            Self::Created | Self::Added | Self::Removed | Self::InfoChanged | Self::OwnerChanged => 0,
         }
     }
 }

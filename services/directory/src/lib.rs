@@ -12,6 +12,7 @@ mod apps;
 mod cache;
 mod convert;
 mod deletion;
+mod edits;
 mod events;
 mod groups;
 mod hashing;

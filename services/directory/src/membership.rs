@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mynah_ports::directory_store::Error as StoreError;
 use mynah_ports::directory_store::{
-    App, Change, ChangeLimits, Member, NewRoster, Refusal, Roster, RosterChange, RosterKind, User,
+    App, Change, ChangeLimits, Details, Member, NewRoster, Refusal, Roster, RosterChange, RosterKind, User,
 };
 use mynah_proto::Failure;
 use mynah_proto::router::ApplyChangeRequest;
@@ -31,7 +31,8 @@ const CHANGES: usize = 32;
 pub(crate) struct Draft {
     pub(crate) joined: Vec<(Uid, Role)>,
     pub(crate) left: Vec<Uid>,
-    pub(crate) changed: Vec<(Uid, Role)>,
+    pub(crate) changed: Vec<(Uid, Role, bool)>,
+    pub(crate) details: Option<Details>,
     pub(crate) dissolved: bool,
     pub(crate) payload: bytes::Bytes,
 }
@@ -155,6 +156,7 @@ impl Inner {
             id: roster.id,
             seen_version: roster.version,
             change,
+            details: draft.details,
             limits: limits(app, roster.kind),
             now: self.clock.now_ms(),
         };

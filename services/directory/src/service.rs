@@ -150,4 +150,24 @@ impl DirectoryService for Directory {
     async fn change_room_members(&self, request: Request<wire::ChangeMembersRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.change_room_members(request.into_inner()).await }).await)
     }
+
+    async fn update_group(&self, request: Request<wire::UpdateGroupRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.update_group(request.into_inner()).await }).await)
+    }
+
+    async fn transfer_group(&self, request: Request<wire::TransferGroupRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.transfer_group(request.into_inner()).await }).await)
+    }
+
+    async fn silence(&self, request: Request<wire::SilenceRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.silence(request.into_inner()).await }).await)
+    }
+
+    async fn update_room(&self, request: Request<wire::UpdateRoomRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.update_room(request.into_inner()).await }).await)
+    }
+
+    async fn mute_in_room(&self, request: Request<wire::MuteInRoomRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.mute_in_room(request.into_inner()).await }).await)
+    }
 }

@@ -24,7 +24,7 @@ function said(entry) {
   return `[${msg_type}]`;
 }
 
-const EVENTS = { 8: "created the group with", 9: "left", 10: "added", 11: "removed" };
+const EVENTS = { 8: "created the group with", 9: "left", 10: "added", 11: "removed", 12: "changed the group's details", 65: "changed who may write", 82: "made the new owner" };
 
 function happened(entry) {
   const { event_type, to = [] } = entry.event;

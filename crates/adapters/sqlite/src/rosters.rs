@@ -10,6 +10,8 @@ use crate::users;
 
 const COLUMNS: &str = "r.id, r.kind, r.app_id, r.name, r.descr, r.avatar, r.flag, r.owner, r.members, r.version, r.applied, \
      r.dissolved, r.ctime, r.mtime";
+/// In the packed role of a change: the member is silenced.
+const SILENCED: u8 = 0x80;
 const MEMBER_COLUMNS: &str = "m.uid, m.role, m.silenced, m.joined, m.since_version";
 
 pub(crate) fn create(conn: &Connection, new: NewRoster) -> Result<Roster, Error> {
@@ -72,12 +74,17 @@ pub(crate) fn commit_change(conn: &Connection, wanted: &RosterChange) -> Result<
             .and_then(|mut delete| delete.execute([roster.id, uid.0]))
             .map_err(failed)?;
     }
-    for (uid, role) in &change.changed {
-        conn.prepare_cached("UPDATE members SET role = ?3, place = ?4 WHERE roster_id = ?1 AND uid = ?2")
-            .and_then(|mut update| update.execute(params![roster.id, uid.0, role_number(*role), place(*role)]))
+    for (uid, role, silenced) in &change.changed {
+        conn.prepare_cached("UPDATE members SET role = ?3, place = ?4, silenced = ?5 WHERE roster_id = ?1 AND uid = ?2")
+            .and_then(|mut update| update.execute(params![roster.id, uid.0, role_number(*role), place(*role), silenced]))
             .map_err(failed)?;
     }
-    let owner = change.changed.iter().find(|(_, role)| *role == Role::Owner).map_or(roster.owner, |(uid, _)| *uid);
+    if let Some(details) = &wanted.details {
+        conn.prepare_cached("UPDATE rosters SET name = ?2, descr = ?3, avatar = ?4 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![roster.id, details.name, details.desc, details.avatar]))
+            .map_err(failed)?;
+    }
+    let owner = change.changed.iter().find(|(_, role, _)| *role == Role::Owner).map_or(roster.owner, |(uid, ..)| *uid);
     let mut members = u64::from(roster.members) + joining.len() as u64;
     members = members.saturating_sub(left as u64);
     if change.dissolved {
@@ -151,7 +158,7 @@ fn insert_change(conn: &Connection, id: u64, change: &Change) -> Result<(), Erro
             change.version,
             pack_roles(&change.joined),
             pack(&change.left),
-            pack_roles(&change.changed),
+            pack_members(&change.changed),
             change.dissolved,
             change.payload.as_ref(),
             change.actor.0,
@@ -228,7 +235,7 @@ pub(crate) fn changes(conn: &Connection, id: u64, after: u64, limit: usize) -> R
                 version: row.get(0)?,
                 joined: unpack_roles(&blob(1)?),
                 left: unpack(&blob(2)?),
-                changed: unpack_roles(&blob(3)?),
+                changed: unpack_members(&blob(3)?),
                 dissolved: row.get(4)?,
                 payload: Bytes::from(blob(5)?),
                 actor: Uid(row.get(6)?),
@@ -330,6 +337,17 @@ fn unpack(bytes: &[u8]) -> Vec<Uid> {
 
 fn pack_roles(members: &[(Uid, Role)]) -> Vec<u8> {
     members.iter().flat_map(|(uid, role)| uid.0.to_be_bytes().into_iter().chain([role_number(*role)])).collect()
+}
+
+/// As roles are packed, with the highest bit of the role's byte for silence.
+fn pack_members(members: &[(Uid, Role, bool)]) -> Vec<u8> {
+    let byte = |role: Role, silenced: bool| role_number(role) | if silenced { SILENCED } else { 0 };
+    members.iter().flat_map(|(uid, role, silenced)| uid.0.to_be_bytes().into_iter().chain([byte(*role, *silenced)])).collect()
+}
+
+fn unpack_members(bytes: &[u8]) -> Vec<(Uid, Role, bool)> {
+    let one = |[uid @ .., byte]: &[u8; 9]| (Uid(u64::from_be_bytes(*uid)), role(byte & !SILENCED), byte & SILENCED != 0);
+    bytes.as_chunks::<9>().0.iter().map(one).collect()
 }
 
 fn unpack_roles(bytes: &[u8]) -> Vec<(Uid, Role)> {

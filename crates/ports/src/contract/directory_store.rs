@@ -46,7 +46,7 @@ macro_rules! directory_store_contract {
                 a_revoked_session_stays_revoked, ended_sessions_are_forgotten, devices_tell_the_newest_of_each_platform,
                 generations_rise_across_openers;
             rosters: ids_come_from_one_sequence, a_change_needs_the_version_that_it_saw, racing_adds_fill_a_roster_exactly,
-                racing_joins_fill_a_users_groups_exactly, a_refused_change_has_no_effect, the_owner_comes_first_then_join_order,
+                racing_joins_fill_a_users_groups_exactly, a_refused_change_has_no_effect, the_owner_comes_first_then_join_order, silence_and_names_change_with_a_version_and_stay,
                 a_dissolved_roster_leaves_its_changes, changes_wait_until_they_are_applied, lists_of_rosters_keep_order_and_total;
         );
     };

@@ -80,8 +80,8 @@ pub struct Change {
     pub joined: Vec<(Uid, Role)>,
     /// Who went out.
     pub left: Vec<Uid>,
-    /// Members whose role changed.
-    pub changed: Vec<(Uid, Role)>,
+    /// Members whose role changed, or whether they are silenced: as they are now.
+    pub changed: Vec<(Uid, Role, bool)>,
     /// The roster is gone with it.
     pub dissolved: bool,
     /// The event to append; empty for none.
@@ -130,6 +130,17 @@ pub struct NewRoster {
     pub now: Millis,
 }
 
+/// What people know a roster by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub desc: String,
+    /// Its picture.
+    pub avatar: String,
+}
+
 /// A change to be committed as version `seen_version + 1`.
 #[derive(Debug, Clone)]
 pub struct RosterChange {
@@ -139,6 +150,8 @@ pub struct RosterChange {
     pub seen_version: u64,
     /// The change; its version is one above the seen one. A new owner is among `changed`. When it dissolves, all members go.
     pub change: Change,
+    /// What it is called from now on, if that changes with it.
+    pub details: Option<Details>,
     /// Bounds.
     pub limits: ChangeLimits,
     /// Now.

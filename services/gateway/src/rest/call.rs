@@ -69,7 +69,12 @@ impl Call {
 
     /// The username in the path, in form.
     pub(crate) fn username(&self) -> Result<String, Refusal> {
-        let name = Username::parse(self.param(0)).map_err(|e| Refusal::invalid("username", e.why))?;
+        self.username_at(0)
+    }
+
+    /// The username at a place of the path, in form.
+    pub(crate) fn username_at(&self, place: usize) -> Result<String, Refusal> {
+        let name = Username::parse(self.param(place)).map_err(|e| Refusal::invalid("username", e.why))?;
         Ok(name.as_str().to_owned())
     }
 

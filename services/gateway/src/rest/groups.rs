@@ -1,6 +1,11 @@
-//! Groups (rest-api 2.21, 2.22, 2.24–2.30).
+//! Groups (rest-api 2.21–2.30, 2.32, 3.2).
 
-use mynah_proto::directory::{ChangeMembersRequest, CreateGroupRequest, GetUserRequest, GroupRequest, ListRequest};
+use mynah_proto::Failure;
+use mynah_proto::directory::{
+    ChangeMembersRequest, CreateGroupRequest, GetUserRequest, GroupRequest, ListRequest, SilenceRequest, TransferGroupRequest,
+    UpdateGroupRequest,
+};
+use mynah_types::Reason;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Outcome};
@@ -64,6 +69,41 @@ fn one(call: &Call) -> Result<GroupRequest, Refusal> {
 pub(crate) async fn get(call: Call) -> Outcome {
     let group = call.directory().get_group(one(&call)?).await?;
     Answer::ok(Value::Object(show::group(&group, call.zone())))
+}
+
+pub(crate) async fn update(call: Call) -> Outcome {
+    let gid = call.number(0, "gid")?;
+    let body = call.json()?;
+    let fields = Fields::of("body", &body)?;
+    let text = |name| fields.text(name).map(|text| text.map(str::to_owned));
+    let (name, desc, avatar) = (text("name")?, text("desc")?, text("avatar")?);
+    call.directory().update_group(UpdateGroupRequest { app_id: call.app.app_id, gid, name, desc, avatar }).await?;
+    Answer::done()
+}
+
+/// The new owner is named with or without the app's key, in either spelling of it (rest-api 3.2).
+pub(crate) async fn transfer(call: Call) -> Outcome {
+    let gid = call.number(0, "gid")?;
+    let body = call.json()?;
+    let fields = Fields::of("body", &body)?;
+    let username = fields.required("username")?.to_owned();
+    let appkey = match fields.text("appkey")? {
+        Some(appkey) => Some(appkey),
+        None => fields.text("appKey")?,
+    };
+    if appkey.is_some_and(|appkey| appkey != call.app.appkey) {
+        return Err(Failure::new(Reason::CrossAppDenied, "no grant to the other app").into());
+    }
+    call.directory().transfer_group(TransferGroupRequest { app_id: call.app.app_id, gid, username }).await?;
+    Answer::done()
+}
+
+pub(crate) async fn silence(call: Call) -> Outcome {
+    let gid = call.number(0, "gid")?;
+    let silenced = call.query.boolean("status")?;
+    let usernames = names("body", &call.json()?, NAMES)?;
+    call.directory().silence(SilenceRequest { app_id: call.app.app_id, gid, usernames, silenced }).await?;
+    Answer::done()
 }
 
 pub(crate) async fn delete(call: Call) -> Outcome {

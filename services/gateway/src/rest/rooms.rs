@@ -1,7 +1,8 @@
-//! Chatrooms (rest-api 2.54–2.57, 2.59, 2.61–2.63).
+//! Chatrooms (rest-api 2.54–2.63).
 
 use mynah_proto::directory::{
-    ChangeMembersRequest, CreateRoomRequest, GetRoomsRequest, GetUserRequest, ListRequest, Room, RoomMembersRequest, RoomRequest,
+    ChangeMembersRequest, CreateRoomRequest, GetRoomsRequest, GetUserRequest, ListRequest, MuteInRoomRequest, Room,
+    RoomMembersRequest, RoomRequest, UpdateRoomRequest,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +30,24 @@ pub(crate) async fn create(call: Call) -> Outcome {
     };
     let room = call.directory().create_room(request).await?;
     Answer::created(json!({"chatroom_id": room.room_id}))
+}
+
+pub(crate) async fn update(call: Call) -> Outcome {
+    let room_id = call.number(0, "room_id")?;
+    let body = call.json()?;
+    let fields = Fields::of("body", &body)?;
+    let text = |name| fields.text(name).map(|text| text.map(str::to_owned));
+    let (owner, name, description) = (text("owner_username")?, text("name")?, text("description")?);
+    call.directory().update_room(UpdateRoomRequest { app_id: call.app.app_id, room_id, owner, name, description }).await?;
+    Answer::done()
+}
+
+pub(crate) async fn mute(call: Call) -> Outcome {
+    let room_id = call.number(0, "room_id")?;
+    let username = call.username_at(1)?;
+    let muted = call.query.boolean("status")?;
+    call.directory().mute_in_room(MuteInRoomRequest { app_id: call.app.app_id, room_id, username, muted }).await?;
+    Answer::done()
 }
 
 fn shown(call: &Call, rooms: &[Room]) -> Vec<Value> {

@@ -56,7 +56,10 @@ table! {
     POST   "v1/groups"                      json groups::create;
     GET    "v1/groups"                      bare groups::list;
     GET    "v1/groups/*"                    bare groups::get;
+    PUT    "v1/groups/*"                    json groups::update;
     DELETE "v1/groups/*"                    bare groups::delete;
+    PUT    "v1/groups/owner/*"              json groups::transfer;
+    PUT    "v1/groups/messages/*/silence"   json groups::silence;
     GET    "v1/groups/*/members"            bare groups::members;
     POST   "v1/groups/*/members"            json groups::change_members;
     POST   "v2/groups/*/addMembers"         json groups::add_members;
@@ -64,7 +67,9 @@ table! {
     POST   "v1/chatroom"                    json rooms::create;
     GET    "v1/chatroom"                    bare rooms::list;
     POST   "v1/chatroom/batch"              json rooms::batch;
+    PUT    "v1/chatroom/*"                  json rooms::update;
     DELETE "v1/chatroom/*"                  bare rooms::delete;
+    PUT    "v1/chatroom/*/forbidden/*"      bare rooms::mute;
     GET    "v1/chatroom/*/members"          bare rooms::members;
     PUT    "v1/chatroom/*/members"          json rooms::add_members;
     DELETE "v1/chatroom/*/members"          json rooms::remove_members;

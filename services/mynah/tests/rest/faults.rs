@@ -58,7 +58,10 @@ pub fn table() -> Vec<Good> {
             "avatar": "x", "flag": 1}), &["/owner_username", "/name"]),
         bare("GET", "v1/groups"),
         bare("GET", "v1/groups/*"),
+        good("PUT", "v1/groups/*", json!({"name": "n", "desc": "d", "avatar": "a"}), &[]),
         bare("DELETE", "v1/groups/*"),
+        good("PUT", "v1/groups/owner/*", json!({"username": "tommy"}), &["/username"]),
+        good("PUT", "v1/groups/messages/*/silence", names.clone(), &[]),
         bare("GET", "v1/groups/*/members"),
         good("POST", "v1/groups/*/members", change, &[]),
         good("POST", "v2/groups/*/addMembers", json!(["lucy"]), &[]),
@@ -66,7 +69,9 @@ pub fn table() -> Vec<Good> {
         good("POST", "v1/chatroom", json!({"owner_username": "anna", "name": "r2", "members_username": ["tommy"], "description": "d"}), &["/owner_username", "/name"]),
         bare("GET", "v1/chatroom"),
         good("POST", "v1/chatroom/batch", json!([0]), &[]),
+        good("PUT", "v1/chatroom/*", json!({"owner_username": "tommy", "name": "n", "description": "d"}), &[]),
         bare("DELETE", "v1/chatroom/*"),
+        bare("PUT", "v1/chatroom/*/forbidden/*"),
         bare("GET", "v1/chatroom/*/members"),
         good("PUT", "v1/chatroom/*/members", json!(["lucy"]), &[]),
         good("DELETE", "v1/chatroom/*/members", names, &[]),
@@ -77,7 +82,7 @@ pub fn table() -> Vec<Good> {
 pub struct World {
     pub app: App,
     pub group: u64,
-    room: u64,
+    pub room: u64,
     message: u64,
 }
 
@@ -97,7 +102,7 @@ impl World {
         let kind = pattern.split('/').nth(1).unwrap();
         let ids = match kind {
             "groups" => vec![self.group.to_string()],
-            "chatroom" => vec![self.room.to_string()],
+            "chatroom" => vec![self.room.to_string(), "tommy".to_owned()],
             "messages" => vec!["admin".to_owned(), self.message.to_string()],
             _ => vec!["anna".to_owned()],
         };
@@ -112,6 +117,12 @@ impl World {
                 path.push_str(part);
             }
         }
+        path.push_str(match pattern {
+            "v1/users/*/forbidden" => "?disable=true",
+            "v1/groups/messages/*/silence" => "?status=true",
+            "v1/chatroom/*/forbidden/*" => "?status=1",
+            _ => "",
+        });
         path
     }
 

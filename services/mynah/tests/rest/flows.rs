@@ -24,7 +24,9 @@ both_ways!(
     who_was_added_may_send_at_once_and_who_was_removed_may_not,
     a_name_that_comes_back_is_somebody_else,
     racing_registrations_of_one_name_make_one_user,
-    a_device_hears_a_rest_message_and_is_put_out_with_its_user
+    a_device_hears_a_rest_message_and_is_put_out_with_its_user,
+    a_group_changes_while_its_members_stay_and_they_hear_of_it,
+    who_is_muted_in_a_room_may_not_send_there
 );
 
 /// Another app gets for what is there just what it gets for what is nowhere, and changes nothing of it.
@@ -99,16 +101,81 @@ async fn racing_registrations_of_one_name_make_one_user(server: Server) {
 async fn a_device_hears_a_rest_message_and_is_put_out_with_its_user(server: Server) {
     let world = World::new(&server).await;
     let mut phone = device(&server, &world.app, "tommy").await;
-    let mut heard = async |wanted: &str| loop {
+    let id = world.app.text("admin", "tommy").await;
+    assert_eq!(heard(&mut phone, "deliver").await["entries"][0]["msg_id"], id);
+    world.app.works("PUT", "/v1/users/tommy/forbidden?disable=true", &Value::Null).await;
+    assert_eq!(heard(&mut phone, "kicked").await["reason"], "disabled");
+}
+
+type Phone = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+
+/// The next frame of a kind.
+async fn heard(phone: &mut Phone, wanted: &str) -> Value {
+    loop {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), phone.next()).await;
         let message = next.expect("a frame in time").expect("still open").unwrap();
         let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
         if frame[wanted].is_object() {
             return frame[wanted].clone();
         }
+    }
+}
+
+async fn event(phone: &mut Phone) -> Value {
+    heard(phone, "deliver").await["entries"][0]["event"].clone()
+}
+
+fn message(kind: &str, id: u64, from: &str) -> Value {
+    json!({
+        "version": 1, "target_type": kind, "target_id": id.to_string(), "from_type": "user", "from_id": from,
+        "msg_type": "text", "msg_body": {"text": "hi"},
+    })
+}
+
+async fn a_group_changes_while_its_members_stay_and_they_hear_of_it(server: Server) {
+    let world = World::new(&server).await;
+    let (app, group) = (&world.app, format!("/v1/groups/{}", world.group));
+    let mut phone = device(&server, app, "tommy").await;
+    let silence = |status: &str| format!("/v1/groups/messages/{}/silence?status={status}", world.group);
+    for _ in 0..2 {
+        // A repeat changes nothing, and tells nobody.
+        app.works("PUT", &silence("true"), &json!(["tommy"])).await;
+    }
+    let told = event(&mut phone).await;
+    assert_eq!((&told["event_type"], &told["extra"], &told["to"][0]["username"]), (&json!(65), &json!(1), &json!("tommy")));
+    assert_eq!(app.call("POST", "/v1/messages", &message("group", world.group, "tommy")).await.code(), Some(803_012));
+    app.works("PUT", &silence("false"), &json!(["tommy"])).await;
+    assert_eq!(event(&mut phone).await["extra"], 2);
+    app.works("POST", "/v1/messages", &message("group", world.group, "tommy")).await;
+    app.works("PUT", &group, &json!({"name": "renamed"})).await;
+    let told = loop {
+        let told = event(&mut phone).await;
+        if told.is_object() {
+            break told;
+        }
     };
-    let id = world.app.text("admin", "tommy").await;
-    assert_eq!(heard("deliver").await["entries"][0]["msg_id"], id);
-    world.app.works("PUT", "/v1/users/tommy/forbidden?disable=true", &Value::Null).await;
-    assert_eq!(heard("kicked").await["reason"], "disabled");
+    assert_eq!((&told["event_type"], &told["group_name"]), (&json!(12), &json!("renamed")));
+    let shown = app.works("GET", &group, &Value::Null).await;
+    assert_eq!((&shown["name"], &shown["desc"]), (&json!("renamed"), &Value::Null));
+    app.works("PUT", &format!("/v1/groups/owner/{}", world.group), &json!({"username": "tommy"})).await;
+    let told = event(&mut phone).await;
+    assert_eq!((&told["event_type"], &told["new_owner"]["username"]), (&json!(82), &json!("tommy")));
+    let members = app.works("GET", &format!("{group}/members/"), &Value::Null).await;
+    assert_eq!((&members[0]["username"], &members[0]["flag"], &members[1]["flag"]), (&json!("tommy"), &json!(1), &json!(0)));
+    let stranger = app.call("PUT", &format!("/v1/groups/owner/{}", world.group), &json!({"username": "lucy"})).await;
+    assert_eq!(stranger.code(), Some(899_014));
+}
+
+async fn who_is_muted_in_a_room_may_not_send_there(server: Server) {
+    let world = World::new(&server).await;
+    let (app, room) = (&world.app, world.room);
+    let mute = |status: u8| format!("/v1/chatroom/{room}/forbidden/tommy?status={status}");
+    app.works("POST", "/v1/messages", &message("chatroom", room, "tommy")).await;
+    app.works("PUT", &mute(1), &Value::Null).await;
+    assert_eq!(app.call("POST", "/v1/messages", &message("chatroom", room, "tommy")).await.code(), Some(847_002));
+    app.works("PUT", &mute(0), &Value::Null).await;
+    app.works("POST", "/v1/messages", &message("chatroom", room, "tommy")).await;
+    app.works("PUT", &format!("/v1/chatroom/{room}"), &json!({"owner_username": "tommy", "name": "salon"})).await;
+    let shown = app.works("POST", "/v1/chatroom/batch", &json!([room])).await;
+    assert_eq!((&shown[0]["name"], &shown[0]["owner_username"]), (&json!("salon"), &json!("tommy")));
 }

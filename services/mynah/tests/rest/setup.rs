@@ -67,7 +67,7 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
         made.group = groups(server, app, text).await;
     }
     if about_room {
-        let members: &[&str] = if text == "u1002 in r1" { &["u1002"] } else { &[] };
+        let members: &[&str] = if text.contains("u1002 in r1") || text.contains("u1002 muted") { &["u1002"] } else { &[] };
         made.room = app.room("u1001", members).await;
     }
     if about_message {
@@ -98,7 +98,7 @@ async fn groups(server: &Server, app: &App, text: &str) -> u64 {
         rules_seen(app).await;
         return group;
     }
-    let members: &[&str] = if text.contains("member u1002") { &["u1002"] } else { &[] };
+    let members: &[&str] = if text.contains("member u1002") || text.contains("u1002 silenced") { &["u1002"] } else { &[] };
     app.group("u1001", members).await
 }
 
@@ -127,6 +127,13 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     }
     if text == "u1001 disabled" {
         app.works("PUT", "/v1/users/u1001/forbidden?disable=true", &none).await;
+    }
+    if text == "u1002 silenced in g1" {
+        let path = format!("/v1/groups/messages/{}/silence?status=true", made.group);
+        app.works("PUT", &path, &json!(["u1002"])).await;
+    }
+    if text == "u1002 muted in r1" {
+        app.works("PUT", &format!("/v1/chatroom/{}/forbidden/u1002?status=1", made.room), &none).await;
     }
     if text == "g1 deleted" {
         app.works("DELETE", &format!("/v1/groups/{}", made.group), &none).await;

@@ -77,6 +77,11 @@ refused! {
     list_rooms(ListRequest) -> RoomPage;
     delete_room(RoomRequest) -> Done;
     change_room_members(ChangeMembersRequest) -> Done;
+    update_group(UpdateGroupRequest) -> Done;
+    transfer_group(TransferGroupRequest) -> Done;
+    silence(SilenceRequest) -> Done;
+    update_room(UpdateRoomRequest) -> Done;
+    mute_in_room(MuteInRoomRequest) -> Done;
     room_members(RoomMembersRequest) -> RoomMemberPage;
     rooms_of(GetUserRequest) -> RoomList;
 }

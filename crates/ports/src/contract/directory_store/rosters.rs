@@ -8,7 +8,7 @@ use mynah_types::{AppId, Role, Uid};
 
 use super::{Harness, app, refusal, users};
 use crate::DirectoryStore;
-use crate::directory_store::{Change, ChangeLimits, Error, NewRoster, Refusal, Roster, RosterChange, RosterKind};
+use crate::directory_store::{Change, ChangeLimits, Details, Error, NewRoster, Refusal, Roster, RosterChange, RosterKind};
 
 const WIDE: ChangeLimits = ChangeLimits { max_members: 500, max_groups_per_user: 500 };
 
@@ -42,6 +42,7 @@ fn change(roster: &Roster, joined: &[Uid], left: &[Uid]) -> RosterChange {
             payload: Bytes::from_static(b"event"),
             actor: Uid(0),
         },
+        details: None,
         limits: WIDE,
         now: 60,
     }
@@ -155,7 +156,7 @@ pub async fn the_owner_comes_first_then_join_order(harness: &dyn Harness) {
     let group = store.commit_change(change(&group, &[uids[3], uids[2]], &[])).await.unwrap();
     assert_eq!(member_uids(&*store, group.id).await, [uids[0], uids[1], uids[3], uids[2]]);
     let mut pass_on = change(&group, &[], &uids[..1]);
-    pass_on.change.changed = vec![(uids[3], Role::Owner)];
+    pass_on.change.changed = vec![(uids[3], Role::Owner, false)];
     let group = store.commit_change(pass_on).await.unwrap();
     assert_eq!((group.owner, group.members), (uids[3], 3));
     let rows = store.members(group.id, 0, 10).await.unwrap();
@@ -170,6 +171,24 @@ pub async fn the_owner_comes_first_then_join_order(harness: &dyn Harness) {
     let group = store.commit_change(change(&group, &uids[..1], &[])).await.unwrap();
     let back = store.rosters_of(uids[0], RosterKind::Group).await.unwrap();
     assert_eq!((back[0].0.id, back[0].1.since_version), (group.id, 4));
+}
+
+pub async fn silence_and_names_change_with_a_version_and_stay(harness: &dyn Harness) {
+    let (store, _, uids, group) = with_group(harness).await;
+    let mut silence = change(&group, &[], &[]);
+    silence.change.changed = vec![(uids[1], Role::Member, true)];
+    silence.details = Some(Details { name: "new".into(), desc: "of it".into(), avatar: "face".into() });
+    let group = store.commit_change(silence.clone()).await.unwrap();
+    assert_eq!((group.version, &*group.name, &*group.desc, &*group.avatar), (2, "new", "of it", "face"));
+    let store = harness.open();
+    let rows = store.member_rows(group.id, &uids[..2]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.silenced).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(store.changes(group.id, 1, 9).await.unwrap(), [silence.change]);
+    let mut lift = change(&group, &[], &[]);
+    lift.change.changed = vec![(uids[1], Role::Keeper, false)];
+    let group = store.commit_change(lift).await.unwrap();
+    let row = store.member_rows(group.id, &uids[1..2]).await.unwrap()[0];
+    assert_eq!((row.role, row.silenced, &*group.name), (Role::Keeper, false, "new"));
 }
 
 pub async fn a_dissolved_roster_leaves_its_changes(harness: &dyn Harness) {
