@@ -76,6 +76,7 @@ client! {
         app_by_key(AppByKeyRequest) -> App;
         check_signature(CheckSignatureRequest) -> App;
         sign_demo(SignDemoRequest) -> SignDemoReply;
+        set_registration(SetRegistrationRequest) -> Done;
         register(RegisterRequest) -> RegisterReply;
         get_user(GetUserRequest) -> User;
         get_users(GetUsersRequest) -> UserList;

@@ -83,6 +83,9 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// Replaces everything of an app that may change: its secret, its rules, its name, whether it is disabled. False: no such app.
     async fn update_app(&self, app: &App) -> Result<bool, Error>;
 
+    /// Opens or closes the registration of users by devices, and nothing else of the app. False: no such app.
+    async fn set_device_registration(&self, app: AppId, open: bool) -> Result<bool, Error>;
+
     // ---- users ----
 
     /// Registers users in the order given: none where the name is taken by a living user or by an earlier one of the list.

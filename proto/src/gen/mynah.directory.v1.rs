@@ -14,6 +14,13 @@ pub struct AppByKeyRequest {
     #[prost(string, tag = "1")]
     pub appkey: ::prost::alloc::string::String,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRegistrationRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(bool, tag = "2")]
+    pub open: bool,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct App {
     #[prost(uint64, tag = "1")]
@@ -771,6 +778,30 @@ pub mod directory_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "SignDemo"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whether devices may register users themselves.
+        pub async fn set_registration(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetRegistrationRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/SetRegistration",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mynah.directory.v1.Directory", "SetRegistration"),
+                );
             self.inner.unary(req, path, codec).await
         }
         /// ---- users ----
@@ -1571,6 +1602,11 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::SignDemoRequest>,
         ) -> std::result::Result<tonic::Response<super::SignDemoReply>, tonic::Status>;
+        /// Whether devices may register users themselves.
+        async fn set_registration(
+            &self,
+            request: tonic::Request<super::SetRegistrationRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         /// ---- users ----
         /// Each element stands alone; order of results = order of the request.
         async fn register(
@@ -1971,6 +2007,51 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignDemoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/SetRegistration" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetRegistrationSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::SetRegistrationRequest>
+                    for SetRegistrationSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetRegistrationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::set_registration(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetRegistrationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -60,7 +60,23 @@ fn fresh(kept: Option<&Kept>) -> Option<Arc<App>> {
     kept.filter(|kept| Instant::now() < kept.until).map(|kept| Arc::clone(&kept.app))
 }
 
+impl AppCache {
+    /// Forgets an app that was changed here.
+    fn forget(&self, app: &App) {
+        let mut apps = self.apps.lock();
+        apps.0.remove(&app.key);
+        apps.1.remove(&app.id);
+    }
+}
+
 impl Inner {
+    pub(crate) async fn set_registration(&self, request: wire::SetRegistrationRequest) -> Result<wire::Done, Failure> {
+        let app = self.app(request.app_id).await?;
+        let found = self.store.set_device_registration(app.id, request.open).await.map_err(convert::store)?;
+        self.apps.forget(&app);
+        if found { Ok(wire::Done {}) } else { Err(no_app()) }
+    }
+
     /// The app that a call acts in.
     pub(crate) async fn app(&self, id: u64) -> Result<Arc<App>, Failure> {
         let id = AppId(id);

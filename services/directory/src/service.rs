@@ -170,4 +170,8 @@ impl DirectoryService for Directory {
     async fn mute_in_room(&self, request: Request<wire::MuteInRoomRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.mute_in_room(request.into_inner()).await }).await)
     }
+
+    async fn set_registration(&self, request: Request<wire::SetRegistrationRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.set_registration(request.into_inner()).await }).await)
+    }
 }

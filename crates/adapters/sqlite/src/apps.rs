@@ -79,6 +79,11 @@ pub(crate) fn update(conn: &Connection, app: &App) -> Result<bool, Error> {
     Ok(changed > 0)
 }
 
+pub(crate) fn set_device_registration(conn: &Connection, app: AppId, open: bool) -> Result<bool, Error> {
+    let changed = conn.execute("UPDATE apps SET device_registration = ?2 WHERE app_id = ?1", params![app.0, open]);
+    Ok(changed.map_err(failed)? > 0)
+}
+
 fn row(row: &Row<'_>) -> rusqlite::Result<Result<App, Error>> {
     let key: String = row.get(1)?;
     let (multi_device, signature): (String, String) = (row.get(7)?, row.get(8)?);

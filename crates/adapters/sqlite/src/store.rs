@@ -57,6 +57,10 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| apps::update(conn, &app)).await
     }
 
+    async fn set_device_registration(&self, app: AppId, open: bool) -> Result<bool, Error> {
+        self.engine.write(move |conn| apps::set_device_registration(conn, app, open)).await
+    }
+
     async fn insert_users(&self, app: AppId, users: Vec<NewUser>, now: Millis) -> Result<Vec<Option<Uid>>, Error> {
         self.engine.write(move |conn| users::insert(conn, app, &users, now)).await
     }

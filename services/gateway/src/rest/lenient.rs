@@ -65,6 +65,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A status of 0 or 1, which must be there.
+    pub(crate) fn status(self) -> Result<bool, Refusal> {
+        match self.integer("status")? {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(_) => Err(Refusal::invalid("status", "must be 0 or 1")),
+            None => Err(Refusal::invalid("status", "is missing")),
+        }
+    }
+
     /// A truth value, or a text of one.
     pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, Refusal> {
         match self.get(name) {

@@ -15,6 +15,7 @@ mod content;
 mod groups;
 mod messages;
 mod profile;
+mod registration;
 mod retract;
 mod rooms;
 mod users;

@@ -36,6 +36,15 @@ impl Query {
         }
     }
 
+    /// A status of 0 or 1, if one is given.
+    pub(crate) fn status(&self) -> Option<Result<bool, Refusal>> {
+        self.get("status").map(|text| match text {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            _ => Err(Refusal::invalid("status", "must be 0 or 1")),
+        })
+    }
+
     /// `start` and `count`; a count that is not given is the most that may be.
     pub(crate) fn page(&self, most: u32) -> Result<Page, Refusal> {
         let start = match self.get("start") {

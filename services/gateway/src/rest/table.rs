@@ -5,7 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
-use super::{blacklist, groups, messages, retract, rooms, users, userstat};
+use super::{blacklist, groups, messages, registration, retract, rooms, users, userstat};
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
@@ -73,6 +73,8 @@ table! {
     GET    "v1/chatroom/*/members"          bare rooms::members;
     PUT    "v1/chatroom/*/members"          json rooms::add_members;
     DELETE "v1/chatroom/*/members"          json rooms::remove_members;
+    GET    "v1/sdkregister/status"          bare registration::get;
+    PUT    "v1/sdkregister/status"          json registration::set;
 }
 
 /// An endpoint as others may know it.

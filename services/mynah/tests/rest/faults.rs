@@ -75,6 +75,8 @@ pub fn table() -> Vec<Good> {
         bare("GET", "v1/chatroom/*/members"),
         good("PUT", "v1/chatroom/*/members", json!(["lucy"]), &[]),
         good("DELETE", "v1/chatroom/*/members", names, &[]),
+        bare("GET", "v1/sdkregister/status"),
+        good("PUT", "v1/sdkregister/status", json!({"status": 1}), &["/status"]),
     ]
 }
 
@@ -134,6 +136,7 @@ impl World {
             "/v1/groups/?start=0&count=500".to_owned(),
             "/v1/chatroom/?start=0&count=500".to_owned(),
             "/v1/users/anna/blacklist".to_owned(),
+            "/v1/sdkregister/status".to_owned(),
             format!("/v1/groups/{}/members/", self.group),
             format!("/v1/chatroom/{}/members?start=0&count=100", self.room),
         ];

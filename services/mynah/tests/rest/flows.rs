@@ -1,8 +1,9 @@
 //! What holds across calls: apps that do not see one another, writes that are read at once, names that come back.
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use mynah_gateway::endpoints;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::faults::{World, table};
 use crate::setup::device;
@@ -26,7 +27,8 @@ both_ways!(
     racing_registrations_of_one_name_make_one_user,
     a_device_hears_a_rest_message_and_is_put_out_with_its_user,
     a_group_changes_while_its_members_stay_and_they_hear_of_it,
-    who_is_muted_in_a_room_may_not_send_there
+    who_is_muted_in_a_room_may_not_send_there,
+    devices_register_users_only_while_the_app_lets_them
 );
 
 /// Another app gets for what is there just what it gets for what is nowhere, and changes nothing of it.
@@ -178,4 +180,20 @@ async fn who_is_muted_in_a_room_may_not_send_there(server: Server) {
     app.works("PUT", &format!("/v1/chatroom/{room}"), &json!({"owner_username": "tommy", "name": "salon"})).await;
     let shown = app.works("POST", "/v1/chatroom/batch", &json!([room])).await;
     assert_eq!((&shown[0]["name"], &shown[0]["owner_username"]), (&json!("salon"), &json!("tommy")));
+}
+
+async fn devices_register_users_only_while_the_app_lets_them(server: Server) {
+    let world = World::new(&server).await;
+    let mut phone = device(&server, &world.app, "tommy").await;
+    for (status, name, code) in [(0, "late1", Some(880_007)), (1, "late2", None)] {
+        world.app.works("PUT", &format!("/sdkregister/status?status={status}"), &Value::Null).await;
+        let call = json!({"id": 9, "call": {"method": "user.register", "body": {"username": name, "password": "secret"}}});
+        phone.send(Message::text(call.to_string())).await.unwrap();
+        let answer = phone.next().await.unwrap().unwrap();
+        let answer: Value = serde_json::from_str(answer.to_text().unwrap()).unwrap();
+        assert_eq!(answer["error"]["code"].as_u64(), code, "{answer}");
+    }
+    // By the app's own server it is always open.
+    world.app.works("PUT", "/v1/sdkregister/status", &json!({"status": 0})).await;
+    world.app.users(&["by_server"]).await;
 }

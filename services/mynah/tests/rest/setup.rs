@@ -135,6 +135,9 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     if text == "u1002 muted in r1" {
         app.works("PUT", &format!("/v1/chatroom/{}/forbidden/u1002?status=1", made.room), &none).await;
     }
+    if text == "status 0" {
+        app.works("PUT", "/v1/sdkregister/status?status=0", &none).await;
+    }
     if text == "g1 deleted" {
         app.works("DELETE", &format!("/v1/groups/{}", made.group), &none).await;
     }

@@ -68,6 +68,7 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
         "{total:3,start:1,count:2,users[2]}" => page(body, 3, 1, "users", 2) && body["users"][0]["username"] == "u1002",
         "{total:3,start:10,count:0,users:[]}" => page(body, 3, 10, "users", 0),
         "[]" => *body == json!([]),
+        "{status:0}" => *body == json!({"status": 0}),
         "users[].flag=1 for u1002" => {
             body["users"].as_array().is_some_and(|users| users.iter().any(|u| u["username"] == "u1002" && u["flag"] == 1))
         }

@@ -51,6 +51,7 @@ refused! {
     app_by_key(AppByKeyRequest) -> App;
     check_signature(CheckSignatureRequest) -> App;
     sign_demo(SignDemoRequest) -> SignDemoReply;
+    set_registration(SetRegistrationRequest) -> Done;
     register(RegisterRequest) -> RegisterReply;
     get_user(GetUserRequest) -> User;
     get_users(GetUsersRequest) -> UserList;

@@ -32,6 +32,11 @@ pub async fn an_app_changes_for_every_opener(harness: &dyn Harness) {
     assert!(other.update_app(&app).await.unwrap());
     assert_eq!(store.app(app.id).await.unwrap().as_ref(), Some(&app));
     assert_eq!(store.apps().await.unwrap(), [app.clone()]);
+    // One switch alone leaves what another opener changes beside it.
+    assert!(store.set_device_registration(app.id, true).await.unwrap());
+    app.rules.device_registration = true;
+    assert_eq!(other.app(app.id).await.unwrap().as_ref(), Some(&app));
+    assert!(!store.set_device_registration(AppId(99), true).await.unwrap());
     app.id = AppId(99);
     assert!(!other.update_app(&app).await.unwrap());
     assert_eq!(store.app(app.id).await.unwrap(), None);
