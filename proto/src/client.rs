@@ -91,6 +91,10 @@ client! {
         devices(DevicesRequest) -> DevicesReply;
         change_blacklist(ChangeBlacklistRequest) -> Done;
         blacklist(GetUserRequest) -> UserList;
+        add_friends(FriendsRequest) -> Done;
+        remove_friends(FriendsRequest) -> Done;
+        note_friends(NoteFriendsRequest) -> Done;
+        friends(GetUserRequest) -> FriendList;
         pair_rights(PairRightsRequest) -> PairRightsReply;
         create_group(CreateGroupRequest) -> Group;
         get_group(GroupRequest) -> Group;

@@ -79,7 +79,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::RetractNotFound
         | Reason::ConversationNotFound
         | Reason::AppNotFound => Code::NotFound,
-        Reason::UserExists | Reason::AlreadyMember | Reason::AlreadyBlacklisted => Code::AlreadyExists,
+        Reason::UserExists | Reason::AlreadyMember | Reason::AlreadyBlacklisted | Reason::AlreadyFriends => Code::AlreadyExists,
         Reason::BadCredentials | Reason::SignatureExpired | Reason::BadPassword | Reason::SessionInvalid => Code::Unauthenticated,
         Reason::RateLimited | Reason::Overloaded => Code::ResourceExhausted,
         Reason::NotOwner | Reason::Unavailable => Code::Unavailable,
@@ -91,6 +91,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::NotAdmin
         | Reason::AdminBlacklisted
         | Reason::NotBlacklisted
+        | Reason::NotFriends
         | Reason::CrossAppDenied
         | Reason::NotInRoom
         | Reason::AppDisabled

@@ -29,6 +29,8 @@ fn code(reason: Reason) -> u32 {
         Reason::AlreadyBlacklisted => 818_004,
         Reason::AdminBlacklisted => 818_003,
         Reason::NotBlacklisted => 819_003,
+        Reason::AlreadyFriends => 805_002,
+        Reason::NotFriends => 805_003,
         Reason::CrossAppDenied => 898_011,
         Reason::RoomNotFound => 847_003,
         Reason::NotInRoom | Reason::SenderNotInRoom => 847_001,

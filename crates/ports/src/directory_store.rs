@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
-    App, AppRules, DeviceRecord, Login, LoginOutcome, MultiDevice, NewApp, NewUser, Profile, Rights, Session, SessionState,
-    SignatureRule, TokenDigest, User,
+    App, AppRules, DeviceRecord, Friend, FriendNote, Login, LoginOutcome, MultiDevice, NewApp, NewUser, Profile, Rights, Session,
+    SessionState, SignatureRule, TokenDigest, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -53,6 +53,12 @@ pub enum Refusal {
     AlreadyBlacklisted(Vec<Uid>),
     /// These are not in the blacklist.
     NotBlacklisted(Vec<Uid>),
+    /// These are friends already.
+    AlreadyFriends(Vec<Uid>),
+    /// These are no friends.
+    NotFriends(Vec<Uid>),
+    /// These users would have more friends than they may.
+    TooManyFriends(Vec<Uid>),
     /// The roster has another version than the caller saw: load it and decide again.
     VersionMoved,
     /// No such roster, or it is dissolved.
@@ -161,6 +167,18 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// The living users in a blacklist, in the order they were added.
     async fn blacklist(&self, uid: Uid) -> Result<Vec<User>, Error>;
+
+    /// Makes a user and others friends of one another, all or nothing; each may have `most` friends.
+    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error>;
+
+    /// Ends friendships on both sides, all or nothing.
+    async fn remove_friends(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error>;
+
+    /// Changes what a user notes of friends, all or nothing.
+    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>) -> Result<(), Error>;
+
+    /// The living friends of a user, in the order they were made.
+    async fn friends(&self, uid: Uid) -> Result<Vec<Friend>, Error>;
 
     /// Who of two users exists, and blocks the other.
     async fn pair_rights(&self, a: Uid, b: Uid) -> Result<Rights, Error>;

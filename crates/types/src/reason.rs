@@ -40,6 +40,10 @@ pub enum Reason {
     NotInRoom = 16,
     /// More than 500 registrations in one call.
     TooManyUsers = 17,
+    /// Friends already.
+    AlreadyFriends = 18,
+    /// No friends.
+    NotFriends = 19,
     /// No such app.
     AppNotFound = 20,
     /// Wrong app secret or web signature.
@@ -100,7 +104,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::Invalid,
         Self::UserNotFound,
         Self::NamedUserNotFound,
@@ -118,6 +122,8 @@ impl Reason {
         Self::RoomNotFound,
         Self::NotInRoom,
         Self::TooManyUsers,
+        Self::AlreadyFriends,
+        Self::NotFriends,
         Self::AppNotFound,
         Self::BadCredentials,
         Self::SignatureExpired,

@@ -482,6 +482,49 @@ pub struct GroupMember {
     #[prost(uint64, tag = "4")]
     pub joined_ms: u64,
 }
+/// ---- friends ----
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FriendsRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub peers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteFriendsRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub notes: ::prost::alloc::vec::Vec<FriendNote>,
+}
+/// What is not given stays.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FriendNote {
+    #[prost(string, tag = "1")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub note_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub others: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FriendList {
+    #[prost(message, repeated, tag = "1")]
+    pub friends: ::prost::alloc::vec::Vec<Friend>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Friend {
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+    #[prost(string, tag = "2")]
+    pub note_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub others: ::prost::alloc::string::String,
+}
 /// ---- chatrooms ----
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Room {
@@ -1108,6 +1151,93 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Blacklist"));
             self.inner.unary(req, path, codec).await
         }
+        /// Friendship is mutual at once; the notes of it are each friend's own.
+        pub async fn add_friends(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/AddFriends",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "AddFriends"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn remove_friends(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/RemoveFriends",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mynah.directory.v1.Directory", "RemoveFriends"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn note_friends(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteFriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/NoteFriends",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "NoteFriends"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn friends(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetUserRequest>,
+        ) -> std::result::Result<tonic::Response<super::FriendList>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/Friends",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Friends"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
         pub async fn pair_rights(
             &mut self,
@@ -1671,6 +1801,23 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::GetUserRequest>,
         ) -> std::result::Result<tonic::Response<super::UserList>, tonic::Status>;
+        /// Friendship is mutual at once; the notes of it are each friend's own.
+        async fn add_friends(
+            &self,
+            request: tonic::Request<super::FriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn remove_friends(
+            &self,
+            request: tonic::Request<super::FriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn note_friends(
+            &self,
+            request: tonic::Request<super::NoteFriendsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn friends(
+            &self,
+            request: tonic::Request<super::GetUserRequest>,
+        ) -> std::result::Result<tonic::Response<super::FriendList>, tonic::Status>;
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
         async fn pair_rights(
             &self,
@@ -2668,6 +2815,180 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BlacklistSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/AddFriends" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddFriendsSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::FriendsRequest>
+                    for AddFriendsSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FriendsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::add_friends(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddFriendsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/RemoveFriends" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveFriendsSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::FriendsRequest>
+                    for RemoveFriendsSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FriendsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::remove_friends(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveFriendsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/NoteFriends" => {
+                    #[allow(non_camel_case_types)]
+                    struct NoteFriendsSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::NoteFriendsRequest>
+                    for NoteFriendsSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteFriendsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::note_friends(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NoteFriendsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/Friends" => {
+                    #[allow(non_camel_case_types)]
+                    struct FriendsSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::GetUserRequest>
+                    for FriendsSvc<T> {
+                        type Response = super::FriendList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::friends(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FriendsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -14,6 +14,7 @@ mod convert;
 mod deletion;
 mod edits;
 mod events;
+mod friends;
 mod groups;
 mod hashing;
 mod locks;

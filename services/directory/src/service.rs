@@ -174,4 +174,20 @@ impl DirectoryService for Directory {
     async fn set_registration(&self, request: Request<wire::SetRegistrationRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.set_registration(request.into_inner()).await }).await)
     }
+
+    async fn friends(&self, request: Request<wire::GetUserRequest>) -> Answer<wire::FriendList> {
+        answer(self.0.friends(request.into_inner()).await)
+    }
+
+    async fn add_friends(&self, request: Request<wire::FriendsRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.add_friends(request.into_inner()).await }).await)
+    }
+
+    async fn remove_friends(&self, request: Request<wire::FriendsRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.remove_friends(request.into_inner()).await }).await)
+    }
+
+    async fn note_friends(&self, request: Request<wire::NoteFriendsRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.note_friends(request.into_inner()).await }).await)
+    }
 }

@@ -5,6 +5,7 @@
 
 mod apps;
 mod engine;
+mod friends;
 mod relations;
 mod rosters;
 mod schema;

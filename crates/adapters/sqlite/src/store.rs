@@ -4,14 +4,14 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use mynah_ports::directory_store::{
-    App, Change, DeviceRecord, DirectoryStore, Error, Login, LoginOutcome, Member, NewApp, NewRoster, NewUser, Profile, Rights,
-    Roster, RosterChange, RosterKind, Session, TokenDigest, User,
+    App, Change, DeviceRecord, DirectoryStore, Error, Friend, FriendNote, Login, LoginOutcome, Member, NewApp, NewRoster,
+    NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, TokenDigest, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, relations, rosters, sessions, users};
+use crate::{apps, friends, relations, rosters, sessions, users};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -162,6 +162,24 @@ impl DirectoryStore for SqliteDirectory {
     async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<(), Error> {
         let (add, remove) = (add.to_vec(), remove.to_vec());
         self.engine.write(move |conn| relations::change(conn, uid, &add, &remove, now)).await
+    }
+
+    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error> {
+        let peers = peers.to_vec();
+        self.engine.write(move |conn| friends::add(conn, uid, &peers, most, now)).await
+    }
+
+    async fn remove_friends(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
+        let peers = peers.to_vec();
+        self.engine.write(move |conn| friends::remove(conn, uid, &peers)).await
+    }
+
+    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>) -> Result<(), Error> {
+        self.engine.write(move |conn| friends::note(conn, uid, &notes)).await
+    }
+
+    async fn friends(&self, uid: Uid) -> Result<Vec<Friend>, Error> {
+        self.engine.read(move |conn| friends::list(conn, uid)).await
     }
 
     async fn blacklist(&self, uid: Uid) -> Result<Vec<User>, Error> {

@@ -43,7 +43,21 @@ fn starters_that_meet_migrate_once() {
     let path = folder.0.path().join("directory.db");
     let db = rusqlite::Connection::open(path).unwrap();
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(version, 1);
+    assert_eq!(version, 2);
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let folder = fresh();
+    let db = rusqlite::Connection::open(folder.0.path().join("directory.db")).unwrap();
+    db.execute_batch(include_str!("../migrations/0001_directory.sql")).unwrap();
+    db.execute_batch("PRAGMA user_version = 1; UPDATE counters SET value = 10000077 WHERE name = 'roster'").unwrap();
+    drop(db);
+    let store = folder.open();
+    assert_eq!(store.friends(mynah_types::Uid(1)).await.unwrap(), []);
+    let db = rusqlite::Connection::open(folder.0.path().join("directory.db")).unwrap();
+    let kept: u64 = db.query_row("SELECT value FROM counters WHERE name = 'roster'", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 10_000_077);
 }
 
 #[test]

@@ -240,6 +240,28 @@ pub struct DeviceRecord {
     pub last_login: Millis,
 }
 
+/// A friend, and what the user notes of him; empty for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Friend {
+    /// The friend.
+    pub user: User,
+    /// What the user calls him.
+    pub note_name: String,
+    /// What else the user notes.
+    pub others: String,
+}
+
+/// A change of what a user notes of a friend; none stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FriendNote {
+    /// The friend.
+    pub peer: Uid,
+    /// What the user calls him.
+    pub note_name: Option<String>,
+    /// What else the user notes.
+    pub others: Option<String>,
+}
+
 /// What decides whether two users may write to one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {

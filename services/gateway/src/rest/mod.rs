@@ -12,6 +12,7 @@ mod table;
 
 mod blacklist;
 mod content;
+mod friends;
 mod groups;
 mod messages;
 mod profile;

@@ -67,6 +67,8 @@ fn row(reason: Reason) -> (u16, u32) {
         Reason::AlreadyBlacklisted => (400, 899_017),
         Reason::AdminBlacklisted => (403, 899_018),
         Reason::NotBlacklisted => (400, 899_019),
+        Reason::AlreadyFriends => (400, 899_070),
+        Reason::NotFriends => (400, 899_071),
         Reason::CrossAppDenied => (403, 899_020),
         Reason::RoomNotFound => (404, 899_081),
         Reason::NotInRoom => (400, 899_082),

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
-use super::{blacklist, groups, messages, registration, retract, rooms, users, userstat};
+use super::{blacklist, friends, groups, messages, registration, retract, rooms, users, userstat};
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
@@ -49,6 +49,10 @@ table! {
     PUT    "v1/users/*/blacklist"           json blacklist::add;
     DELETE "v1/users/*/blacklist"           json blacklist::remove;
     GET    "v1/users/*/blacklist"           bare blacklist::list;
+    POST   "v1/users/*/friends"             json friends::add;
+    DELETE "v1/users/*/friends"             json friends::remove;
+    PUT    "v1/users/*/friends"             json friends::note;
+    GET    "v1/users/*/friends"             bare friends::list;
     GET    "v1/users/*/groups"              bare groups::of_user;
     GET    "v1/users/*/chatroom"            bare rooms::of_user;
     POST   "v1/messages"                    json messages::send;

@@ -49,6 +49,10 @@ pub fn table() -> Vec<Good> {
         good("PUT", "v1/users/*/blacklist", json!(["lucy"]), &[]),
         good("DELETE", "v1/users/*/blacklist", names.clone(), &[]),
         bare("GET", "v1/users/*/blacklist"),
+        good("POST", "v1/users/*/friends", json!(["lucy"]), &[]),
+        good("DELETE", "v1/users/*/friends", names.clone(), &[]),
+        good("PUT", "v1/users/*/friends", json!([{"username": "tommy", "note_name": "n", "others": "o"}]), &["/0/username"]),
+        bare("GET", "v1/users/*/friends"),
         bare("GET", "v1/users/*/groups"),
         bare("GET", "v1/users/*/chatroom"),
         good("POST", "v1/messages", message, &["/version", "/target_type", "/target_id", "/from_type", "/from_id", "/msg_type",
@@ -95,6 +99,7 @@ impl World {
         app.works("POST", "/v1/admins", &json!({"username": "admin", "password": "secret"})).await;
         let (group, room) = (app.group("anna", &["tommy"]).await, app.room("anna", &["tommy"]).await);
         app.works("PUT", "/v1/users/anna/blacklist", &json!(["tommy"])).await;
+        app.works("POST", "/v1/users/anna/friends", &json!(["tommy"])).await;
         let message = app.text("admin", "tommy").await;
         Self { app, group, room, message }
     }
@@ -136,6 +141,8 @@ impl World {
             "/v1/groups/?start=0&count=500".to_owned(),
             "/v1/chatroom/?start=0&count=500".to_owned(),
             "/v1/users/anna/blacklist".to_owned(),
+            "/v1/users/anna/friends".to_owned(),
+            "/v1/users/tommy/friends".to_owned(),
             "/v1/sdkregister/status".to_owned(),
             format!("/v1/groups/{}/members/", self.group),
             format!("/v1/chatroom/{}/members?start=0&count=100", self.room),

@@ -135,6 +135,13 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     if text == "u1002 muted in r1" {
         app.works("PUT", &format!("/v1/chatroom/{}/forbidden/u1002?status=1", made.room), &none).await;
     }
+    if text.contains("u1001-u1002 friends") {
+        app.works("POST", "/v1/users/u1001/friends", &json!(["u1002"])).await;
+    }
+    if text == "u1001-u1002 friends with note" {
+        let note = json!([{"username": "u1002", "note_name": "n", "others": "o"}]);
+        app.works("PUT", "/v1/users/u1001/friends", &note).await;
+    }
     if text == "status 0" {
         app.works("PUT", "/v1/sdkregister/status?status=0", &none).await;
     }

@@ -61,6 +61,9 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
         "user object" | "{username,mtime,ctime,[appkey]} no nulls" => user(body),
         "birthday='1990-01-24 00:00:00'" => body["birthday"] == "1990-01-24 00:00:00",
         "[user object]" => list(body, user),
+        "[{username,...,note_name,others,appkey}]" => {
+            list(body, |item| user(item) && item["note_name"] == "n" && item["others"] == "o")
+        }
         "{total,start,count,users[]}" => {
             body["users"].is_array() && body["total"].is_u64() && body["start"].is_u64() && body["count"].is_u64()
         }

@@ -66,6 +66,10 @@ refused! {
     devices(DevicesRequest) -> DevicesReply;
     change_blacklist(ChangeBlacklistRequest) -> Done;
     blacklist(GetUserRequest) -> UserList;
+    add_friends(FriendsRequest) -> Done;
+    remove_friends(FriendsRequest) -> Done;
+    note_friends(NoteFriendsRequest) -> Done;
+    friends(GetUserRequest) -> FriendList;
     create_group(CreateGroupRequest) -> Group;
     get_group(GroupRequest) -> Group;
     list_groups(ListRequest) -> GroupPage;

@@ -1,10 +1,12 @@
 //! Users and relations.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use mynah_types::{AppId, Uid};
 
 use super::{Harness, app, name, new_app, new_user, refusal, users};
-use crate::directory_store::{NewUser, Profile, Refusal, Rights};
+use crate::directory_store::{FriendNote, NewUser, Profile, Refusal, Rights};
 
 pub async fn a_name_is_given_once(harness: &dyn Harness) {
     let store = harness.open();
@@ -170,4 +172,47 @@ pub async fn answered_writes_survive_a_reopening(harness: &dyn Harness) {
     assert_eq!(other.users_by_uid(&uids).await.unwrap().len(), 200);
     drop((store, other));
     assert_eq!(harness.open().list_users(app.id, false, 0, 1).await.unwrap().0, 200);
+}
+
+pub async fn friendship_is_mutual_and_its_notes_are_not(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1", "zoe1"]).await;
+    let (tom, ann, bob, zoe) = (uids[0], uids[1], uids[2], uids[3]);
+    let names = |uid| {
+        let store = Arc::clone(&store);
+        async move {
+            let friends = store.friends(uid).await.unwrap();
+            friends.into_iter().map(|f| (f.user.uid, f.note_name, f.others)).collect::<Vec<_>>()
+        }
+    };
+    let plain = |uid| (uid, String::new(), String::new());
+    store.add_friends(tom, &[bob, ann], 9, 11).await.unwrap();
+    assert_eq!((names(tom).await, names(ann).await), (vec![plain(bob), plain(ann)], vec![plain(tom)]));
+    for (peers, most, expected) in [
+        (vec![zoe, ann], 9, Refusal::AlreadyFriends(vec![ann])),
+        (vec![zoe], 2, Refusal::TooManyFriends(vec![tom])),
+        (vec![zoe, Uid(99)], 9, Refusal::UsersGone(vec![Uid(99)])),
+    ] {
+        assert_eq!(refusal(store.add_friends(tom, &peers, most, 12).await), expected);
+        assert_eq!((names(tom).await.len(), names(zoe).await), (2, vec![]));
+    }
+    let note = |peer, note_name: Option<&str>, others: Option<&str>| FriendNote {
+        peer,
+        note_name: note_name.map(Into::into),
+        others: others.map(Into::into),
+    };
+    store.note_friends(tom, vec![note(ann, Some("sis"), None), note(bob, None, Some("old"))]).await.unwrap();
+    store.note_friends(tom, vec![note(ann, None, Some("new"))]).await.unwrap();
+    let noted = (ann, "sis".to_owned(), "new".to_owned());
+    assert_eq!((names(tom).await[1].clone(), names(ann).await), (noted.clone(), vec![plain(tom)]));
+    let refused = store.note_friends(tom, vec![note(ann, Some("x"), None), note(zoe, Some("x"), None)]).await;
+    assert_eq!(refusal(refused), Refusal::NotFriends(vec![zoe]));
+    assert_eq!(names(tom).await[1], noted);
+    assert_eq!(refusal(store.remove_friends(tom, &[bob, zoe]).await), Refusal::NotFriends(vec![zoe]));
+    store.remove_friends(bob, &[tom]).await.unwrap();
+    assert_eq!((names(tom).await, names(bob).await), (vec![noted], vec![]));
+    // Who is deleted is nobody's friend, and who comes back under the name is another one.
+    store.delete_users(&[ann], 13).await.unwrap();
+    assert_eq!(names(tom).await, vec![]);
 }
