@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use mynah_proto::directory::App;
 use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_types::Username;
@@ -21,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) params: Vec<String>,
     pub(crate) query: Query,
     pub(crate) body: Bytes,
+    /// The `Idempotency-Key` header, as it came.
+    pub(crate) idempotency_key: Option<HeaderValue>,
 }
 
 /// What a handler answers.
@@ -29,6 +32,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
 }
+
+/// Longest `Idempotency-Key`: with its prefix it is a client message id.
+const IDEMPOTENCY_KEY: usize = 60;
 
 /// How a handler ends.
 pub(crate) type Outcome = Result<Answer, Refusal>;
@@ -81,6 +87,15 @@ impl Call {
     /// A positive number in the path.
     pub(crate) fn number(&self, place: usize, name: &str) -> Result<u64, Refusal> {
         number(name, self.param(place))
+    }
+
+    /// The caller's own id of what he asks for, in form: with or without quotes.
+    pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, Refusal> {
+        let Some(header) = &self.idempotency_key else { return Ok(None) };
+        let key = header.to_str().unwrap_or_default().trim();
+        let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+        let in_form = (1..=IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if in_form { Ok(Some(key)) } else { Err(Refusal::invalid("Idempotency-Key", "must be 1 to 60 visible ASCII characters")) }
     }
 
     /// The body, which must be there.

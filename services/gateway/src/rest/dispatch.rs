@@ -52,7 +52,8 @@ async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str) 
     let body = if row.takes_body { read_body(&gateway, body).await? } else { bytes::Bytes::new() };
     let query = Query::read(parts.uri.query());
     let deadline = gateway.deps.settings.deadline;
-    let call = Call { gateway: Arc::clone(&gateway), app, params, query, body };
+    let idempotency_key = parts.headers.get("idempotency-key").cloned();
+    let call = Call { gateway: Arc::clone(&gateway), app, params, query, body, idempotency_key };
     // In a task of its own: a client that goes away does not stop a change half-way.
     let task = tokio::spawn((row.handler)(call));
     match timeout(deadline, task).await {

@@ -39,7 +39,7 @@ pub(crate) async fn send(call: Call) -> Outcome {
     let wanted = read(&call, Fields::of("body", &body)?)?;
     let sender = sender(&call, &wanted).await?;
     let key = destination(&call, &wanted, &sender).await?;
-    let (privileged, item) = (wanted.by_admin, item(key, wanted, &sender));
+    let (privileged, item) = (wanted.by_admin, item(key, wanted, &sender, cmid(&call)?));
     let request = SendRequest {
         conv_id: key.to_string(),
         sender_uid: sender.uid,
@@ -158,7 +158,14 @@ async fn destination(call: &Call, wanted: &Wanted, sender: &User) -> Result<Conv
     }
 }
 
-fn item(key: ConversationKey, wanted: Wanted, sender: &User) -> SendItem {
+/// The client message id: the caller's own, apart from those of the sender's devices; or one made before the first try, so that
+/// however often the call is repeated inside, it is one message (interleavings item 6).
+fn cmid(call: &Call) -> Result<String, Refusal> {
+    let key = call.idempotency_key()?;
+    Ok(key.map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), |key| format!("key.{key}")))
+}
+
+fn item(key: ConversationKey, wanted: Wanted, sender: &User, cmid: String) -> SendItem {
     let unread_delta = u32::from(!matches!(key, ConversationKey::Room(_)));
     let options = format!("{} {} {:?}", wanted.no_offline, wanted.no_notification, wanted.notification);
     let hash = content_hash(&wanted.content.msg_type, &wanted.content.value, &[&options]);
@@ -178,8 +185,7 @@ fn item(key: ConversationKey, wanted: Wanted, sender: &User) -> SendItem {
         ..Entry::default()
     };
     SendItem {
-        // Made before the first try: however often the call is repeated, it is one message (interleavings item 6).
-        cmid: uuid::Uuid::now_v7().simple().to_string(),
+        cmid,
         content_hash: hash,
         payload: entry.encode_to_vec().into(),
         no_offline: wanted.no_offline,

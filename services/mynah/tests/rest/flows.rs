@@ -28,7 +28,8 @@ both_ways!(
     a_device_hears_a_rest_message_and_is_put_out_with_its_user,
     a_group_changes_while_its_members_stay_and_they_hear_of_it,
     who_is_muted_in_a_room_may_not_send_there,
-    devices_register_users_only_while_the_app_lets_them
+    devices_register_users_only_while_the_app_lets_them,
+    a_send_with_a_key_of_its_own_takes_effect_once
 );
 
 /// Another app gets for what is there just what it gets for what is nowhere, and changes nothing of it.
@@ -196,4 +197,34 @@ async fn devices_register_users_only_while_the_app_lets_them(server: Server) {
     // By the app's own server it is always open.
     world.app.works("PUT", "/v1/sdkregister/status", &json!({"status": 0})).await;
     world.app.users(&["by_server"]).await;
+}
+
+async fn a_send_with_a_key_of_its_own_takes_effect_once(server: Server) {
+    let world = World::new(&server).await;
+    let keyed = |key: &str| crate::world::App { idempotency_key: Some(key.into()), ..world.app.clone() };
+    let body = |text: &str| {
+        json!({
+            "version": 1, "target_type": "single", "target_id": "tommy", "from_type": "admin", "from_id": "admin",
+            "msg_type": "text", "msg_body": {"text": text},
+        })
+    };
+    let first = keyed("order-77").works("POST", "/v1/messages", &body("shipped")).await;
+    // Retries that race, with and without the quotes of a structured header.
+    let racing = ["order-77", "\"order-77\""].repeat(8);
+    let racing = racing.iter().map(|key| {
+        let app = keyed(key);
+        let body = body("shipped");
+        async move { app.works("POST", "/v1/messages", &body).await }
+    });
+    for again in futures_util::future::join_all(racing).await {
+        assert_eq!(again, first);
+    }
+    let other = keyed("order-77").call("POST", "/v1/messages", &body("cancelled")).await;
+    assert!(other.status == 400 && other.code() == Some(899_003), "{other:?}");
+    assert!(other.body["error"]["message"].as_str().unwrap().contains("Idempotency-Key"), "{other:?}");
+    for key in ["", "  ", &"x".repeat(61), "a b", "naïve"] {
+        assert_eq!(keyed(key).call("POST", "/v1/messages", &body("shipped")).await.code(), Some(899_003), "{key:?}");
+    }
+    let fresh = keyed("order-78").works("POST", "/v1/messages", &body("shipped")).await;
+    assert_ne!(fresh["msg_id"], first["msg_id"]);
 }

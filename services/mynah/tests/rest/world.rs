@@ -57,6 +57,7 @@ impl Server {
             appkey: made.appkey,
             authorization: Some(basic(&credentials)),
             content_type: Some("application/json"),
+            idempotency_key: None,
             routes: self.routes.clone(),
         }
     }
@@ -73,6 +74,7 @@ pub struct App {
     pub appkey: String,
     pub authorization: Option<String>,
     pub content_type: Option<&'static str>,
+    pub idempotency_key: Option<String>,
     pub routes: Router,
 }
 
@@ -98,6 +100,9 @@ impl App {
         }
         if let Some(kind) = self.content_type {
             request = request.header(header::CONTENT_TYPE, kind);
+        }
+        if let Some(key) = &self.idempotency_key {
+            request = request.header("Idempotency-Key", key);
         }
         let response = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let status = response.status();
