@@ -95,6 +95,8 @@ client! {
         remove_friends(FriendsRequest) -> Done;
         note_friends(NoteFriendsRequest) -> Done;
         friends(GetUserRequest) -> FriendList;
+        change_dnd(ChangeDndRequest) -> Done;
+        dnd(GetUserRequest) -> Dnd;
         pair_rights(PairRightsRequest) -> PairRightsReply;
         create_group(CreateGroupRequest) -> Group;
         get_group(GroupRequest) -> Group;

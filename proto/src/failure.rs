@@ -75,6 +75,7 @@ fn code_of(reason: Reason) -> Code {
         Reason::UserNotFound
         | Reason::NamedUserNotFound
         | Reason::GroupNotFound
+        | Reason::NamedGroupNotFound
         | Reason::RoomNotFound
         | Reason::RetractNotFound
         | Reason::ConversationNotFound
@@ -92,6 +93,12 @@ fn code_of(reason: Reason) -> Code {
         | Reason::AdminBlacklisted
         | Reason::NotBlacklisted
         | Reason::NotFriends
+        | Reason::DndUserOn
+        | Reason::DndUserOff
+        | Reason::DndGroupOn
+        | Reason::DndGroupOff
+        | Reason::DndGlobalOn
+        | Reason::NotInNamedGroup
         | Reason::CrossAppDenied
         | Reason::NotInRoom
         | Reason::AppDisabled

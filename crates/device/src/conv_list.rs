@@ -1,7 +1,7 @@
 //! The conversation list: groups and single chats, those that moved last first.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mynah_proto::device::{ConvItem, ConvList, ConvPage, ServerFrame, Target, server_frame};
 use mynah_proto::router::{HeadInfo, HeadsRequest, SingleChatsRequest};
@@ -81,12 +81,13 @@ impl Session {
         heads.truncate(limit);
         let cursor = heads.last().map(Cursor::after).unwrap_or_default();
         self.name_peers(&heads, &mut names).await?;
+        let dnd = self.dnd().await?;
         if list.with_last {
             let order: Vec<String> = heads.into_iter().map(|head| head.conv_id).collect();
             heads = self.heads(order, true).await?;
         }
         let appkey = self.app.as_ref().map(|app| app.appkey.as_str()).unwrap_or_default();
-        let items = heads.into_iter().map(|head| item(head, appkey, &names)).collect();
+        let items = heads.into_iter().map(|head| item(head, appkey, &names, &dnd)).collect();
         Ok(ConvPage { items, removed: Vec::new(), cursor, more })
     }
 
@@ -125,6 +126,16 @@ impl Session {
         Ok(heads)
     }
 
+    async fn dnd(&self) -> Result<Dnd, Failure> {
+        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        let request = directory::GetUserRequest { app_id, uid: self.uid(), ..Default::default() };
+        let dnd = self.inner.deps.directory.dnd(request).await?;
+        let own = Uid(self.uid());
+        let users = dnd.uids.into_iter().map(|uid| ConversationKey::single(own, Uid(uid)));
+        let quiet = users.chain(dnd.gids.into_iter().map(ConversationKey::Group)).map(|key| key.to_string());
+        Ok(if dnd.global { None } else { Some(quiet.collect()) })
+    }
+
     async fn name_peers(&self, heads: &[HeadInfo], names: &mut Names) -> Result<(), Failure> {
         let own = Uid(self.uid());
         let peer = |head: &HeadInfo| head.conv_id.parse::<ConversationKey>().ok()?.peer_of(own);
@@ -143,7 +154,11 @@ impl Session {
     }
 }
 
-fn item(head: HeadInfo, appkey: &str, names: &Names) -> ConvItem {
+/// Conversations that do not disturb the user; none stands for all.
+type Dnd = Option<HashSet<String>>;
+
+fn item(head: HeadInfo, appkey: &str, names: &Names, dnd: &Dnd) -> ConvItem {
+    let quiet = dnd.as_ref().is_none_or(|quiet| quiet.contains(&head.conv_id));
     let kind = if head.conv_id.starts_with('g') { "group" } else { "single" };
     let (target_id, name) = names.get(&head.conv_id).cloned().unwrap_or_default();
     ConvItem {
@@ -156,6 +171,7 @@ fn item(head: HeadInfo, appkey: &str, names: &Names) -> ConvItem {
         read_seq: head.read_seq,
         unread: head.unread,
         at_me_seq: head.at_me_seq,
+        dnd: quiet,
         last: head.last.as_ref().map(device_entry),
         conv_id: head.conv_id,
         ..ConvItem::default()

@@ -17,7 +17,7 @@ use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
     App, AppRules, DeviceRecord, Friend, FriendNote, Login, LoginOutcome, MultiDevice, NewApp, NewUser, Profile, Rights, Session,
-    SessionState, SignatureRule, TokenDigest, User,
+    SessionState, SignatureRule, Switch, TokenDigest, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -53,6 +53,8 @@ pub enum Refusal {
     AlreadyBlacklisted(Vec<Uid>),
     /// These are not in the blacklist.
     NotBlacklisted(Vec<Uid>),
+    /// This switch is on or off already, as it was to be.
+    SwitchStands(Switch, bool),
     /// These are friends already.
     AlreadyFriends(Vec<Uid>),
     /// These are no friends.
@@ -167,6 +169,12 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// The living users in a blacklist, in the order they were added.
     async fn blacklist(&self, uid: Uid) -> Result<Vec<User>, Error>;
+
+    /// Switches on and off, all or nothing. A switch that stands as wanted is a refusal.
+    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>) -> Result<(), Error>;
+
+    /// What a user has switched on.
+    async fn switches(&self, uid: Uid) -> Result<Vec<Switch>, Error>;
 
     /// Makes a user and others friends of one another, all or nothing; each may have `most` friends.
     async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error>;

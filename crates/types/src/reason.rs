@@ -100,11 +100,25 @@ pub enum Reason {
     Timeout = 64,
     /// A bug, or a store that is damaged.
     Internal = 65,
+    /// The user disturbs no more already.
+    DndUserOn = 70,
+    /// The user was not kept from disturbing.
+    DndUserOff = 71,
+    /// The group disturbs no more already.
+    DndGroupOn = 72,
+    /// The group was not kept from disturbing.
+    DndGroupOff = 73,
+    /// Nobody disturbs already.
+    DndGlobalOn = 74,
+    /// A group named inside a body is missing.
+    NamedGroupNotFound = 75,
+    /// The user is not in a group that a body names.
+    NotInNamedGroup = 76,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 54] = [
         Self::Invalid,
         Self::UserNotFound,
         Self::NamedUserNotFound,
@@ -152,6 +166,13 @@ impl Reason {
         Self::Unavailable,
         Self::Timeout,
         Self::Internal,
+        Self::DndUserOn,
+        Self::DndUserOff,
+        Self::DndGroupOn,
+        Self::DndGroupOff,
+        Self::DndGlobalOn,
+        Self::NamedGroupNotFound,
+        Self::NotInNamedGroup,
     ];
 
     /// Reads the wire form.

@@ -482,6 +482,33 @@ pub struct GroupMember {
     #[prost(uint64, tag = "4")]
     pub joined_ms: u64,
 }
+/// ---- do not disturb ----
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeDndRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub add_users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub remove_users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, repeated, tag = "5")]
+    pub add_groups: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "6")]
+    pub remove_groups: ::prost::alloc::vec::Vec<u64>,
+    #[prost(bool, optional, tag = "7")]
+    pub global: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Dnd {
+    #[prost(uint64, repeated, tag = "1")]
+    pub uids: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "2")]
+    pub gids: ::prost::alloc::vec::Vec<u64>,
+    #[prost(bool, tag = "3")]
+    pub global: bool,
+}
 /// ---- friends ----
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FriendsRequest {
@@ -1238,6 +1265,49 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Friends"));
             self.inner.unary(req, path, codec).await
         }
+        /// Whom a user does not want to be disturbed by.
+        pub async fn change_dnd(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeDndRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/ChangeDnd",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "ChangeDnd"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn dnd(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetUserRequest>,
+        ) -> std::result::Result<tonic::Response<super::Dnd>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/Dnd",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Dnd"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
         pub async fn pair_rights(
             &mut self,
@@ -1818,6 +1888,15 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::GetUserRequest>,
         ) -> std::result::Result<tonic::Response<super::FriendList>, tonic::Status>;
+        /// Whom a user does not want to be disturbed by.
+        async fn change_dnd(
+            &self,
+            request: tonic::Request<super::ChangeDndRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn dnd(
+            &self,
+            request: tonic::Request<super::GetUserRequest>,
+        ) -> std::result::Result<tonic::Response<super::Dnd>, tonic::Status>;
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
         async fn pair_rights(
             &self,
@@ -2989,6 +3068,94 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FriendsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/ChangeDnd" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeDndSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::ChangeDndRequest>
+                    for ChangeDndSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeDndRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::change_dnd(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeDndSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/Dnd" => {
+                    #[allow(non_camel_case_types)]
+                    struct DndSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::GetUserRequest>
+                    for DndSvc<T> {
+                        type Response = super::Dnd;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::dnd(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DndSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,6 +1,6 @@
 //! From the store's records to the wire, and from its errors to failures.
 
-use mynah_ports::directory_store::{App, Change, Error, Member, Profile, Refusal, Roster, RosterKind, User};
+use mynah_ports::directory_store::{App, Change, Error, Member, Profile, Refusal, Roster, RosterKind, Switch, User};
 use mynah_proto::{Failure, directory as wire, router};
 use mynah_types::{Reason, Role};
 
@@ -140,6 +140,12 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::PasswordMoved => (Reason::BadPassword, "the password was changed meanwhile"),
         Refusal::DeviceConflict => (Reason::DeviceConflict, "another device is logged in"),
         Refusal::AlreadyBlacklisted(_) => (Reason::AlreadyBlacklisted, "already in the blacklist"),
+        Refusal::SwitchStands(Switch::DndUser(_), true) => (Reason::DndUserOn, "duplicate add user"),
+        Refusal::SwitchStands(Switch::DndUser(_), false) => (Reason::DndUserOff, "user is not exist in setting"),
+        Refusal::SwitchStands(Switch::DndGroup(_), true) => (Reason::DndGroupOn, "duplicate add group"),
+        Refusal::SwitchStands(Switch::DndGroup(_), false) => (Reason::DndGroupOff, "group is not exist in setting"),
+        // Switching off what is off is asked for by nobody here.
+        Refusal::SwitchStands(Switch::DndAll, _) => (Reason::DndGlobalOn, "already open global"),
         Refusal::AlreadyFriends(_) => (Reason::AlreadyFriends, "friends already"),
         Refusal::NotFriends(_) => (Reason::NotFriends, "no friends"),
         Refusal::TooManyFriends(_) => (Reason::Invalid, "parameter invalid: body a user would have too many friends"),

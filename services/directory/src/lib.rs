@@ -12,6 +12,7 @@ mod apps;
 mod cache;
 mod convert;
 mod deletion;
+mod do_not_disturb;
 mod edits;
 mod events;
 mod friends;

@@ -190,4 +190,12 @@ impl DirectoryService for Directory {
     async fn note_friends(&self, request: Request<wire::NoteFriendsRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.note_friends(request.into_inner()).await }).await)
     }
+
+    async fn dnd(&self, request: Request<wire::GetUserRequest>) -> Answer<wire::Dnd> {
+        answer(self.0.dnd(request.into_inner()).await)
+    }
+
+    async fn change_dnd(&self, request: Request<wire::ChangeDndRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.change_dnd(request.into_inner()).await }).await)
+    }
 }

@@ -11,6 +11,7 @@ mod rosters;
 mod schema;
 mod sessions;
 mod store;
+mod switches;
 mod users;
 
 pub use store::SqliteDirectory;

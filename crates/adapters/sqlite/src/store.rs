@@ -5,13 +5,13 @@ use std::path::Path;
 use async_trait::async_trait;
 use mynah_ports::directory_store::{
     App, Change, DeviceRecord, DirectoryStore, Error, Friend, FriendNote, Login, LoginOutcome, Member, NewApp, NewRoster,
-    NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, TokenDigest, User,
+    NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, friends, relations, rosters, sessions, users};
+use crate::{apps, friends, relations, rosters, sessions, switches, users};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -162,6 +162,14 @@ impl DirectoryStore for SqliteDirectory {
     async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<(), Error> {
         let (add, remove) = (add.to_vec(), remove.to_vec());
         self.engine.write(move |conn| relations::change(conn, uid, &add, &remove, now)).await
+    }
+
+    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>) -> Result<(), Error> {
+        self.engine.write(move |conn| switches::change(conn, uid, &changes)).await
+    }
+
+    async fn switches(&self, uid: Uid) -> Result<Vec<Switch>, Error> {
+        self.engine.read(move |conn| switches::of_user(conn, uid)).await
     }
 
     async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error> {

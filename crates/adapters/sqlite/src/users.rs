@@ -177,6 +177,7 @@ pub(crate) fn delete(conn: &Connection, uids: &[Uid], now: Millis) -> Result<Vec
             "DELETE FROM blacklist WHERE uid = ?1 OR peer = ?1",
             "DELETE FROM relation_notes WHERE uid = ?1",
             "DELETE FROM friends WHERE uid = ?1 OR peer = ?1",
+            "DELETE FROM switches WHERE uid = ?1 OR (kind = 1 AND target = ?1)",
         ];
         for sql in steps {
             conn.prepare_cached(sql).and_then(|mut step| step.execute([uid.0])).map_err(failed)?;

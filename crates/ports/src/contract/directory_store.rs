@@ -41,7 +41,7 @@ macro_rules! directory_store_contract {
                 a_profile_changes_by_what_is_given, a_deleted_name_comes_back_as_another_user, deletion_is_all_or_nothing,
                 deletion_ends_relations_and_waits_for_rosters, a_blacklist_changes_as_a_whole,
                 a_noted_relation_may_be_repeated_until_confirmed,
-                friendship_is_mutual_and_its_notes_are_not, answered_writes_survive_a_reopening;
+                friendship_is_mutual_and_its_notes_are_not, switches_change_together_or_not_at_all, answered_writes_survive_a_reopening;
             sessions: the_rule_decides_who_goes, a_login_that_may_not_kick_is_refused, the_same_device_takes_its_own_place,
                 a_password_change_ends_sessions_with_it, a_login_by_an_old_password_is_refused, disabling_ends_sessions_with_it,
                 a_revoked_session_stays_revoked, ended_sessions_are_forgotten, devices_tell_the_newest_of_each_platform,

@@ -240,6 +240,17 @@ pub struct DeviceRecord {
     pub last_login: Millis,
 }
 
+/// Something that a user switches on for himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Switch {
+    /// Another user does not disturb him.
+    DndUser(Uid),
+    /// A group does not disturb him.
+    DndGroup(u64),
+    /// Nobody disturbs him.
+    DndAll,
+}
+
 /// A friend, and what the user notes of him; empty for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Friend {

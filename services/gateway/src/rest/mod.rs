@@ -15,6 +15,7 @@ mod content;
 mod friends;
 mod groups;
 mod messages;
+mod nodisturb;
 mod profile;
 mod registration;
 mod retract;

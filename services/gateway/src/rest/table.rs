@@ -5,7 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
-use super::{blacklist, friends, groups, messages, registration, retract, rooms, users, userstat};
+use super::{blacklist, friends, groups, messages, nodisturb, registration, retract, rooms, users, userstat};
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
@@ -49,6 +49,7 @@ table! {
     PUT    "v1/users/*/blacklist"           json blacklist::add;
     DELETE "v1/users/*/blacklist"           json blacklist::remove;
     GET    "v1/users/*/blacklist"           bare blacklist::list;
+    POST   "v1/users/*/nodisturb"           json nodisturb::change;
     POST   "v1/users/*/friends"             json friends::add;
     DELETE "v1/users/*/friends"             json friends::remove;
     PUT    "v1/users/*/friends"             json friends::note;

@@ -49,6 +49,8 @@ pub fn table() -> Vec<Good> {
         good("PUT", "v1/users/*/blacklist", json!(["lucy"]), &[]),
         good("DELETE", "v1/users/*/blacklist", names.clone(), &[]),
         bare("GET", "v1/users/*/blacklist"),
+        good("POST", "v1/users/*/nodisturb", json!({"single": {"add": ["tommy"], "remove": ["lucy"]},
+            "group": {"add": [10_000_001], "remove": [10_000_002]}, "global": 1}), &[]),
         good("POST", "v1/users/*/friends", json!(["lucy"]), &[]),
         good("DELETE", "v1/users/*/friends", names.clone(), &[]),
         good("PUT", "v1/users/*/friends", json!([{"username": "tommy", "note_name": "n", "others": "o"}]), &["/0/username"]),

@@ -29,7 +29,8 @@ both_ways!(
     a_group_changes_while_its_members_stay_and_they_hear_of_it,
     who_is_muted_in_a_room_may_not_send_there,
     devices_register_users_only_while_the_app_lets_them,
-    a_send_with_a_key_of_its_own_takes_effect_once
+    a_send_with_a_key_of_its_own_takes_effect_once,
+    a_device_sees_which_conversations_do_not_disturb
 );
 
 /// Another app gets for what is there just what it gets for what is nowhere, and changes nothing of it.
@@ -227,4 +228,29 @@ async fn a_send_with_a_key_of_its_own_takes_effect_once(server: Server) {
     }
     let fresh = keyed("order-78").works("POST", "/v1/messages", &body("shipped")).await;
     assert_ne!(fresh["msg_id"], first["msg_id"]);
+}
+
+async fn a_device_sees_which_conversations_do_not_disturb(server: Server) {
+    let world = World::new(&server).await;
+    let mut phone = device(&server, &world.app, "tommy").await;
+    for (body, expected) in [
+        (json!({}), [false, false]),
+        (json!({"single": {"add": ["anna"]}}), [false, true]),
+        (json!({"group": {"add": [world.group.to_string()]}, "single": {"remove": ["anna"]}}), [true, false]),
+        (json!({"global": 1}), [true, true]),
+    ] {
+        world.app.works("POST", "/v1/users/tommy/nodisturb", &body).await;
+        let message = json!({
+            "version": 1, "target_type": "single", "target_id": "tommy", "from_type": "user", "from_id": "anna",
+            "msg_type": "text", "msg_body": {"text": "hi"},
+        });
+        world.app.call("POST", "/v1/messages", &message).await;
+        phone.send(Message::text(json!({"id": 9, "conv_list": {}}).to_string())).await.unwrap();
+        let page = heard(&mut phone, "conv_page").await;
+        let quiet = |kind: &str, id: &str| {
+            let items = page["items"].as_array().unwrap();
+            items.iter().find(|i| i["type"] == kind && i["target"]["id"] == id).is_some_and(|i| i["dnd"] == true)
+        };
+        assert_eq!([quiet("group", &world.group.to_string()), quiet("single", "anna")], expected, "{page}");
+    }
 }

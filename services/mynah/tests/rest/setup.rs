@@ -47,10 +47,11 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
     if text.contains("u1001..u1003") || text == "3 users" {
         users = vec!["u1001", "u1002", "u1003"];
     }
-    let about_group = text.contains("g1") || text == "2 groups" || text.contains("most groups");
+    let about_group = text.contains("g1") || text == "group DND on" || text == "2 groups" || text.contains("most groups");
     let about_room = text.contains("r1") || text == "1 room";
     let about_message = text.contains("m1 ") || text.starts_with("message");
-    if (about_group || about_room || about_message) && !users.contains(&"u1001") {
+    let about_somebody = about_group || about_room || about_message || text.contains("DND");
+    if about_somebody && !users.contains(&"u1001") {
         users.push("u1001");
     }
     if !users.is_empty() {
@@ -141,6 +142,15 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     if text == "u1001-u1002 friends with note" {
         let note = json!([{"username": "u1002", "note_name": "n", "others": "o"}]);
         app.works("PUT", "/v1/users/u1001/friends", &note).await;
+    }
+    let switched = match text {
+        "single DND for u1002 on" => Some(json!({"single": {"add": ["u1002"]}})),
+        "group DND on" => Some(json!({"group": {"add": [made.group]}})),
+        "global DND on" => Some(json!({"global": 1})),
+        _ => None,
+    };
+    if let Some(body) = switched {
+        app.works("POST", "/v1/users/u1001/nodisturb", &body).await;
     }
     if text == "status 0" {
         app.works("PUT", "/v1/sdkregister/status?status=0", &none).await;

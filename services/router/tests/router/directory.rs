@@ -66,6 +66,8 @@ refused! {
     devices(DevicesRequest) -> DevicesReply;
     change_blacklist(ChangeBlacklistRequest) -> Done;
     blacklist(GetUserRequest) -> UserList;
+    change_dnd(ChangeDndRequest) -> Done;
+    dnd(GetUserRequest) -> Dnd;
     add_friends(FriendsRequest) -> Done;
     remove_friends(FriendsRequest) -> Done;
     note_friends(NoteFriendsRequest) -> Done;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use mynah_types::{AppId, Uid};
 
 use super::{Harness, app, name, new_app, new_user, refusal, users};
-use crate::directory_store::{FriendNote, NewUser, Profile, Refusal, Rights};
+use crate::directory_store::{FriendNote, NewUser, Profile, Refusal, Rights, Switch};
 
 pub async fn a_name_is_given_once(harness: &dyn Harness) {
     let store = harness.open();
@@ -215,4 +215,26 @@ pub async fn friendship_is_mutual_and_its_notes_are_not(harness: &dyn Harness) {
     // Who is deleted is nobody's friend, and who comes back under the name is another one.
     store.delete_users(&[ann], 13).await.unwrap();
     assert_eq!(names(tom).await, vec![]);
+}
+
+pub async fn switches_change_together_or_not_at_all(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1"]).await;
+    let (tom, ann) = (uids[0], uids[1]);
+    let (by_ann, by_group) = (Switch::DndUser(ann), Switch::DndGroup(10_000_001));
+    store.change_switches(tom, vec![(by_ann, true), (by_group, true)]).await.unwrap();
+    for (changes, stands) in [
+        (vec![(Switch::DndAll, true), (by_ann, true)], (by_ann, true)),
+        (vec![(by_group, false), (Switch::DndAll, false)], (Switch::DndAll, false)),
+    ] {
+        let refused = refusal(store.change_switches(tom, changes).await);
+        assert_eq!(refused, Refusal::SwitchStands(stands.0, stands.1));
+        assert_eq!(store.switches(tom).await.unwrap(), [by_ann, by_group]);
+    }
+    store.change_switches(tom, vec![(by_group, false), (Switch::DndAll, true)]).await.unwrap();
+    assert_eq!(store.switches(tom).await.unwrap(), [by_ann, Switch::DndAll]);
+    assert_eq!(store.switches(ann).await.unwrap(), []);
+    store.delete_users(&[ann], 13).await.unwrap();
+    assert_eq!(store.switches(tom).await.unwrap(), [Switch::DndAll]);
 }
