@@ -24,6 +24,8 @@ const MOST_DEPTH: usize = 32;
 const MOST_BLOCKED: usize = 1024;
 /// WebSocket messages that are taken together.
 const MOST_GATHERED: usize = 64;
+/// How long a connection that was told its end waits for the peer's.
+const LINGER: Duration = Duration::from_secs(1);
 /// Bytes that are written before the socket must have taken them.
 const WRITE_BYTES: usize = 16 << 10;
 
@@ -117,8 +119,14 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
     Box::pin(session.leave()).await;
     if let Some(Close(code, reason)) = close {
         let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        // The peer may be gone; there is nobody else to tell.
-        _ = tokio::time::timeout(Duration::from_secs(1), socket.send(frame)).await;
+        // What the peer still says is read and let go: a socket that is closed with bytes unread is reset, and the peer would lose
+        // what was said to him last. He may be gone, too; there is nobody else to tell.
+        let goodbye = async {
+            if socket.send(frame).await.is_ok() {
+                while let Some(Ok(_)) = socket.next().await {}
+            }
+        };
+        _ = tokio::time::timeout(LINGER, goodbye).await;
     }
 }
 
