@@ -117,6 +117,12 @@ client! {
         update_room(UpdateRoomRequest) -> Done;
         mute_in_room(MuteInRoomRequest) -> Done;
         rooms_of(GetUserRequest) -> RoomList;
+        add_words(WordsRequest) -> Done;
+        remove_words(WordsRequest) -> Done;
+        replace_word(ReplaceWordRequest) -> Done;
+        list_words(ListRequest) -> WordPage;
+        set_word_filter(SetWordFilterRequest) -> Done;
+        word_filter(WordFilterRequest) -> WordFilterReply;
         changes(ChangesRequest) -> ChangesReply;
     }
 }

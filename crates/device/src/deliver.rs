@@ -116,8 +116,10 @@ impl Gateway for Devices {
         Ok(Response::new(KickReply { kicked }))
     }
 
-    async fn refresh(&self, _: Request<RefreshRequest>) -> Result<Response<RefreshReply>, Status> {
-        // Group changes come as records; nothing else of a user is kept here.
+    async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<RefreshReply>, Status> {
+        for app_id in request.into_inner().app_ids {
+            self.0.deps.words.forget(app_id);
+        }
         Ok(Response::new(RefreshReply {}))
     }
 }

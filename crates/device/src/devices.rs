@@ -14,6 +14,7 @@ use mynah_proto::device::{GoAway, server_frame};
 use mynah_proto::router::HeadsRequest;
 use mynah_proto::{DirectoryClient, Failure, RouterClient};
 use mynah_types::{Clock, ConversationKey, GatewayId};
+use mynah_words::Words;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::connection;
@@ -36,6 +37,8 @@ pub struct Deps {
     pub presence: Arc<dyn Presence>,
     /// This gateway, in this incarnation.
     pub gateway_id: GatewayId,
+    /// What the apps do not let through.
+    pub words: Words,
     /// Server time.
     pub clock: Arc<dyn Clock>,
     /// Bounds and times.

@@ -52,6 +52,9 @@ where
     together
 }
 
+/// A send on its way: the frame's id, the item, the word that its app does not let through.
+type Handed = (u32, SendItem, Option<String>);
+
 /// Where a send goes.
 struct Destination {
     key: ConversationKey,
@@ -90,18 +93,17 @@ impl Session {
     ) -> Vec<ServerFrame> {
         // By the place of the request: what is refused here is not answered before what the router stores.
         let mut answers = BTreeMap::new();
-        let (mut places, mut ids, mut items) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut handed) = (Vec::new(), Vec::new());
         for (place, (id, send)) in sends.iter().enumerate() {
             let admitted = match &blocked {
                 Some(cmid) if *cmid != send.cmid => Err(Failure::new(Reason::NotOwner, BEHIND)),
                 _ => self.admitted(send, destination).await,
             };
             match admitted {
-                Ok(item) => {
+                Ok((item, word)) => {
                     blocked = None;
                     places.push(place);
-                    ids.push(*id);
-                    items.push(item);
+                    handed.push((*id, item, word));
                 }
                 Err(failure) => {
                     if failure.why().is_retryable() && blocked.is_none() {
@@ -111,20 +113,24 @@ impl Session {
                 }
             }
         }
-        if !items.is_empty() {
-            answers.extend(places.into_iter().zip(self.hand_over(destination, ids, items).await));
+        if !handed.is_empty() {
+            answers.extend(places.into_iter().zip(self.hand_over(destination, handed).await));
         }
         answers.into_values().collect()
     }
 
-    /// What goes to the router for a send that may go now.
-    async fn admitted(&mut self, send: &Send, destination: &Destination) -> Result<SendItem, Failure> {
+    /// What goes to the router for a send that may go now, and the word that its app does not let through.
+    async fn admitted(&mut self, send: &Send, destination: &Destination) -> Result<(SendItem, Option<String>), Failure> {
         self.admit(Kind::Send)?;
         let at_uids = self.mentioned(send).await?;
-        Ok(SendItem { at_uids, ..self.item(send, destination)? })
+        let item = self.item(send, destination)?;
+        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        let word = self.inner.deps.words.find(app_id, &send.msg_type, &send.msg_body).await?;
+        Ok((SendItem { at_uids, sensitive: word.is_some(), ..item }, word))
     }
 
-    async fn hand_over(&self, destination: &Destination, ids: Vec<u32>, items: Vec<SendItem>) -> Vec<ServerFrame> {
+    async fn hand_over(&self, destination: &Destination, handed: Vec<Handed>) -> Vec<ServerFrame> {
+        let (asked, items): (Vec<_>, Vec<_>) = handed.into_iter().map(|(id, item, word)| ((id, word), item)).unzip();
         let conv_id = destination.key.to_string();
         let request = SendRequest {
             conv_id: conv_id.clone(),
@@ -136,10 +142,10 @@ impl Session {
         };
         match self.inner.deps.router.send(request).await {
             Ok(reply) => {
-                let acked = |(id, result): (u32, SendResult)| ack(id, &conv_id, result);
-                ids.into_iter().zip(reply.results).map(acked).collect()
+                let acked = |((id, word), result): ((u32, Option<String>), SendResult)| ack(id, &conv_id, result, word);
+                asked.into_iter().zip(reply.results).map(acked).collect()
             }
-            Err(failure) => ids.into_iter().map(|id| errors::frame(id, &failure)).collect(),
+            Err(failure) => asked.into_iter().map(|(id, _)| errors::frame(id, &failure)).collect(),
         }
     }
 
@@ -197,6 +203,7 @@ impl Session {
             unread_delta,
             at_uids: Vec::new(),
             at_all: send.at_all,
+            sensitive: false,
         })
     }
 
@@ -277,8 +284,11 @@ fn check_body(send: &Send, most: usize) -> Result<Value, Failure> {
     Ok(body)
 }
 
-fn ack(id: u32, conv_id: &str, result: SendResult) -> ServerFrame {
+fn ack(id: u32, conv_id: &str, result: SendResult, word: Option<String>) -> ServerFrame {
     if let Some(failure) = result.failure {
+        if failure.why() == Reason::SensitiveWord {
+            return errors::frame(id, &mynah_words::refusal(word.as_deref()));
+        }
         return errors::frame(id, &failure);
     }
     let ack = SendAck {

@@ -61,6 +61,10 @@ pub enum Refusal {
     NotFriends(Vec<Uid>),
     /// These users would have more friends than they may.
     TooManyFriends(Vec<Uid>),
+    /// The app would have more words than it may.
+    TooManyWords,
+    /// The app has no such word.
+    NoSuchWord,
     /// The roster has another version than the caller saw: load it and decide again.
     VersionMoved,
     /// No such roster, or it is dissolved.
@@ -93,6 +97,26 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// Opens or closes the registration of users by devices, and nothing else of the app. False: no such app.
     async fn set_device_registration(&self, app: AppId, open: bool) -> Result<bool, Error>;
+
+    // ---- sensitive words ----
+
+    /// Adds words to an app's list, all or nothing; it may hold `most`. Words that are there already are passed over.
+    async fn add_words(&self, app: AppId, words: Vec<String>, most: u32, now: Millis) -> Result<(), Error>;
+
+    /// Takes words off the list; those that are not there are passed over.
+    async fn remove_words(&self, app: AppId, words: Vec<String>) -> Result<(), Error>;
+
+    /// Puts a word in the place of another. If the new one is listed already, the old one only goes.
+    async fn replace_word(&self, app: AppId, old: String, new: String, now: Millis) -> Result<(), Error>;
+
+    /// Words in the order they came, with the time of each, and how many there are in all.
+    async fn list_words(&self, app: AppId, start: u64, count: u32) -> Result<(u64, Vec<(String, Millis)>), Error>;
+
+    /// Switches the filter on or off. False: no such app.
+    async fn set_word_filter(&self, app: AppId, on: bool) -> Result<bool, Error>;
+
+    /// Whether the filter is on, and all words.
+    async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error>;
 
     // ---- users ----
 

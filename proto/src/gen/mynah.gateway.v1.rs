@@ -57,10 +57,13 @@ pub struct KickReply {
     #[prost(uint32, tag = "1")]
     pub kicked: u32,
 }
+/// app_ids: what these apps do not let through changed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefreshRequest {
     #[prost(uint64, repeated, tag = "1")]
     pub uids: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "2")]
+    pub app_ids: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefreshReply {}

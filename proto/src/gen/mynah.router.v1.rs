@@ -74,6 +74,9 @@ pub struct SendItem {
     pub at_uids: ::prost::alloc::vec::Vec<u64>,
     #[prost(bool, tag = "7")]
     pub at_all: bool,
+    /// It holds a word that its app does not let through: refused, unless it is a retry of what was let through.
+    #[prost(bool, tag = "8")]
+    pub sensitive: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SendReply {

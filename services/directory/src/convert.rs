@@ -149,6 +149,8 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::AlreadyFriends(_) => (Reason::AlreadyFriends, "friends already"),
         Refusal::NotFriends(_) => (Reason::NotFriends, "no friends"),
         Refusal::TooManyFriends(_) => (Reason::Invalid, "parameter invalid: body a user would have too many friends"),
+        Refusal::TooManyWords => (Reason::Invalid, "parameter invalid: body the app would have more than 100 words"),
+        Refusal::NoSuchWord => (Reason::Invalid, "parameter invalid: old_word is no word of the app"),
         Refusal::NotBlacklisted(_) => (Reason::NotBlacklisted, "not in the blacklist"),
         Refusal::VersionMoved => (Reason::Unavailable, "changed at the same time by another call: try again"),
         Refusal::RosterGone => (Reason::GroupNotFound, "no such group"),

@@ -31,6 +31,7 @@ mod settings;
 mod signature;
 mod users;
 mod validate;
+mod words;
 
 use std::collections::HashSet;
 use std::future::Future;

@@ -198,4 +198,28 @@ impl DirectoryService for Directory {
     async fn change_dnd(&self, request: Request<wire::ChangeDndRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.change_dnd(request.into_inner()).await }).await)
     }
+
+    async fn list_words(&self, request: Request<wire::ListRequest>) -> Answer<wire::WordPage> {
+        answer(self.0.list_words(request.into_inner()).await)
+    }
+
+    async fn word_filter(&self, request: Request<wire::WordFilterRequest>) -> Answer<wire::WordFilterReply> {
+        answer(self.0.word_filter(request.into_inner()).await)
+    }
+
+    async fn add_words(&self, request: Request<wire::WordsRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.add_words(request.into_inner()).await }).await)
+    }
+
+    async fn remove_words(&self, request: Request<wire::WordsRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.remove_words(request.into_inner()).await }).await)
+    }
+
+    async fn replace_word(&self, request: Request<wire::ReplaceWordRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.replace_word(request.into_inner()).await }).await)
+    }
+
+    async fn set_word_filter(&self, request: Request<wire::SetWordFilterRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.set_word_filter(request.into_inner()).await }).await)
+    }
 }

@@ -8,6 +8,7 @@ use axum::response::{Redirect, Response};
 use axum::routing::get;
 use mynah_ports::Presence;
 use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_words::Words;
 use tokio::sync::Semaphore;
 
 use crate::settings::Settings;
@@ -21,6 +22,8 @@ pub struct Deps {
     pub router: RouterClient,
     /// Who is online.
     pub presence: Arc<dyn Presence>,
+    /// What the apps do not let through.
+    pub words: Words,
     /// Bounds and times.
     pub settings: Settings,
 }

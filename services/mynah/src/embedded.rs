@@ -17,6 +17,7 @@ use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::{Gateways, Router};
 use mynah_sqlite::SqliteDirectory;
 use mynah_types::{Clock, GatewayId, SystemClock};
+use mynah_words::Words;
 
 use crate::ready;
 use crate::settings::Settings;
@@ -113,11 +114,13 @@ impl Embedded {
             },
         });
         offer(Offered::Directory(service.clone()));
+        let words = Words::new(directory.clone());
         let devices = Devices::new(mynah_device::Deps {
             directory: directory.clone(),
             router: router.clone(),
             presence: Arc::clone(&presence),
             gateway_id: GATEWAY,
+            words: words.clone(),
             clock: Arc::clone(&clock),
             settings: mynah_device::Settings {
                 connections: settings.device_connections,
@@ -132,6 +135,7 @@ impl Embedded {
             directory: directory.clone(),
             router: router.clone(),
             presence: Arc::clone(&presence),
+            words,
             settings: mynah_gateway::Settings {
                 zone_minutes: settings.zone_minutes,
                 requests: settings.requests,

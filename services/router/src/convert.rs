@@ -24,6 +24,7 @@ pub(crate) fn send_item(item: router::SendItem) -> Result<SendItem, Failure> {
         unread_delta: item.unread_delta,
         mentions: item.at_uids.into_iter().map(Uid).collect(),
         mention_all: item.at_all,
+        sensitive: item.sensitive,
     })
 }
 
@@ -62,6 +63,7 @@ fn message(reason: Reason) -> &'static str {
         Reason::CmidConflict => "this client message id was used for other content",
         Reason::SenderNotMember => "the sender is not in the group",
         Reason::Blacklisted => "the receiver does not take messages of the sender",
+        Reason::SensitiveWord => "the message contains sensitive word",
         Reason::Silenced => "the sender is silenced in the group",
         Reason::SenderNotInRoom => "the sender is not in the chatroom",
         Reason::RoomMuted => "the sender is muted in the chatroom",

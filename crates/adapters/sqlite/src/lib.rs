@@ -13,5 +13,6 @@ mod sessions;
 mod store;
 mod switches;
 mod users;
+mod words;
 
 pub use store::SqliteDirectory;

@@ -11,7 +11,7 @@ use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, friends, relations, rosters, sessions, switches, users};
+use crate::{apps, friends, relations, rosters, sessions, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -59,6 +59,30 @@ impl DirectoryStore for SqliteDirectory {
 
     async fn set_device_registration(&self, app: AppId, open: bool) -> Result<bool, Error> {
         self.engine.write(move |conn| apps::set_device_registration(conn, app, open)).await
+    }
+
+    async fn add_words(&self, app: AppId, words: Vec<String>, most: u32, now: Millis) -> Result<(), Error> {
+        self.engine.write(move |conn| words::add(conn, app, &words, most, now)).await
+    }
+
+    async fn remove_words(&self, app: AppId, words: Vec<String>) -> Result<(), Error> {
+        self.engine.write(move |conn| words::remove(conn, app, &words)).await
+    }
+
+    async fn replace_word(&self, app: AppId, old: String, new: String, now: Millis) -> Result<(), Error> {
+        self.engine.write(move |conn| words::replace(conn, app, &old, &new, now)).await
+    }
+
+    async fn list_words(&self, app: AppId, start: u64, count: u32) -> Result<(u64, Vec<(String, Millis)>), Error> {
+        self.engine.read(move |conn| words::list(conn, app, start, count)).await
+    }
+
+    async fn set_word_filter(&self, app: AppId, on: bool) -> Result<bool, Error> {
+        self.engine.write(move |conn| words::set_filter(conn, app, on)).await
+    }
+
+    async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error> {
+        self.engine.read(move |conn| words::filter(conn, app)).await
     }
 
     async fn insert_users(&self, app: AppId, users: Vec<NewUser>, now: Millis) -> Result<Vec<Option<Uid>>, Error> {

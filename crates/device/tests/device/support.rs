@@ -70,6 +70,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         router,
         presence,
         gateway_id: GATEWAY,
+        words: mynah_words::Words::new(directory.clone()),
         clock,
         settings: device_settings,
     });

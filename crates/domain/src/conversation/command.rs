@@ -64,6 +64,8 @@ pub struct SendItem {
     pub mentions: Vec<Uid>,
     /// Everybody is mentioned.
     pub mention_all: bool,
+    /// It holds a word that its app does not let through.
+    pub sensitive: bool,
 }
 
 /// A retraction.

@@ -41,6 +41,7 @@ fn send(sender: u64, cmid: &str, content_hash: u64) -> Command {
             unread_delta: 1,
             mentions: Vec::new(),
             mention_all: false,
+            sensitive: false,
         }],
     })
 }

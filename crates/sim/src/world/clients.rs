@@ -66,6 +66,7 @@ impl World {
             unread_delta: 1,
             mentions: Vec::new(),
             mention_all: false,
+            sensitive: false,
         };
         let (sender, origin_conn) = (user(device), d.conn);
         let send = SendCommand { sender, privileged: false, in_room: false, origin_conn, items: vec![item] };

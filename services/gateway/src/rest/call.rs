@@ -9,7 +9,7 @@ use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_types::Username;
 use serde_json::Value;
 
-use super::lenient;
+use super::lenient::{self, Fields};
 use super::query::Query;
 use super::refusal::Refusal;
 use crate::gateway::Inner;
@@ -96,6 +96,14 @@ impl Call {
         let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
         let in_form = (1..=IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if in_form { Ok(Some(key)) } else { Err(Refusal::invalid("Idempotency-Key", "must be 1 to 60 visible ASCII characters")) }
+    }
+
+    /// A status of 0 or 1, in the query or in the body.
+    pub(crate) fn status(&self) -> Result<bool, Refusal> {
+        match self.query.status() {
+            Some(status) => status,
+            None => Fields::of("body", &self.json()?)?.status(),
+        }
     }
 
     /// The body, which must be there.

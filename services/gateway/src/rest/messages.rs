@@ -39,7 +39,10 @@ pub(crate) async fn send(call: Call) -> Outcome {
     let wanted = read(&call, Fields::of("body", &body)?)?;
     let sender = sender(&call, &wanted).await?;
     let key = destination(&call, &wanted, &sender).await?;
+    let words = &call.gateway.deps.words;
+    let word = words.find(call.app.app_id, &wanted.content.msg_type, &wanted.content.raw).await?;
     let (privileged, item) = (wanted.by_admin, item(key, wanted, &sender, cmid(&call)?));
+    let item = SendItem { sensitive: word.is_some(), ..item };
     let request = SendRequest {
         conv_id: key.to_string(),
         sender_uid: sender.uid,
@@ -51,6 +54,7 @@ pub(crate) async fn send(call: Call) -> Outcome {
     let sent = hand_over(&call, request).await.map_err(|failure| match failure.why() {
         // The target went away meanwhile: it is named by the body.
         Reason::UserNotFound => Refusal::no_named_user("target_id"),
+        Reason::SensitiveWord => mynah_words::refusal(word.as_deref()).into(),
         _ => Refusal::from(failure),
     })?;
     Answer::created(json!({"msg_id": sent.msg_id, "msg_ctime": sent.ctime_ms}))

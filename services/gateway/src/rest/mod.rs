@@ -22,6 +22,7 @@ mod retract;
 mod rooms;
 mod users;
 mod userstat;
+mod words;
 
 pub(crate) use call::{Answer, Outcome};
 pub(crate) use dispatch::{answer, serve};

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
-use super::{blacklist, friends, groups, messages, nodisturb, registration, retract, rooms, users, userstat};
+use super::{blacklist, friends, groups, messages, nodisturb, registration, retract, rooms, users, userstat, words};
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
@@ -78,6 +78,12 @@ table! {
     GET    "v1/chatroom/*/members"          bare rooms::members;
     PUT    "v1/chatroom/*/members"          json rooms::add_members;
     DELETE "v1/chatroom/*/members"          json rooms::remove_members;
+    POST   "v1/sensitiveword"               json words::add;
+    PUT    "v1/sensitiveword"               json words::replace;
+    DELETE "v1/sensitiveword"               json words::remove;
+    GET    "v1/sensitiveword"               bare words::list;
+    GET    "v1/sensitiveword/status"        bare words::get_status;
+    PUT    "v1/sensitiveword/status"        json words::set_status;
     GET    "v1/sdkregister/status"          bare registration::get;
     PUT    "v1/sdkregister/status"          json registration::set;
 }

@@ -81,6 +81,12 @@ pub fn table() -> Vec<Good> {
         bare("GET", "v1/chatroom/*/members"),
         good("PUT", "v1/chatroom/*/members", json!(["lucy"]), &[]),
         good("DELETE", "v1/chatroom/*/members", names, &[]),
+        good("POST", "v1/sensitiveword", json!(["rude"]), &[]),
+        good("PUT", "v1/sensitiveword", json!({"new_word": "mild", "old_word": "bad"}), &["/new_word", "/old_word"]),
+        good("DELETE", "v1/sensitiveword", json!({"word": "bad"}), &["/word"]),
+        bare("GET", "v1/sensitiveword"),
+        bare("GET", "v1/sensitiveword/status"),
+        good("PUT", "v1/sensitiveword/status", json!({"status": 1}), &["/status"]),
         bare("GET", "v1/sdkregister/status"),
         good("PUT", "v1/sdkregister/status", json!({"status": 1}), &["/status"]),
     ]
@@ -102,6 +108,7 @@ impl World {
         let (group, room) = (app.group("anna", &["tommy"]).await, app.room("anna", &["tommy"]).await);
         app.works("PUT", "/v1/users/anna/blacklist", &json!(["tommy"])).await;
         app.works("POST", "/v1/users/anna/friends", &json!(["tommy"])).await;
+        app.works("POST", "/v1/sensitiveword", &json!(["bad"])).await;
         let message = app.text("admin", "tommy").await;
         Self { app, group, room, message }
     }
@@ -145,6 +152,8 @@ impl World {
             "/v1/users/anna/blacklist".to_owned(),
             "/v1/users/anna/friends".to_owned(),
             "/v1/users/tommy/friends".to_owned(),
+            "/v1/sensitiveword".to_owned(),
+            "/v1/sensitiveword/status".to_owned(),
             "/v1/sdkregister/status".to_owned(),
             format!("/v1/groups/{}/members/", self.group),
             format!("/v1/chatroom/{}/members?start=0&count=100", self.room),

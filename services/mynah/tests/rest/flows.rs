@@ -30,7 +30,8 @@ both_ways!(
     who_is_muted_in_a_room_may_not_send_there,
     devices_register_users_only_while_the_app_lets_them,
     a_send_with_a_key_of_its_own_takes_effect_once,
-    a_device_sees_which_conversations_do_not_disturb
+    a_device_sees_which_conversations_do_not_disturb,
+    a_text_with_a_sensitive_word_is_refused_from_the_next_message_on,
 );
 
 /// Another app gets for what is there just what it gets for what is nowhere, and changes nothing of it.
@@ -253,4 +254,54 @@ async fn a_device_sees_which_conversations_do_not_disturb(server: Server) {
         };
         assert_eq!([quiet("group", &world.group.to_string()), quiet("single", "anna")], expected, "{page}");
     }
+}
+
+async fn a_text_with_a_sensitive_word_is_refused_from_the_next_message_on(server: Server) {
+    let world = World::new(&server).await;
+    let app = &world.app;
+    let mut phone = device(&server, app, "anna").await;
+    let text = |key: &str, text: &str| {
+        let keyed = crate::world::App { idempotency_key: Some(key.into()), ..app.clone() };
+        let body = json!({
+            "version": 1, "target_type": "single", "target_id": "tommy", "from_type": "admin", "from_id": "admin",
+            "msg_type": "text", "msg_body": {"text": text},
+        });
+        async move { keyed.call("POST", "/v1/messages", &body).await }
+    };
+    app.works("POST", "/v1/sensitiveword", &json!(["笨蛋", "Darn"])).await;
+    let first = text("k1", "DARN it").await;
+    assert_eq!(first.status, 201, "the filter is off: {first:?}");
+    for round in 0..10 {
+        app.works("PUT", "/v1/sensitiveword/status?status=1", &Value::Null).await;
+        let refused = text(&format!("a{round}"), "oh dArN").await;
+        assert_eq!((refused.status, refused.code()), (400, Some(803_009)));
+        assert!(refused.body["error"]["message"].as_str().unwrap().ends_with(": Darn"), "{refused:?}");
+        app.works("DELETE", "/v1/sensitiveword", &json!({"word": "Darn"})).await;
+        assert_eq!(text(&format!("b{round}"), "oh dArN").await.status, 201);
+        app.works("POST", "/v1/sensitiveword", &json!(["Darn"])).await;
+        app.works("PUT", "/v1/sensitiveword/status?status=0", &Value::Null).await;
+        assert_eq!(text(&format!("c{round}"), "oh dArN").await.status, 201);
+    }
+    app.works("PUT", "/v1/sensitiveword/status?status=1", &Value::Null).await;
+    // A retry of what was let through gets its first answer again.
+    assert_eq!(text("k1", "DARN it").await.body, first.body);
+    let send = |id: u32, text: &str| {
+        let send = json!({"id": id, "send": {"cmid": format!("m{id}"), "target_type": "single", "target_id": "tommy", "msg_type": "text", "msg_body": {"text": text}}});
+        send.to_string()
+    };
+    // Refused in the middle of a run: its neighbours are sent all the same. The rest of the list is anna's to be told.
+    app.works("DELETE", "/v1/users/anna/blacklist", &json!(["tommy"])).await;
+    let together = [send(1, "hello"), send(2, "你这笨蛋"), send(3, "bye")].join("\n");
+    phone.send(Message::text(together)).await.unwrap();
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        let message = phone.next().await.unwrap().unwrap();
+        let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+        if frame["id"].is_u64() {
+            answers.push(frame);
+        }
+    }
+    assert!(answers[0]["send_ack"].is_object() && answers[2]["send_ack"].is_object(), "{answers:?}");
+    assert_eq!(answers[1]["error"]["code"], 803_009, "{answers:?}");
+    assert!(answers[1]["error"]["message"].as_str().unwrap().ends_with(": 笨蛋"), "{answers:?}");
 }

@@ -152,6 +152,16 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     if let Some(body) = switched {
         app.works("POST", "/v1/users/u1001/nodisturb", &body).await;
     }
+    if let Some(word) = text.split('\'').nth(1).filter(|_| text.contains("word '")) {
+        app.works("POST", "/v1/sensitiveword", &json!([word])).await;
+    }
+    if let Some(count) = text.strip_suffix(" words") {
+        let words: Vec<String> = (0..count.parse::<u8>().unwrap()).map(|n| format!("word{n}")).collect();
+        app.works("POST", "/v1/sensitiveword", &json!(words)).await;
+    }
+    if text.contains("word 'fuck', status 1") || text == "status 1" {
+        app.works("PUT", "/v1/sensitiveword/status?status=1", &none).await;
+    }
     if text == "status 0" {
         app.works("PUT", "/v1/sdkregister/status?status=0", &none).await;
     }

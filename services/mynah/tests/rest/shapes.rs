@@ -71,6 +71,10 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
         "{total:3,start:1,count:2,users[2]}" => page(body, 3, 1, "users", 2) && body["users"][0]["username"] == "u1002",
         "{total:3,start:10,count:0,users:[]}" => page(body, 3, 10, "users", 0),
         "[]" => *body == json!([]),
+        "{status:1}" => *body == json!({"status": 1}),
+        "{start:2,count:1,words:[{name,itime}],total:3}" => {
+            page(body, 3, 2, "words", 1) && list(&body["words"], |word| object(word, &["name", "itime"]))
+        }
         "{status:0}" => *body == json!({"status": 0}),
         "users[].flag=1 for u1002" => {
             body["users"].as_array().is_some_and(|users| users.iter().any(|u| u["username"] == "u1002" && u["flag"] == 1))

@@ -91,4 +91,10 @@ refused! {
     mute_in_room(MuteInRoomRequest) -> Done;
     room_members(RoomMembersRequest) -> RoomMemberPage;
     rooms_of(GetUserRequest) -> RoomList;
+    add_words(WordsRequest) -> Done;
+    remove_words(WordsRequest) -> Done;
+    replace_word(ReplaceWordRequest) -> Done;
+    list_words(ListRequest) -> WordPage;
+    set_word_filter(SetWordFilterRequest) -> Done;
+    word_filter(WordFilterRequest) -> WordFilterReply;
 }

@@ -18,7 +18,8 @@ pub(super) fn decide(state: &mut State, draft: &mut Draft, send: &SendCommand, f
             Some(first) if first.content_hash != item.content_hash => HeldItem::Conflict(first),
             Some(first) if first.seq > draft.append.expected_head => HeldItem::New { seq: first.seq, duplicate: true },
             Some(first) => HeldItem::Known(first),
-            None => match may_send(state, send) {
+            // Words come last: who may not send at all is told that.
+            None => match may_send(state, send).and(passes(item)) {
                 Ok(()) => append(state, draft, send, item),
                 Err(reason) => HeldItem::Refused(Refusal::from(reason)),
             },
@@ -68,6 +69,10 @@ fn may_send(state: &State, send: &SendCommand) -> Result<(), Reason> {
         // Only the system writes to a feed, and not by a send.
         ConversationKey::Feed(_) => Err(Reason::ConversationNotFound),
     }
+}
+
+fn passes(item: &SendItem) -> Result<(), Reason> {
+    if item.sensitive { Err(Reason::SensitiveWord) } else { Ok(()) }
 }
 
 fn append(state: &mut State, draft: &mut Draft, send: &SendCommand, item: &SendItem) -> HeldItem {

@@ -3,8 +3,34 @@
 use futures_util::future::join_all;
 use mynah_types::AppId;
 
-use super::{Harness, app, new_app};
-use crate::directory_store::{AppRules, MultiDevice, SignatureRule};
+use super::{Harness, app, new_app, refusal};
+use crate::directory_store::{AppRules, MultiDevice, Refusal, SignatureRule};
+
+pub async fn words_are_listed_once_and_in_order(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    store.add_words(app.id, words(&["one", "two", "one"]), 3, 7).await.unwrap();
+    store.add_words(app.id, words(&["two", "Two"]), 3, 8).await.unwrap();
+    let too_many = store.add_words(app.id, words(&["one", "four"]), 3, 9).await;
+    assert_eq!(refusal(too_many), Refusal::TooManyWords);
+    let listed = [("one".to_owned(), 7), ("two".to_owned(), 7), ("Two".to_owned(), 8)];
+    assert_eq!(store.list_words(app.id, 0, 10).await.unwrap(), (3, listed.to_vec()));
+    assert_eq!(store.list_words(app.id, 1, 1).await.unwrap(), (3, vec![listed[1].clone()]));
+    assert_eq!(refusal(store.replace_word(app.id, "four".into(), "five".into(), 9).await), Refusal::NoSuchWord);
+    store.replace_word(app.id, "two".into(), "2".into(), 9).await.unwrap();
+    store.replace_word(app.id, "Two".into(), "one".into(), 9).await.unwrap();
+    store.remove_words(app.id, words(&["none"])).await.unwrap();
+    assert_eq!(store.word_filter(app.id).await.unwrap(), (false, words(&["one", "2"])));
+    assert!(store.set_word_filter(app.id, true).await.unwrap());
+    store.remove_words(app.id, words(&["one"])).await.unwrap();
+    assert_eq!(harness.open().word_filter(app.id).await.unwrap(), (true, words(&["2"])));
+    // An operator who changes an app beside it leaves the filter as it is.
+    assert!(store.update_app(&app).await.unwrap());
+    assert!(store.word_filter(app.id).await.unwrap().0);
+    assert!(!store.set_word_filter(AppId(99), true).await.unwrap());
+    assert_eq!(store.word_filter(AppId(99)).await.unwrap(), (false, Vec::new()));
+}
 
 pub async fn the_first_app_is_made_once(harness: &dyn Harness) {
     let stores = [harness.open(), harness.open()];
