@@ -74,6 +74,7 @@ client! {
     DirectoryClient, directory, directory_server::Directory, directory_client, {
         authenticate(AuthenticateRequest) -> App;
         app_by_key(AppByKeyRequest) -> App;
+        cross_app(CrossAppRequest) -> App;
         check_signature(CheckSignatureRequest) -> App;
         sign_demo(SignDemoRequest) -> SignDemoReply;
         set_registration(SetRegistrationRequest) -> Done;
@@ -97,6 +98,7 @@ client! {
         friends(GetUserRequest) -> FriendList;
         change_dnd(ChangeDndRequest) -> Done;
         dnd(GetUserRequest) -> Dnd;
+        change_shield(ChangeShieldRequest) -> Done;
         pair_rights(PairRightsRequest) -> PairRightsReply;
         create_group(CreateGroupRequest) -> Group;
         get_group(GroupRequest) -> Group;
@@ -140,6 +142,8 @@ client! {
         room_tail(RoomTailRequest) -> RoomTailReply;
         locate(LocateRequest) -> LocateReply;
         apply_change(ApplyChangeRequest) -> ApplyChangeReply;
+        post(PostRequest) -> PostReply;
+        hide(HideRequest) -> HideReply;
         relation_changed(RelationChangedRequest) -> RelationChangedReply;
     }
 }

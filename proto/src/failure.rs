@@ -99,6 +99,8 @@ fn code_of(reason: Reason) -> Code {
         | Reason::DndGroupOff
         | Reason::DndGlobalOn
         | Reason::NotInNamedGroup
+        | Reason::ShieldOn
+        | Reason::ShieldOff
         | Reason::CrossAppDenied
         | Reason::NotInRoom
         | Reason::AppDisabled

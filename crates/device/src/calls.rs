@@ -21,6 +21,8 @@ struct Register {
 #[derive(Deserialize)]
 struct Named {
     username: String,
+    #[serde(default)]
+    appkey: String,
 }
 
 impl Session {
@@ -58,7 +60,7 @@ impl Session {
 
     async fn get_user(&self, body: &[u8]) -> Result<Vec<u8>, Failure> {
         let named: Named = read(body)?;
-        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        let app_id = self.target_app(&named.appkey).await?;
         let request = directory::GetUserRequest { app_id, username: named.username, uid: 0 };
         let user = self.inner.deps.directory.get_user(request).await?;
         serde_json::to_vec(&login::user(&user)).map_err(|e| Failure::new(Reason::Internal, e.to_string()))

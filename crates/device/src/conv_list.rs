@@ -1,4 +1,4 @@
-//! The conversation list: groups and single chats, those that moved last first.
+//! The conversation list: groups, single chats and the feed, those that moved last first.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -20,8 +20,16 @@ const HEADS_AT_ONCE: usize = 500;
 /// Entries are stamped before they are durable: a list by time reaches back by the append deadline and the clocks' skew.
 const OVERLAP_MS: Millis = 15_000;
 
-/// Id and name of what a conversation is with.
-type Names = HashMap<String, (String, String)>;
+/// What a conversation is with.
+#[derive(Default, Clone)]
+struct Peer {
+    id: String,
+    name: String,
+    appkey: String,
+    shielded: bool,
+}
+
+type Names = HashMap<String, Peer>;
 
 /// Where a page ends: the last one's time and id.
 struct Cursor {
@@ -65,8 +73,8 @@ impl Session {
     }
 
     async fn list(&mut self, list: ConvList) -> Result<ConvPage, Failure> {
-        if let Some(kind) = list.kinds.iter().find(|kind| !matches!(kind.as_str(), "single" | "group")) {
-            return Err(Failure::invalid("conv_list.kinds", format!("{kind} is neither single nor group")));
+        if let Some(kind) = list.kinds.iter().find(|kind| !matches!(kind.as_str(), "single" | "group" | "feed")) {
+            return Err(Failure::invalid("conv_list.kinds", format!("{kind} is neither single, group nor feed")));
         }
         let cursor = Cursor::parse(&list.cursor)?;
         let limit = usize::try_from(list.limit).ok().filter(|n| *n > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
@@ -75,7 +83,10 @@ impl Session {
         self.admit_many(Kind::Call, u32::try_from(conversations.len() / HEADS_AT_ONCE).unwrap_or(u32::MAX))?;
         let mut heads = self.heads(conversations, false).await?;
         let since = list.since_ms.saturating_sub(OVERLAP_MS);
-        heads.retain(|head| head.head_ms >= since && cursor.as_ref().is_none_or(|cursor| cursor.passes(head)));
+        // A feed without an event is no conversation yet.
+        heads.retain(|head| {
+            head.head_seq > 0 && head.head_ms >= since && cursor.as_ref().is_none_or(|cursor| cursor.passes(head))
+        });
         heads.sort_by(|a, b| (Reverse(a.head_ms), &a.conv_id).cmp(&(Reverse(b.head_ms), &b.conv_id)));
         let more = heads.len() > limit;
         heads.truncate(limit);
@@ -86,12 +97,11 @@ impl Session {
             let order: Vec<String> = heads.into_iter().map(|head| head.conv_id).collect();
             heads = self.heads(order, true).await?;
         }
-        let appkey = self.app.as_ref().map(|app| app.appkey.as_str()).unwrap_or_default();
-        let items = heads.into_iter().map(|head| item(head, appkey, &names, &dnd)).collect();
+        let items = heads.into_iter().map(|head| item(head, &mut names, &dnd)).collect();
         Ok(ConvPage { items, removed: Vec::new(), cursor, more })
     }
 
-    /// Ids of all groups and single chats of the user.
+    /// Ids of all conversations of the user.
     async fn conversations(&self, kinds: &[String], names: &mut Names) -> Result<Vec<String>, Failure> {
         let deps = &self.inner.deps;
         let wants = |kind: &str| kinds.is_empty() || kinds.iter().any(|k| k == kind);
@@ -101,9 +111,13 @@ impl Session {
             let request = directory::GetUserRequest { app_id, uid: self.uid(), ..Default::default() };
             for group in deps.directory.groups_of(request).await?.groups {
                 let key = ConversationKey::Group(group.gid).to_string();
-                names.insert(key.clone(), (group.gid.to_string(), group.name));
+                let (id, shielded) = (group.gid.to_string(), group.shielded);
+                names.insert(key.clone(), Peer { id, name: group.name, appkey: group.appkey, shielded });
                 ids.push(key);
             }
+        }
+        if wants("feed") {
+            ids.push(ConversationKey::Feed(Uid(self.uid())).to_string());
         }
         let mut more = wants("single");
         let mut after_conv_id = String::new();
@@ -144,11 +158,12 @@ impl Session {
             return Ok(());
         }
         let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
-        let request = directory::GetUsersRequest { app_id, uids, ..Default::default() };
+        let request = directory::GetUsersRequest { app_id, uids, any_app: true, ..Default::default() };
         for user in self.inner.deps.directory.get_users(request).await?.users {
             let key = ConversationKey::single(own, Uid(user.uid)).to_string();
             let nickname = user.profile.and_then(|p| p.nickname).filter(|name| !name.is_empty());
-            names.insert(key, (user.username.clone(), nickname.unwrap_or(user.username)));
+            let (id, name) = (user.username.clone(), nickname.unwrap_or(user.username));
+            names.insert(key, Peer { id, name, appkey: user.appkey, shielded: false });
         }
         Ok(())
     }
@@ -157,14 +172,19 @@ impl Session {
 /// Conversations that do not disturb the user; none stands for all.
 type Dnd = Option<HashSet<String>>;
 
-fn item(head: HeadInfo, appkey: &str, names: &Names, dnd: &Dnd) -> ConvItem {
+fn item(head: HeadInfo, names: &mut Names, dnd: &Dnd) -> ConvItem {
     let quiet = dnd.as_ref().is_none_or(|quiet| quiet.contains(&head.conv_id));
-    let kind = if head.conv_id.starts_with('g') { "group" } else { "single" };
-    let (target_id, name) = names.get(&head.conv_id).cloned().unwrap_or_default();
+    let kind = match head.conv_id.chars().next() {
+        Some('g') => "group",
+        Some('f') => "feed",
+        _ => "single",
+    };
+    let peer = names.remove(&head.conv_id).unwrap_or_default();
     ConvItem {
         r#type: kind.into(),
-        target: Some(Target { r#type: kind.into(), id: target_id, appkey: appkey.into(), name: name.clone() }),
-        name,
+        target: Some(Target { r#type: kind.into(), id: peer.id, appkey: peer.appkey, name: peer.name.clone() }),
+        name: peer.name,
+        shielded: peer.shielded,
         head_seq: head.head_seq,
         head_ms: head.head_ms,
         min_seq: head.min_seq,
@@ -174,7 +194,6 @@ fn item(head: HeadInfo, appkey: &str, names: &Names, dnd: &Dnd) -> ConvItem {
         dnd: quiet,
         last: head.last.as_ref().map(device_entry),
         conv_id: head.conv_id,
-        ..ConvItem::default()
     }
 }
 

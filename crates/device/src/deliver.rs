@@ -16,6 +16,9 @@ use crate::entry::entry;
 use crate::errors;
 use crate::outbound::{Identity, Outbound, encode, push};
 
+/// The kind of a message in a record.
+const MESSAGE: u32 = 1;
+
 /// Whether a kick is for this connection.
 pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
     if kick.except_conn != 0 && kick.except_conn == conn {
@@ -55,6 +58,7 @@ impl Inner {
             }
             ConversationKey::Feed(uid) => self.hub.connections_of(uid),
             ConversationKey::Room(_) => self.hub.room_audience(key, log.seq),
+            ConversationKey::Group(_) if log.kind == MESSAGE => self.hub.message_audience(key, log.member_version),
             ConversationKey::Group(_) => {
                 let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect();
                 let change = MemberChange {
@@ -106,7 +110,7 @@ impl Gateway for Devices {
         for out in found {
             if out.identity().is_some_and(|who| concerns(&kick, &who, out.conn)) && !out.is_closing() {
                 if let Some(frame) = &frame {
-                    out.push_last(frame.clone());
+                    out.push_beside(frame.clone());
                 }
                 out.close(close);
                 kicked += 1;
@@ -117,8 +121,12 @@ impl Gateway for Devices {
     }
 
     async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<RefreshReply>, Status> {
-        for app_id in request.into_inner().app_ids {
+        let RefreshRequest { uids, app_ids } = request.into_inner();
+        for app_id in app_ids {
             self.0.deps.words.forget(app_id);
+        }
+        for uid in uids {
+            self.0.refresh_groups(Uid(uid)).await?;
         }
         Ok(Response::new(RefreshReply {}))
     }

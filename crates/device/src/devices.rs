@@ -24,8 +24,8 @@ use crate::outbound::{encode, push};
 use crate::settings::Settings;
 
 const SUBPROTOCOL: &str = "mynah.v1.json";
-/// Audiences that may be told of at one time.
-const AUDIENCE_TURNS: usize = 64;
+/// Audiences that may be told of, and users whose groups may be read, at one time.
+const TURNS: usize = 64;
 
 /// What device connections work with.
 pub struct Deps {
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     log_epoch: OnceCell<String>,
     /// One word about a conversation's audience at a time, by shard.
     audiences: Vec<AsyncMutex<()>>,
+    /// One reading of a user's groups at a time, by uid.
+    readings: Vec<AsyncMutex<()>>,
 }
 
 impl Inner {
@@ -61,7 +63,7 @@ impl Inner {
     /// By the state and one at a time: else a leave that is on its way would overtake the join that follows it, and the conversation
     /// would be heard no more (interleavings item 3).
     pub(crate) async fn align_audience(&self, key: ConversationKey) -> Result<(), mynah_ports::presence::Error> {
-        let _turn = match self.audiences.get(usize::from(key.shard().0) % AUDIENCE_TURNS) {
+        let _turn = match self.audiences.get(usize::from(key.shard().0) % TURNS) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
@@ -76,6 +78,12 @@ impl Inner {
                 tracing::warn!(%error, conversation = %key, "the audience was not told");
             }
         }
+    }
+
+    /// The turn to read a user's groups.
+    pub(crate) async fn turn(&self, uid: u64) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let turn = self.readings.get(usize::try_from(uid).unwrap_or(0) % TURNS)?;
+        Some(turn.lock().await)
     }
 
     /// The stored log's identity; asked of the router once.
@@ -94,8 +102,9 @@ impl Devices {
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let (next_conn, open) = (AtomicU64::new(1), AtomicUsize::new(0));
-        let audiences = (0..AUDIENCE_TURNS).map(|_| AsyncMutex::new(())).collect();
-        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new(), audiences }))
+        let turns = || (0..TURNS).map(|_| AsyncMutex::new(())).collect();
+        let (audiences, readings) = (turns(), turns());
+        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new(), audiences, readings }))
     }
 
     /// Serves `/v1/ws`.
@@ -115,7 +124,7 @@ impl Devices {
         let frame = encode(&push(server_frame::Body::Goaway(goaway)));
         for out in self.0.hub.all() {
             if let Some(frame) = &frame {
-                out.push_last(frame.clone());
+                out.push_beside(frame.clone());
             }
             out.close(Close::GOAWAY);
         }

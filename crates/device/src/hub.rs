@@ -76,6 +76,19 @@ impl Hub {
         self.groups.write().entry(key).or_default().join(uid, since)
     }
 
+    /// Raises or lowers a user's shield against a group. True if it was up and is not any more.
+    pub(crate) fn shield(&self, key: ConversationKey, uid: Uid, up: bool) -> bool {
+        self.groups.write().get_mut(&key).is_some_and(|group| group.shield(uid, up))
+    }
+
+    /// Who hears of a group's message.
+    pub(crate) fn message_audience(&self, key: ConversationKey, version: u64) -> Vec<Arc<Outbound>> {
+        let users = self.users.read();
+        let mut groups = self.groups.write();
+        let Some(group) = groups.get_mut(&key) else { return Vec::new() };
+        group.message(version).iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect()
+    }
+
     pub(crate) fn enter_room(&self, key: ConversationKey, from: Seq, out: &Arc<Outbound>) {
         let mut rooms = self.rooms.write();
         let inside = rooms.entry(key).or_default();

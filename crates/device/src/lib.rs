@@ -13,6 +13,7 @@ mod deliver;
 mod devices;
 mod entry;
 mod errors;
+mod groups;
 mod hub;
 mod login;
 mod outbound;

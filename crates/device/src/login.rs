@@ -97,7 +97,7 @@ impl Session {
     /// Writes an answer before the connection closes.
     fn say(&self, frame: &ServerFrame) {
         if let Some(frame) = crate::outbound::encode(frame) {
-            self.out.push_last(frame);
+            self.out.push_beside(frame);
         }
     }
 
@@ -173,7 +173,7 @@ impl Session {
                 old.close(Close::REPLACED);
             }
         }
-        self.join_groups(uid).await?;
+        self.inner.join_groups(who.app.0, uid).await?;
         if self.inner.hub.kicks_since(mark).iter().any(|kick| crate::deliver::concerns(kick, &who, self.out.conn)) {
             return Err(Failure::new(Reason::SessionInvalid, "the session was revoked while it logged in"));
         }
@@ -195,20 +195,6 @@ impl Session {
         };
         let failed = |e: mynah_ports::presence::Error| Failure::new(Reason::Unavailable, e.to_string());
         self.inner.deps.presence.online(online).await.map_err(failed)
-    }
-
-    async fn join_groups(&self, uid: Uid) -> Result<(), Failure> {
-        let request =
-            directory::GetUserRequest { app_id: self.app.as_ref().map_or(0, |a| a.app_id), uid: uid.0, ..Default::default() };
-        let groups = self.inner.deps.directory.groups_of(request).await?.groups;
-        for group in groups {
-            let key = ConversationKey::Group(group.gid);
-            if self.inner.hub.join_group(key, uid, group.member_since_version) {
-                let failed = |e: mynah_ports::presence::Error| Failure::new(Reason::Unavailable, e.to_string());
-                self.inner.align_audience(key).await.map_err(failed)?;
-            }
-        }
-        Ok(())
     }
 
     async fn ack(&self, reply: directory::LoginReply) -> Result<LoginAck, Failure> {

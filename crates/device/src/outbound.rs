@@ -169,8 +169,8 @@ impl Outbound {
         self.wake.notify_one();
     }
 
-    /// Pushes a frame that ends the connection or answers its set-up: it has room beside the deliveries.
-    pub(crate) fn push_last(&self, frame: Utf8Bytes) {
+    /// Pushes a frame that is no delivery: it has room beside them.
+    pub(crate) fn push_beside(&self, frame: Utf8Bytes) {
         let mut queue = self.queue.lock();
         queue.bytes += frame.len();
         queue.frames.push_back(frame);

@@ -15,7 +15,7 @@ const MOST_ROOMS: usize = 100;
 impl Session {
     pub(crate) async fn room(&self, room_id: u64) -> Result<directory::Room, Failure> {
         let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
-        let request = directory::GetRoomsRequest { app_id, room_ids: vec![room_id], strict: false };
+        let request = directory::GetRoomsRequest { app_id, room_ids: vec![room_id], strict: false, member_uid: self.uid() };
         let rooms = self.inner.deps.directory.get_rooms(request).await?.rooms;
         rooms.into_iter().next().ok_or_else(|| Failure::new(Reason::RoomNotFound, "no such chatroom"))
     }

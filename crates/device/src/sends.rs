@@ -185,7 +185,7 @@ impl Session {
             no_notification: send.no_notification,
             notification: send.notification.clone(),
             unread_delta,
-            level: 0,
+            level: u32::from(self.app.as_ref().is_some_and(|app| app.appkey != destination.target.appkey)),
             extras: send.extras.clone(),
         };
         let options = message_options(&message);
@@ -221,36 +221,40 @@ impl Session {
     }
 
     async fn resolve(&self, send: &Send) -> Result<Destination, Failure> {
-        let app = self.app.clone().unwrap_or_default();
-        if !send.target_appkey.is_empty() && send.target_appkey != app.appkey {
-            return Err(Failure::new(Reason::CrossAppDenied, "no grant to the other app"));
-        }
-        let target = |id: &str| Target {
-            r#type: send.target_type.clone(),
-            id: id.into(),
-            appkey: app.appkey.clone(),
-            name: String::new(),
-        };
         let directory = &self.inner.deps.directory;
         let number = || send.target_id.parse::<u64>().map_err(|_| Failure::invalid("send.target_id", "must be a number"));
+        let target = |id: String, appkey: String| Target { r#type: send.target_type.clone(), id, appkey, name: String::new() };
+        let (app_id, member_uid) = (self.app.as_ref().map_or(0, |app| app.app_id), self.uid());
         match send.target_type.as_str() {
             "single" => {
+                let app_id = self.target_app(&send.target_appkey).await?;
                 let username = send.target_id.clone();
-                let request = directory::GetUserRequest { app_id: app.app_id, username, uid: 0 };
-                let peer = directory.get_user(request).await?;
-                let own = self.user.as_ref().map_or(0, |user| user.uid);
-                Ok(Destination { key: ConversationKey::single(Uid(own), Uid(peer.uid)), target: target(&peer.username) })
+                let peer = directory.get_user(directory::GetUserRequest { app_id, username, uid: 0 }).await?;
+                let key = ConversationKey::single(Uid(member_uid), Uid(peer.uid));
+                Ok(Destination { key, target: target(peer.username, peer.appkey) })
             }
+            // A group or room of another app is found by its members: whoever let them in had the grant.
             "group" => {
-                let group = directory.get_group(directory::GroupRequest { app_id: app.app_id, gid: number()? }).await?;
-                Ok(Destination { key: ConversationKey::Group(group.gid), target: target(&group.gid.to_string()) })
+                let group = directory.get_group(directory::GroupRequest { app_id, gid: number()?, member_uid }).await?;
+                Ok(Destination { key: ConversationKey::Group(group.gid), target: target(group.gid.to_string(), group.appkey) })
             }
             "chatroom" => {
                 let room = self.room(number()?).await?;
-                Ok(Destination { key: ConversationKey::Room(room.room_id), target: target(&room.room_id.to_string()) })
+                let target = target(room.room_id.to_string(), room.appkey);
+                Ok(Destination { key: ConversationKey::Room(room.room_id), target })
             }
             _ => Err(Failure::invalid("send.target_type", "must be single, group or chatroom")),
         }
+    }
+
+    /// The app of a user who is written to: one's own, or one that granted it.
+    pub(crate) async fn target_app(&self, appkey: &str) -> Result<u64, Failure> {
+        let app = self.app.clone().unwrap_or_default();
+        if appkey.is_empty() || appkey == app.appkey {
+            return Ok(app.app_id);
+        }
+        let request = directory::CrossAppRequest { app_id: app.app_id, appkey: appkey.into() };
+        Ok(self.inner.deps.directory.cross_app(request).await?.app_id)
     }
 }
 

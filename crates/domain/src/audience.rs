@@ -3,7 +3,7 @@
 //! Records may be repeated and lists may be read late: a record of before a join is not for the joiner, and a list of before a removal
 //! does not bring back who left (interleavings item 11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_types::{Entry, MemberChange, Membership, Uid};
 
@@ -26,6 +26,8 @@ pub fn changed_by(event: &Entry, members: &[(Uid, Membership)]) -> MemberChange 
 pub struct Audience {
     since: BTreeMap<Uid, u64>,
     left: BTreeMap<Uid, u64>,
+    /// Members who get no messages of it, only its events.
+    shielded: BTreeSet<Uid>,
     /// Newest version of any record.
     newest: u64,
 }
@@ -42,13 +44,30 @@ impl Audience {
         first
     }
 
+    /// Raises or lowers a subscriber's shield. True if it was up and is not any more.
+    pub fn shield(&mut self, uid: Uid, up: bool) -> bool {
+        if up && self.since.contains_key(&uid) {
+            self.shielded.insert(uid);
+            return false;
+        }
+        !up && self.shielded.remove(&uid)
+    }
+
     /// A user is not connected here any more. True if he was subscribed.
     pub fn disconnect(&mut self, uid: Uid) -> bool {
         self.left.remove(&uid);
+        self.shielded.remove(&uid);
         self.since.remove(&uid).is_some()
     }
 
-    /// Takes a record of membership version `version` and tells who hears of it: those who come and those who go with it both do.
+    /// Takes a message of membership version `version` and tells who hears of it: those who were members then, but for the shielded.
+    pub fn message(&mut self, version: u64) -> Vec<Uid> {
+        self.newest = version.max(self.newest);
+        let members = self.since.iter().filter(|(_, since)| **since <= version).map(|(uid, _)| *uid);
+        members.filter(|uid| !self.shielded.contains(uid)).collect()
+    }
+
+    /// Takes an event of membership version `version` and tells who hears of it: those who come and those who go with it both do.
     pub fn record(&mut self, version: u64, change: &MemberChange, is_here: impl Fn(Uid) -> bool) -> Vec<Uid> {
         // An older record, delivered again, does not bring back who has left since.
         let added = if version < self.newest { &[] } else { change.added.as_slice() };
@@ -65,6 +84,8 @@ impl Audience {
             // An older record, delivered again, does not undo a later join.
             if self.since.get(uid).is_none_or(|since| *since <= version) {
                 self.since.remove(uid);
+                // The shield goes with the membership.
+                self.shielded.remove(uid);
                 self.left.insert(*uid, version);
             }
         }
@@ -116,6 +137,21 @@ mod tests {
         assert_eq!(hears(&mut audience, 3, &[], &[]), [1]);
         audience.join(Uid(2), 4);
         assert_eq!(hears(&mut audience, 4, &[], &[]), [1, 2]);
+    }
+
+    #[test]
+    fn who_is_shielded_hears_of_events_and_of_no_message() {
+        let mut audience = Audience::default();
+        audience.join(Uid(1), 1);
+        audience.join(Uid(2), 1);
+        assert!(!audience.shield(Uid(2), true) && !audience.shield(Uid(3), true));
+        assert_eq!((audience.message(1), hears(&mut audience, 1, &[], &[])), (vec![Uid(1)], vec![1, 2]));
+        assert!(audience.shield(Uid(2), false) && !audience.shield(Uid(2), false));
+        assert_eq!(audience.message(1), [Uid(1), Uid(2)]);
+        audience.shield(Uid(2), true);
+        hears(&mut audience, 2, &[], &[2]);
+        hears(&mut audience, 3, &[2], &[]);
+        assert_eq!(audience.message(3), [Uid(1), Uid(2)], "the shield went with the membership");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What of a conversation one user may see: pure, from rows of the log.
 
-use mynah_types::{ConversationKey, Membership, Position, Seq, Uid};
+use mynah_types::{ConversationKey, Hidden, Membership, Position, Seq, Uid};
 
 /// The part of a conversation that a viewer may see, both ends inclusive. Empty if `to < from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,32 @@ pub fn view(key: ConversationKey, uid: Uid, head: Seq, member: Option<&Membershi
         // Rooms are read from inside only, by history.
         ConversationKey::Room(_) => None,
     }
+}
+
+/// Whether the viewer does not want to see what was said at a place. Stretches that are open belong to the stay that they began in.
+#[must_use]
+pub fn hides(hidden: &[Hidden], view: View, seq: Seq) -> bool {
+    hidden.iter().any(|h| match h.until {
+        Some(until) => h.from <= seq && seq <= until,
+        None => h.from > view.from && h.from <= seq,
+    })
+}
+
+/// What counts as unread above a floor: stretches as (above, up to), in order, without what the viewer hides.
+#[must_use]
+pub fn unread_stretches(hidden: &[Hidden], view: View, floor: Seq) -> Vec<(Seq, Seq)> {
+    let mut stretches = Vec::new();
+    let mut above = floor;
+    for h in hidden.iter().filter(|h| h.until.is_some() || h.from > view.from) {
+        if h.from > above + 1 && above < view.to {
+            stretches.push((above, (h.from - 1).min(view.to)));
+        }
+        above = above.max(h.until.unwrap_or(view.to));
+    }
+    if above < view.to {
+        stretches.push((above, view.to));
+    }
+    stretches
 }
 
 /// Everything up to this seq is read: by the user's word, by his own sending, or because it is none of his.
@@ -62,6 +88,24 @@ mod tests {
         assert_eq!(view(key, Uid(1), 9, Some(&member(4, None))), Some(View { from: 4, to: 9 }));
         assert_eq!(view(key, Uid(1), 9, Some(&member(4, Some(6)))), Some(View { from: 4, to: 6 }));
         assert_eq!(view(key, Uid(1), 9, None), None);
+    }
+
+    #[test]
+    fn what_is_hidden_neither_shows_nor_counts() {
+        let view = View { from: 4, to: 20 };
+        let of = |from, until| Hidden { from, until };
+        let hidden = [of(6, Some(8)), of(12, Some(12)), of(15, None)];
+        let seen: Vec<Seq> = (4..=20).filter(|seq| !hides(&hidden, view, *seq)).collect();
+        assert_eq!(seen, [4, 5, 9, 10, 11, 13, 14]);
+        assert_eq!(unread_stretches(&hidden, view, 3), [(3, 5), (8, 11), (12, 14)]);
+        assert_eq!(unread_stretches(&hidden, view, 7), [(8, 11), (12, 14)]);
+        assert_eq!(unread_stretches(&hidden, view, 13), [(13, 14)]);
+        assert_eq!(unread_stretches(&hidden, view, 16), []);
+        // An open stretch of an earlier stay hides nothing of this one.
+        let rejoined = View { from: 16, to: 20 };
+        assert!((16..=20).all(|seq| !hides(&hidden, rejoined, seq)));
+        assert_eq!(unread_stretches(&hidden, rejoined, 15), [(15, 20)]);
+        assert_eq!(unread_stretches(&[], view, 3), [(3, 20)]);
     }
 
     #[test]

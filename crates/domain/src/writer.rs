@@ -103,15 +103,7 @@ mod tests {
             kind: EntryKind::Event,
             payload: Bytes::new(),
         };
-        ConversationAppend {
-            key: ConversationKey::Group(gid),
-            expected_head: 0,
-            entries: (1..=n).map(entry).collect(),
-            positions: Vec::new(),
-            members: Vec::new(),
-            meta: None,
-            listed_for: Vec::new(),
-        }
+        ConversationAppend { entries: (1..=n).map(entry).collect(), ..ConversationAppend::empty(ConversationKey::Group(gid), 0) }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod records;
 mod roster;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
@@ -75,6 +76,9 @@ pub enum Refusal {
     TooManyGroups(Vec<Uid>),
 }
 
+/// Events for users' feeds, noted in the same step as what they tell of. They wait in [`DirectoryStore::pending_feeds`].
+pub type FeedEvents = Vec<(Uid, Bytes)>;
+
 /// The directory's store.
 #[async_trait]
 pub trait DirectoryStore: Send + Sync + 'static {
@@ -97,6 +101,12 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// Opens or closes the registration of users by devices, and nothing else of the app. False: no such app.
     async fn set_device_registration(&self, app: AppId, open: bool) -> Result<bool, Error>;
+
+    /// Lets an app's server act on another app's users, or no more.
+    async fn set_grant(&self, app: AppId, target: AppId, given: bool) -> Result<(), Error>;
+
+    /// The apps that an app's server may act on, in creation order.
+    async fn grants(&self, app: AppId) -> Result<Vec<AppId>, Error>;
 
     // ---- sensitive words ----
 
@@ -136,7 +146,7 @@ pub trait DirectoryStore: Send + Sync + 'static {
     async fn list_users(&self, app: AppId, admins: bool, start: u64, count: u32) -> Result<(u64, Vec<User>), Error>;
 
     /// Takes over what the profile gives; an empty value clears.
-    async fn update_profile(&self, uid: Uid, profile: Profile, now: Millis) -> Result<(), Error>;
+    async fn update_profile(&self, uid: Uid, profile: Profile, now: Millis, tell: FeedEvents) -> Result<(), Error>;
 
     /// Sets the password and revokes the user's sessions but `keep`, in one step. Answers the sessions revoked.
     /// With `verified`: only if the stored password is still this one.
@@ -153,8 +163,9 @@ pub trait DirectoryStore: Send + Sync + 'static {
     async fn set_disabled(&self, uid: Uid, disabled: bool, now: Millis) -> Result<Vec<Session>, Error>;
 
     /// Marks users as deleted, in one step for all: their names are free, their sessions revoked, their blacklist rows and those
-    /// that name them gone, and each waits in [`DirectoryStore::pending_deletions`] until his rosters are left.
-    async fn delete_users(&self, uids: &[Uid], now: Millis) -> Result<Vec<Session>, Error>;
+    /// that name them gone, and each waits in [`DirectoryStore::pending_deletions`] until his rosters are left. `farewells` holds, by
+    /// the deleted user, the event for each of his friends.
+    async fn delete_users(&self, uids: &[Uid], now: Millis, farewells: FeedEvents) -> Result<Vec<Session>, Error>;
 
     /// Users that are deleted but may still be in rosters, the longest waiting first.
     async fn pending_deletions(&self, limit: usize) -> Result<Vec<User>, Error>;
@@ -189,25 +200,26 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// Adds to and removes from a user's blacklist, all or nothing, and notes for the router that the pairs changed.
     /// A repeat of a change whose note still waits is no refusal.
-    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<(), Error>;
+    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<(), Error>;
 
     /// The living users in a blacklist, in the order they were added.
     async fn blacklist(&self, uid: Uid) -> Result<Vec<User>, Error>;
 
-    /// Switches on and off, all or nothing. A switch that stands as wanted is a refusal.
-    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>) -> Result<(), Error>;
+    /// Switches on and off, all or nothing. A switch that stands as wanted is a refusal, but for switching everybody off, and for a
+    /// shield whose change the router has not confirmed. Shields are noted for the router.
+    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>, tell: FeedEvents) -> Result<(), Error>;
 
     /// What a user has switched on.
     async fn switches(&self, uid: Uid) -> Result<Vec<Switch>, Error>;
 
     /// Makes a user and others friends of one another, all or nothing; each may have `most` friends.
-    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error>;
+    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis, tell: FeedEvents) -> Result<(), Error>;
 
     /// Ends friendships on both sides, all or nothing.
-    async fn remove_friends(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error>;
+    async fn remove_friends(&self, uid: Uid, peers: &[Uid], tell: FeedEvents) -> Result<(), Error>;
 
     /// Changes what a user notes of friends, all or nothing.
-    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>) -> Result<(), Error>;
+    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>, tell: FeedEvents) -> Result<(), Error>;
 
     /// The living friends of a user, in the order they were made.
     async fn friends(&self, uid: Uid) -> Result<Vec<Friend>, Error>;
@@ -220,6 +232,21 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// The router confirmed these pairs.
     async fn finish_relations(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error>;
+
+    /// Shields whose change the router has not confirmed, the longest waiting first: user, group, whether it is up.
+    async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error>;
+
+    /// The router confirmed that a user's shield against a group is up, or not. If it changed since, it still waits.
+    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error>;
+
+    /// Users whose feeds wait for events, the longest waiting first.
+    async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error>;
+
+    /// A user's waiting events in the order they happened, each with its number, at most `limit`.
+    async fn feed_events(&self, uid: Uid, limit: usize) -> Result<Vec<(u64, Bytes)>, Error>;
+
+    /// A user's events up to this number are in his feed.
+    async fn finish_feed(&self, uid: Uid, number: u64) -> Result<(), Error>;
 
     // ---- groups and chatrooms ----
 

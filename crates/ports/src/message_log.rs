@@ -7,7 +7,7 @@
 //! - reads see every append that was answered before they began.
 
 use async_trait::async_trait;
-use mynah_types::{Cmid, ConversationKey, Entry, FirstAnswer, Membership, MsgId, Position, Seq, ShardId, Uid};
+use mynah_types::{Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardId, Uid};
 
 pub use mynah_types::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
 
@@ -92,8 +92,11 @@ pub trait MessageLog: Send + Sync + 'static {
     /// A user's marks; zeros if none.
     async fn position(&self, key: ConversationKey, uid: Uid) -> Result<Position, Error>;
 
-    /// Sum of unread that retractions took back from entries above `floor`.
-    async fn retracted_unread(&self, key: ConversationKey, floor: Seq) -> Result<u64, Error>;
+    /// Sum of unread that retractions took back from entries above `floor`, up to `to`.
+    async fn retracted_unread(&self, key: ConversationKey, floor: Seq, to: Seq) -> Result<u64, Error>;
+
+    /// What a member does not want to see of a conversation, in order of place.
+    async fn hidden(&self, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Error>;
 
     /// A user's single chats in key order, after `after`, at most `limit`.
     async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error>;

@@ -1,6 +1,8 @@
 //! What an owner asks of the log, and what an actor starts from: shared by the pure domain and the log's port.
 
-use crate::{Cmid, ConversationKey, Entry, FirstAnswer, Membership, Millis, MsgId, OwnerToken, Position, Seq, ShardId, Uid};
+use crate::{
+    Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, Millis, MsgId, OwnerToken, Position, Seq, ShardId, Uid,
+};
 
 /// What one shard's owner wants to append, in one durable step with the other shards of the batch.
 #[derive(Debug, Clone)]
@@ -30,8 +32,31 @@ pub struct ConversationAppend {
     pub members: Vec<(Uid, Membership)>,
     /// Replaces the conversation's own row.
     pub meta: Option<Meta>,
+    /// Stretches that members do not want to see: each replaces the one of the same user that begins at its place. One that ends
+    /// before it begins is taken out.
+    pub hidden: Vec<(Uid, Hidden)>,
+    /// Entries below are forgotten, with all that finds them; 0 forgets none. The last entry always stays.
+    pub drop_below: Seq,
     /// Users whose list of single chats gains this conversation (given with its first entry).
     pub listed_for: Vec<Uid>,
+}
+
+impl ConversationAppend {
+    /// Nothing to add yet.
+    #[must_use]
+    pub fn empty(key: ConversationKey, expected_head: Seq) -> Self {
+        Self {
+            key,
+            expected_head,
+            entries: Vec::new(),
+            positions: Vec::new(),
+            members: Vec::new(),
+            meta: None,
+            hidden: Vec::new(),
+            drop_below: 0,
+            listed_for: Vec::new(),
+        }
+    }
 }
 
 /// What a conversation knows of itself beside its entries.
@@ -43,6 +68,8 @@ pub struct Meta {
     pub dissolved: bool,
     /// The newest entry that mentions everybody.
     pub at_all_seq: Seq,
+    /// The first entry that is kept; 0 and 1: all are.
+    pub min_seq: Seq,
 }
 
 /// Delivery progress of a shard: every entry with an id up to these has been completed.

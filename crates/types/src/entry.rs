@@ -87,6 +87,15 @@ pub struct Position {
     pub at_me_seq: Seq,
 }
 
+/// A part of a group that a member does not want to see: its messages between two places, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden {
+    /// The first place.
+    pub from: Seq,
+    /// The last place; none: still going on.
+    pub until: Option<Seq>,
+}
+
 /// What an entry does to the membership of its group, for those who deliver it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberChange {

@@ -12,6 +12,6 @@ mod reason;
 pub use append::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
-pub use entry::{Entry, EntryKind, FirstAnswer, MemberChange, Membership, Position, Role};
+pub use entry::{Entry, EntryKind, FirstAnswer, Hidden, MemberChange, Membership, Position, Role};
 pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, Seq, Uid, Username};
 pub use reason::Reason;

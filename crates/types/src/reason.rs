@@ -114,11 +114,15 @@ pub enum Reason {
     NamedGroupNotFound = 75,
     /// The user is not in a group that a body names.
     NotInNamedGroup = 76,
+    /// The user gets no messages of the group already.
+    ShieldOn = 77,
+    /// The user gets the messages of the group.
+    ShieldOff = 78,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::Invalid,
         Self::UserNotFound,
         Self::NamedUserNotFound,
@@ -173,6 +177,8 @@ impl Reason {
         Self::DndGlobalOn,
         Self::NamedGroupNotFound,
         Self::NotInNamedGroup,
+        Self::ShieldOn,
+        Self::ShieldOff,
     ];
 
     /// Reads the wire form.

@@ -637,7 +637,7 @@ pub struct Party {
     #[serde(skip_serializing_if = "crate::json::is_default")]
     pub profile_mtime: u64,
 }
-/// type: single, group or chatroom.
+/// type: single, group, chatroom or feed.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -857,7 +857,7 @@ pub struct HistoryPage {
     #[serde(skip_serializing_if = "crate::json::is_default")]
     pub more: bool,
 }
-/// kinds: single, group.
+/// kinds: single, group, feed; none: all.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -14,6 +14,13 @@ pub struct AppByKeyRequest {
     #[prost(string, tag = "1")]
     pub appkey: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrossAppRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub appkey: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetRegistrationRequest {
     #[prost(uint64, tag = "1")]
@@ -159,6 +166,7 @@ pub struct GetUserRequest {
     #[prost(uint64, tag = "3")]
     pub uid: u64,
 }
+/// any_app: by uid, users of other apps too (peers of conversations).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetUsersRequest {
     #[prost(uint64, tag = "1")]
@@ -169,6 +177,8 @@ pub struct GetUsersRequest {
     pub uids: ::prost::alloc::vec::Vec<u64>,
     #[prost(bool, tag = "4")]
     pub strict: bool,
+    #[prost(bool, tag = "5")]
+    pub any_app: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UserList {
@@ -324,7 +334,26 @@ pub struct UserDevices {
     pub devices: ::prost::alloc::vec::Vec<DeviceRecord>,
 }
 /// ---- relations ----
+/// Users of another app; the calling app must have a grant to it, or be it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrossNames {
+    #[prost(string, tag = "1")]
+    pub appkey: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrossGroups {
+    #[prost(string, tag = "1")]
+    pub appkey: ::prost::alloc::string::String,
+    #[prost(uint64, repeated, tag = "2")]
+    pub add: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "3")]
+    pub remove: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ChangeBlacklistRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
@@ -334,6 +363,8 @@ pub struct ChangeBlacklistRequest {
     pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "4")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "5")]
+    pub cross: ::prost::alloc::vec::Vec<CrossNames>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PairRightsRequest {
@@ -384,6 +415,9 @@ pub struct Group {
     /// GroupsOf only: the version at which the user came in.
     #[prost(uint64, tag = "13")]
     pub member_since_version: u64,
+    /// GroupsOf only: the user gets no messages of it.
+    #[prost(bool, tag = "14")]
+    pub shielded: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateGroupRequest {
@@ -402,12 +436,15 @@ pub struct CreateGroupRequest {
     #[prost(string, repeated, tag = "7")]
     pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// GetGroup: a member sees his group, of whatever app it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GroupRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
     #[prost(uint64, tag = "2")]
     pub gid: u64,
+    #[prost(uint64, tag = "3")]
+    pub member_uid: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GroupPage {
@@ -422,7 +459,7 @@ pub struct GroupList {
     pub groups: ::prost::alloc::vec::Vec<Group>,
 }
 /// id: gid or room id.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ChangeMembersRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
@@ -432,6 +469,8 @@ pub struct ChangeMembersRequest {
     pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "4")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "5")]
+    pub cross: ::prost::alloc::vec::Vec<CrossNames>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UpdateGroupRequest {
@@ -446,6 +485,7 @@ pub struct UpdateGroupRequest {
     #[prost(string, optional, tag = "5")]
     pub avatar: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// appkey: of the new owner; empty for the calling app.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TransferGroupRequest {
     #[prost(uint64, tag = "1")]
@@ -454,6 +494,8 @@ pub struct TransferGroupRequest {
     pub gid: u64,
     #[prost(string, tag = "3")]
     pub username: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub appkey: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SilenceRequest {
@@ -483,7 +525,7 @@ pub struct GroupMember {
     pub joined_ms: u64,
 }
 /// ---- do not disturb ----
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ChangeDndRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
@@ -499,6 +541,10 @@ pub struct ChangeDndRequest {
     pub remove_groups: ::prost::alloc::vec::Vec<u64>,
     #[prost(bool, optional, tag = "7")]
     pub global: ::core::option::Option<bool>,
+    #[prost(message, repeated, tag = "8")]
+    pub cross_users: ::prost::alloc::vec::Vec<CrossNames>,
+    #[prost(message, repeated, tag = "9")]
+    pub cross_groups: ::prost::alloc::vec::Vec<CrossGroups>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Dnd {
@@ -509,8 +555,20 @@ pub struct Dnd {
     #[prost(bool, tag = "3")]
     pub global: bool,
 }
-/// ---- friends ----
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeShieldRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    #[prost(uint64, repeated, tag = "3")]
+    pub add: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "4")]
+    pub remove: ::prost::alloc::vec::Vec<u64>,
+}
+/// ---- friends ----
+/// cross: the names stand in add.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FriendsRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
@@ -518,6 +576,8 @@ pub struct FriendsRequest {
     pub username: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "3")]
     pub peers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub cross: ::prost::alloc::vec::Vec<CrossNames>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NoteFriendsRequest {
@@ -537,6 +597,8 @@ pub struct FriendNote {
     pub note_name: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "3")]
     pub others: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "4")]
+    pub appkey: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FriendList {
@@ -637,6 +699,7 @@ pub struct CreateRoomRequest {
     #[prost(string, repeated, tag = "5")]
     pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// member_uid: a member sees his rooms, of whatever app they are.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRoomsRequest {
     #[prost(uint64, tag = "1")]
@@ -645,6 +708,8 @@ pub struct GetRoomsRequest {
     pub room_ids: ::prost::alloc::vec::Vec<u64>,
     #[prost(bool, tag = "3")]
     pub strict: bool,
+    #[prost(uint64, tag = "4")]
+    pub member_uid: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RoomList {
@@ -852,6 +917,28 @@ pub mod directory_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "AppByKey"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// An app that another one may act on: itself, or one that it has a grant to.
+        pub async fn cross_app(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CrossAppRequest>,
+        ) -> std::result::Result<tonic::Response<super::App>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/CrossApp",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "CrossApp"));
             self.inner.unary(req, path, codec).await
         }
         /// Checks the web signature of a hello (md5 or hmac-sha256 with the app's secret), its age, and that it was not seen before.
@@ -1356,6 +1443,28 @@ pub mod directory_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Dnd"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whose messages a user does not get at all: groups.
+        pub async fn change_shield(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeShieldRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/ChangeShield",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "ChangeShield"));
             self.inner.unary(req, path, codec).await
         }
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
@@ -1976,6 +2085,11 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::AppByKeyRequest>,
         ) -> std::result::Result<tonic::Response<super::App>, tonic::Status>;
+        /// An app that another one may act on: itself, or one that it has a grant to.
+        async fn cross_app(
+            &self,
+            request: tonic::Request<super::CrossAppRequest>,
+        ) -> std::result::Result<tonic::Response<super::App>, tonic::Status>;
         /// Checks the web signature of a hello (md5 or hmac-sha256 with the app's secret), its age, and that it was not seen before.
         async fn check_signature(
             &self,
@@ -2081,6 +2195,11 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::GetUserRequest>,
         ) -> std::result::Result<tonic::Response<super::Dnd>, tonic::Status>;
+        /// Whose messages a user does not get at all: groups.
+        async fn change_shield(
+            &self,
+            request: tonic::Request<super::ChangeShieldRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
         /// Router, when it loads a single chat: who blocks whom, and that both exist.
         async fn pair_rights(
             &self,
@@ -2354,6 +2473,51 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppByKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/CrossApp" => {
+                    #[allow(non_camel_case_types)]
+                    struct CrossAppSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::CrossAppRequest>
+                    for CrossAppSvc<T> {
+                        type Response = super::App;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CrossAppRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::cross_app(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CrossAppSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3367,6 +3531,51 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DndSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/ChangeShield" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeShieldSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::ChangeShieldRequest>
+                    for ChangeShieldSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeShieldRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::change_shield(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeShieldSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

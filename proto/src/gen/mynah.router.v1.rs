@@ -348,6 +348,34 @@ pub struct Member {
     #[prost(bool, tag = "3")]
     pub silenced: bool,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PostRequest {
+    #[prost(string, tag = "1")]
+    pub conv_id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<PostItem>,
+}
+/// id: at most 64 bytes, unique in the feed. payload: protobuf of mynah.device.v1.Entry with an event.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostItem {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub payload: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideRequest {
+    #[prost(string, tag = "1")]
+    pub conv_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub uid: u64,
+    #[prost(bool, tag = "3")]
+    pub hidden: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideReply {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RelationChangedRequest {
     #[prost(uint64, tag = "1")]
@@ -660,6 +688,50 @@ pub mod router_client {
                 .insert(GrpcMethod::new("mynah.router.v1.Router", "ApplyChange"));
             self.inner.unary(req, path, codec).await
         }
+        /// Directory -> actor: events of a user's feed, each once by its id.
+        pub async fn post(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PostRequest>,
+        ) -> std::result::Result<tonic::Response<super::PostReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.router.v1.Router/Post",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.router.v1.Router", "Post"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Directory -> actor: a member hides what is said in a group from now on, or no more.
+        pub async fn hide(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HideRequest>,
+        ) -> std::result::Result<tonic::Response<super::HideReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.router.v1.Router/Hide",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.router.v1.Router", "Hide"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Directory -> actor: a relation of a single chat changed; the actor asks the directory again before its next decision.
         pub async fn relation_changed(
             &mut self,
@@ -753,6 +825,16 @@ pub mod router_server {
             tonic::Response<super::ApplyChangeReply>,
             tonic::Status,
         >;
+        /// Directory -> actor: events of a user's feed, each once by its id.
+        async fn post(
+            &self,
+            request: tonic::Request<super::PostRequest>,
+        ) -> std::result::Result<tonic::Response<super::PostReply>, tonic::Status>;
+        /// Directory -> actor: a member hides what is said in a group from now on, or no more.
+        async fn hide(
+            &self,
+            request: tonic::Request<super::HideRequest>,
+        ) -> std::result::Result<tonic::Response<super::HideReply>, tonic::Status>;
         /// Directory -> actor: a relation of a single chat changed; the actor asks the directory again before its next decision.
         async fn relation_changed(
             &self,
@@ -1257,6 +1339,92 @@ pub mod router_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApplyChangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.router.v1.Router/Post" => {
+                    #[allow(non_camel_case_types)]
+                    struct PostSvc<T: Router>(pub Arc<T>);
+                    impl<T: Router> tonic::server::UnaryService<super::PostRequest>
+                    for PostSvc<T> {
+                        type Response = super::PostReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PostRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::post(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PostSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.router.v1.Router/Hide" => {
+                    #[allow(non_camel_case_types)]
+                    struct HideSvc<T: Router>(pub Arc<T>);
+                    impl<T: Router> tonic::server::UnaryService<super::HideRequest>
+                    for HideSvc<T> {
+                        type Response = super::HideReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HideRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::hide(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HideSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

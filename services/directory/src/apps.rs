@@ -89,7 +89,7 @@ impl Inner {
     }
 
     /// An enabled app, by its key.
-    async fn app_of_key(&self, key: &str) -> Result<Arc<App>, Failure> {
+    pub(crate) async fn app_of_key(&self, key: &str) -> Result<Arc<App>, Failure> {
         let key = AppKey::parse(key).map_err(|_| no_app())?;
         let app = match self.apps.by_key(&key) {
             Some(app) => app,

@@ -4,6 +4,8 @@ use mynah_ports::directory_store::{App, Change, Error, Member, Profile, Refusal,
 use mynah_proto::{Failure, directory as wire, router};
 use mynah_types::{Reason, Role};
 
+use crate::cross::Apps;
+
 pub(crate) fn app(app: &App) -> wire::App {
     wire::App {
         app_id: app.id.0,
@@ -19,11 +21,12 @@ pub(crate) fn app(app: &App) -> wire::App {
     }
 }
 
-pub(crate) fn user(app: &App, user: &User) -> wire::User {
+/// `apps`: holds the user's.
+pub(crate) fn user(apps: &Apps, user: &User) -> wire::User {
     wire::User {
         uid: user.uid.0,
         username: user.username.to_string(),
-        appkey: app.key.to_string(),
+        appkey: apps.key(user.app).to_owned(),
         admin: user.admin,
         disabled: user.disabled,
         profile: Some(profile(&user.profile)),
@@ -45,45 +48,47 @@ fn profile(profile: &Profile) -> wire::Profile {
     }
 }
 
-/// `owner`: none while a deleted owner's group passes on.
-pub(crate) fn group(app: &App, roster: &Roster, owner: Option<&User>) -> wire::Group {
+/// `owner`: none while a deleted owner's group passes on. `apps`: holds the group's and the owner's.
+pub(crate) fn group(apps: &Apps, roster: &Roster, owner: Option<&User>) -> wire::Group {
     wire::Group {
         gid: roster.id,
         app_id: roster.app.0,
-        appkey: app.key.to_string(),
+        appkey: apps.key(roster.app).to_owned(),
         name: roster.name.clone(),
         desc: roster.desc.clone(),
         avatar: roster.avatar.clone(),
         flag: u32::from(roster.flag),
-        owner: owner.map(|owner| user(app, owner)),
-        max_members: app.rules.max_group_members,
+        owner: owner.map(|owner| user(apps, owner)),
+        max_members: apps.get(roster.app).map_or(0, |app| app.rules.max_group_members),
         ctime_ms: roster.ctime,
         mtime_ms: roster.mtime,
         version: roster.version,
         member_since_version: 0,
+        shielded: false,
     }
 }
 
-pub(crate) fn room(app: &App, roster: &Roster, owner: Option<&User>) -> wire::Room {
+/// `apps`: holds the room's and the owner's.
+pub(crate) fn room(apps: &Apps, roster: &Roster, owner: Option<&User>) -> wire::Room {
     wire::Room {
         room_id: roster.id,
         app_id: roster.app.0,
-        appkey: app.key.to_string(),
+        appkey: apps.key(roster.app).to_owned(),
         name: roster.name.clone(),
         description: roster.desc.clone(),
-        owner: owner.map(|owner| user(app, owner)),
-        max_members: app.rules.max_room_members,
+        owner: owner.map(|owner| user(apps, owner)),
+        max_members: apps.get(roster.app).map_or(0, |app| app.rules.max_room_members),
         members: roster.members,
         ctime_ms: roster.ctime,
     }
 }
 
-pub(crate) fn group_member(app: &App, member: &Member, of: &User) -> wire::GroupMember {
-    wire::GroupMember { user: Some(user(app, of)), role: role(member.role), silenced: member.silenced, joined_ms: member.joined }
+pub(crate) fn group_member(apps: &Apps, member: &Member, of: &User) -> wire::GroupMember {
+    wire::GroupMember { user: Some(user(apps, of)), role: role(member.role), silenced: member.silenced, joined_ms: member.joined }
 }
 
-pub(crate) fn room_member(app: &App, member: &Member, of: &User) -> wire::RoomMember {
-    wire::RoomMember { user: Some(user(app, of)), muted: member.silenced, entered_ms: member.joined }
+pub(crate) fn room_member(apps: &Apps, member: &Member, of: &User) -> wire::RoomMember {
+    wire::RoomMember { user: Some(user(apps, of)), muted: member.silenced, entered_ms: member.joined }
 }
 
 pub(crate) fn change(change: Change) -> router::Change {
@@ -144,7 +149,8 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::SwitchStands(Switch::DndUser(_), false) => (Reason::DndUserOff, "user is not exist in setting"),
         Refusal::SwitchStands(Switch::DndGroup(_), true) => (Reason::DndGroupOn, "duplicate add group"),
         Refusal::SwitchStands(Switch::DndGroup(_), false) => (Reason::DndGroupOff, "group is not exist in setting"),
-        // Switching off what is off is asked for by nobody here.
+        Refusal::SwitchStands(Switch::Shield(_), true) => (Reason::ShieldOn, "group shield already open"),
+        Refusal::SwitchStands(Switch::Shield(_), false) => (Reason::ShieldOff, "group shield already closed"),
         Refusal::SwitchStands(Switch::DndAll, _) => (Reason::DndGlobalOn, "already open global"),
         Refusal::AlreadyFriends(_) => (Reason::AlreadyFriends, "friends already"),
         Refusal::NotFriends(_) => (Reason::NotFriends, "no friends"),

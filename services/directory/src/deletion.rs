@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use mynah_ports::directory_store::{App, Error, Refusal, Roster, RosterKind, User};
+use mynah_ports::directory_store::{Error, Refusal, Roster, RosterKind, User};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Role, Uid};
 
-use crate::events::{GroupEvent, Happened};
+use crate::cross::Apps;
+use crate::events::{Happened, SelfEvent};
 use crate::locks::Key;
 use crate::membership::Draft;
 use crate::{Inner, convert, validate};
@@ -34,31 +35,31 @@ impl Inner {
             self.users_named(app.id, "usernames", &request.usernames, validate::DELETIONS).await?
         };
         let uids: Vec<Uid> = users.iter().map(|user| user.uid).collect();
-        let done = self.store.delete_users(&uids, self.clock.now_ms()).await;
+        let farewells = users.iter().map(|user| SelfEvent::farewell(&Apps::one(&app), user)).collect();
+        let done = self.store.delete_users(&uids, self.clock.now_ms(), farewells).await;
         users.iter().for_each(|user| self.users.invalidate(user));
         done.map_err(|error| match error {
             Error::Refused(Refusal::UsersGone(_)) if request.path_user => convert::no_user(),
             other => convert::store(other),
         })?;
         stream::iter(&uids).for_each_concurrent(KICKS, |uid| self.put_out_all(*uid, "deleted")).await;
+        // His friends are told by the outbox: there may be thousands.
+        self.wake.notify_one();
         let mut router = Router::Answers;
         for user in &users {
-            self.leave_all(&app, user, &mut router).await;
+            self.leave_all(user, &mut router).await;
         }
         Ok(wire::Done {})
     }
 
     /// Goes on with a deletion that a crash or an engine cut off. True: it is finished.
     pub(crate) async fn resume_deletion(&self, user: &User) -> bool {
-        match self.app(user.app.0).await {
-            Ok(app) => self.leave_all(&app, user, &mut { Router::Answers }).await,
-            Err(_) => false,
-        }
+        self.leave_all(user, &mut { Router::Answers }).await
     }
 
     /// Leaves everything that the user is in. What the router does not take waits with its roster; what the store does not
     /// take leaves the deletion pending. True: nothing is left to commit.
-    async fn leave_all(&self, app: &App, user: &User, router: &mut Router) -> bool {
+    async fn leave_all(&self, user: &User, router: &mut Router) -> bool {
         let mut left_all = true;
         for kind in [RosterKind::Group, RosterKind::Room] {
             let rosters = match self.store.rosters_of(user.uid, kind).await {
@@ -70,7 +71,7 @@ impl Inner {
                 }
             };
             for (roster, _) in rosters {
-                if let Err(failure) = self.leave(app, roster.id, user, router).await {
+                if let Err(failure) = self.leave(roster.id, user, router).await {
                     tracing::warn!(conversation = roster.id, uid = %user.uid, error = %failure, "a deleted user is still in");
                     left_all = false;
                 }
@@ -83,7 +84,7 @@ impl Inner {
         finished
     }
 
-    async fn leave(&self, app: &App, id: u64, user: &User, router: &mut Router) -> Result<(), Failure> {
+    async fn leave(&self, id: u64, user: &User, router: &mut Router) -> Result<(), Failure> {
         let _guard = self.locks.lock(Key::Roster(id), self.patience()).await?;
         let Some(roster) = self.store.roster(id).await.map_err(convert::store)? else { return Ok(()) };
         let is_member = !self.store.member_rows(id, &[user.uid]).await.map_err(convert::store)?.is_empty();
@@ -91,37 +92,39 @@ impl Inner {
             return Ok(());
         }
         let draft = match roster.kind {
-            RosterKind::Group => self.leave_group(app, &roster, user).await?,
+            RosterKind::Group => self.leave_group(&roster, user).await?,
             RosterKind::Room if roster.owner == user.uid => Draft { dissolved: true, ..Draft::default() },
             RosterKind::Room => Draft { left: vec![user.uid], ..Draft::default() },
         };
-        self.commit(app, &roster, draft).await?;
+        let app = self.app(roster.app.0).await?;
+        self.commit(&app, &roster, draft).await?;
         if *router == Router::Answers && self.hand_over(id).await.is_err() {
             *router = Router::Failed;
         }
         Ok(())
     }
 
-    async fn leave_group(&self, app: &App, roster: &Roster, user: &User) -> Result<Draft, Failure> {
-        let (gid, group_name) = (roster.id, &*roster.name);
-        let event =
-            |happened, new_owner| GroupEvent { app, gid, group_name, happened, from: None, to: vec![user], new_owner }.payload();
+    async fn leave_group(&self, roster: &Roster, user: &User) -> Result<Draft, Failure> {
         let left = vec![user.uid];
         if roster.owner != user.uid {
-            return Ok(Draft { left, payload: event(Happened::Removed, None), ..Draft::default() });
+            let payload = self.event(roster, Happened::Removed, vec![user]).await?;
+            return Ok(Draft { left, payload, ..Draft::default() });
         }
-        Ok(match self.successor(app, roster, user).await? {
+        Ok(match self.successor(roster, user).await? {
             Some(heir) => {
-                let payload = event(Happened::Removed, Some(&*heir));
+                let payload = self.event_with(roster, Happened::Removed, vec![user], Some(&*heir)).await?;
                 let silenced = self.is_silenced(roster.id, heir.uid).await?;
                 Draft { left, changed: vec![(heir.uid, Role::Owner, silenced)], payload, ..Draft::default() }
             }
-            None => Draft { left, dissolved: true, payload: event(Happened::Dissolved, None), ..Draft::default() },
+            None => {
+                let payload = self.event(roster, Happened::Dissolved, vec![user]).await?;
+                Draft { left, dissolved: true, payload, ..Draft::default() }
+            }
         })
     }
 
     /// The earliest other member who is not deleted himself.
-    async fn successor(&self, app: &App, roster: &Roster, leaving: &User) -> Result<Option<Arc<User>>, Failure> {
+    async fn successor(&self, roster: &Roster, leaving: &User) -> Result<Option<Arc<User>>, Failure> {
         let mut start = 0;
         loop {
             let rows = self.store.members(roster.id, start, SUCCESSORS).await.map_err(convert::store)?;
@@ -130,7 +133,7 @@ impl Inner {
             }
             start += u64::from(SUCCESSORS);
             let others = rows.into_iter().filter(|member| member.uid != leaving.uid).collect();
-            if let Some((_, heir)) = self.with_users(app.id, others).await?.into_iter().next() {
+            if let Some((_, heir)) = self.with_users(others).await?.into_iter().next() {
                 return Ok(Some(heir));
             }
         }

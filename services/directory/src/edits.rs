@@ -8,9 +8,9 @@ use mynah_ports::directory_store::{App, Details, Member, Roster, RosterKind, Use
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Role, Uid};
 
-use crate::events::{GroupEvent, Happened};
+use crate::events::Happened;
 use crate::membership::Draft;
-use crate::{Inner, convert, groups, validate};
+use crate::{Inner, convert, validate};
 
 const GROUP: RosterKind = RosterKind::Group;
 const ROOM: RosterKind = RosterKind::Room;
@@ -25,7 +25,7 @@ impl Inner {
         let details = details(&roster, name, desc, avatar);
         if details != as_it_is(&roster) {
             let renamed = Roster { name: details.name.clone(), ..roster.clone() };
-            let payload = groups::event(&app, &renamed, Happened::InfoChanged, Vec::new());
+            let payload = self.event(&renamed, Happened::InfoChanged, Vec::new()).await?;
             self.commit(&app, &roster, Draft { details: Some(details), payload, ..Draft::default() }).await?;
         }
         self.hand_over(roster.id).await?;
@@ -35,22 +35,17 @@ impl Inner {
     pub(crate) async fn transfer_group(&self, request: wire::TransferGroupRequest) -> Result<wire::Done, Failure> {
         let app = self.app(request.app_id).await?;
         self.roster(app.id, GROUP, request.gid).await?;
-        let heir = self.named(&app, "username", &request.username).await?;
+        let of = match request.appkey.as_str() {
+            "" => Arc::clone(&app),
+            appkey => self.other_app(&app, appkey).await?,
+        };
+        let heir = self.named(&of, "username", &request.username).await?;
         let (_guard, roster) = self.living(&app, GROUP, request.gid).await?;
         let rows = self.rows_of(&roster, &[Arc::clone(&heir)], Reason::NotMember).await?;
         if roster.owner != heir.uid {
             let changed = self.pass_on(&roster, &rows).await?;
-            let (gid, group_name, new_owner) = (roster.id, &*roster.name, Some(&*heir));
-            let event = GroupEvent {
-                app: &app,
-                gid,
-                group_name,
-                happened: Happened::OwnerChanged,
-                from: None,
-                to: vec![&*heir],
-                new_owner,
-            };
-            self.commit(&app, &roster, Draft { changed, payload: event.payload(), ..Draft::default() }).await?;
+            let payload = self.event_with(&roster, Happened::OwnerChanged, vec![&*heir], Some(&*heir)).await?;
+            self.commit(&app, &roster, Draft { changed, payload, ..Draft::default() }).await?;
         }
         self.hand_over(roster.id).await?;
         Ok(wire::Done {})
@@ -66,7 +61,7 @@ impl Inner {
         if !changed.is_empty() {
             let happened = if request.silenced { Happened::Silenced } else { Happened::Unsilenced };
             let concerned = users.iter().filter(|user| changed.iter().any(|(uid, ..)| *uid == user.uid));
-            let payload = groups::event(&app, &roster, happened, concerned.map(Arc::as_ref).collect());
+            let payload = self.event(&roster, happened, concerned.map(Arc::as_ref).collect()).await?;
             self.commit(&app, &roster, Draft { changed, payload, ..Draft::default() }).await?;
         }
         self.hand_over(roster.id).await?;

@@ -1,10 +1,13 @@
-//! The membership events of groups, as entries of their conversations. Chatrooms have none.
+//! Events: those of groups, as entries of their conversations, and those of one user, for his feed.
 
 use bytes::Bytes;
-use mynah_ports::directory_store::{App, User};
+use mynah_ports::directory_store::{FeedEvents, User};
 use mynah_proto::device::entry::Kind;
 use mynah_proto::device::{Entry, Event, Party, Target};
+use mynah_types::{AppId, Uid};
 use prost::Message as _;
+
+use crate::cross::Apps;
 
 /// What happened, with JMessage's number of it (device-semantics 1.16).
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,10 @@ impl Happened {
 
 /// An event of a group. Names are those of now: readers see them as they were.
 pub(crate) struct GroupEvent<'a> {
-    pub(crate) app: &'a App,
+    /// Of the group and of everybody who is named.
+    pub(crate) apps: &'a Apps,
+    /// The group's app.
+    pub(crate) app: AppId,
     pub(crate) gid: u64,
     pub(crate) group_name: &'a str,
     pub(crate) happened: Happened,
@@ -67,22 +73,21 @@ impl GroupEvent<'_> {
     /// The payload of the entry.
     pub(crate) fn payload(&self) -> Bytes {
         let gid = self.gid.to_string();
-        let system = || Party { r#type: "system".into(), ..Party::default() };
         let event = Event {
             event_type: self.happened.number(),
             extra: self.happened.extra(),
-            to: self.to.iter().map(|user| party(self.app, user)).collect(),
+            to: self.to.iter().map(|user| party(self.apps, user)).collect(),
             group_name: self.group_name.to_owned(),
-            new_owner: self.new_owner.map(|user| party(self.app, user)),
+            new_owner: self.new_owner.map(|user| party(self.apps, user)),
             gid: gid.clone(),
             ..Event::default()
         };
         let entry = Entry {
-            from: Some(self.from.map_or_else(system, |user| party(self.app, user))),
+            from: Some(self.from.map_or_else(system, |user| party(self.apps, user))),
             target: Some(Target {
                 r#type: "group".into(),
                 id: gid,
-                appkey: self.app.key.to_string(),
+                appkey: self.apps.key(self.app).to_owned(),
                 name: self.group_name.to_owned(),
             }),
             kind: Some(Kind::Event(event)),
@@ -92,10 +97,121 @@ impl GroupEvent<'_> {
     }
 }
 
-fn party(app: &App, user: &User) -> Party {
+/// An event for a user's feed.
+pub(crate) struct SelfEvent<'a> {
+    /// Of everybody who is named.
+    apps: &'a Apps,
+    /// Whose feed.
+    owner: &'a User,
+    event_type: u32,
+    extra: u32,
+    /// Who did it; none: the app's server.
+    from: Option<&'a User>,
+    to: Vec<&'a User>,
+    gids: &'a [u64],
+}
+
+/// What became of a friendship, or of what is noted of it: JMessage's `extra` of its own events of this kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Friendship {
+    Made = 5,
+    Ended = 6,
+    Noted = 7,
+}
+
+impl<'a> SelfEvent<'a> {
+    fn of(apps: &'a Apps, owner: &'a User, event_type: u32, extra: u32) -> Self {
+        Self { apps, owner, event_type, extra, from: None, to: Vec::new(), gids: &[] }
+    }
+
+    /// Friendships of a user changed: he hears of all in one event, each of the others of his own.
+    pub(crate) fn friends(apps: &'a Apps, user: &'a User, peers: &[&'a User], what: Friendship) -> FeedEvents {
+        let mut events = vec![Self { to: peers.to_vec(), ..Self::of(apps, user, 7, what as u32) }.told()];
+        if !matches!(what, Friendship::Noted) {
+            let each = peers.iter().map(|peer| Self { from: Some(user), ..Self::of(apps, peer, 7, what as u32) }.told());
+            events.extend(each);
+        }
+        events
+    }
+
+    /// The event that each friend of a deleted user gets.
+    pub(crate) fn farewell(apps: &'a Apps, user: &'a User) -> (Uid, Bytes) {
+        Self { from: Some(user), ..Self::of(apps, user, 7, Friendship::Ended as u32) }.told()
+    }
+
+    /// A user's blacklist changed.
+    pub(crate) fn blacklist(apps: &'a Apps, user: &'a User, added: &[&'a User], removed: &[&'a User]) -> FeedEvents {
+        let of = |extra, to: &[&'a User]| Self { to: to.to_vec(), ..Self::of(apps, user, 38, extra) }.told();
+        let added = (!added.is_empty()).then(|| of(1, added));
+        let removed = (!removed.is_empty()).then(|| of(2, removed));
+        added.into_iter().chain(removed).collect()
+    }
+
+    /// Whom a user does not want to be disturbed by changed; `global`: everybody, or nobody any more.
+    pub(crate) fn dnd(
+        apps: &'a Apps,
+        user: &'a User,
+        users: [&[&'a User]; 2],
+        groups: [&'a [u64]; 2],
+        global: Option<bool>,
+    ) -> FeedEvents {
+        let mut events = Vec::new();
+        for (extra, to) in (31..).zip(users).filter(|(_, to)| !to.is_empty()) {
+            events.push(Self { to: to.to_vec(), ..Self::of(apps, user, 37, extra) }.told());
+        }
+        for (extra, gids) in (33..).zip(groups).filter(|(_, gids)| !gids.is_empty()) {
+            events.push(Self { gids, ..Self::of(apps, user, 37, extra) }.told());
+        }
+        events.extend(global.map(|on| Self::of(apps, user, 37, if on { 35 } else { 36 }).told()));
+        events
+    }
+
+    /// A user's shields changed.
+    pub(crate) fn shields(apps: &'a Apps, user: &'a User, up: &'a [u64], down: &'a [u64]) -> FeedEvents {
+        let of = |extra, gids| Self { gids, ..Self::of(apps, user, 39, extra) }.told();
+        let (up, down) = ((!up.is_empty()).then(|| of(1, up)), (!down.is_empty()).then(|| of(2, down)));
+        up.into_iter().chain(down).collect()
+    }
+
+    /// The app's server changed a user's profile.
+    pub(crate) fn profile(apps: &'a Apps, user: &'a User) -> FeedEvents {
+        vec![Self::of(apps, user, 40, 0).told()]
+    }
+
+    /// One group stands in `gid`; several in `description`, separated by commas.
+    fn told(self) -> (Uid, Bytes) {
+        let gids: Vec<String> = self.gids.iter().map(u64::to_string).collect();
+        let event = Event {
+            event_type: self.event_type,
+            extra: self.extra,
+            to: self.to.iter().map(|user| party(self.apps, user)).collect(),
+            description: if gids.len() > 1 { gids.join(",") } else { String::new() },
+            gid: if gids.len() == 1 { gids.concat() } else { String::new() },
+            ..Event::default()
+        };
+        let entry = Entry {
+            from: Some(self.from.map_or_else(system, |user| party(self.apps, user))),
+            target: Some(Target {
+                r#type: "feed".into(),
+                id: self.owner.username.to_string(),
+                appkey: self.apps.key(self.owner.app).to_owned(),
+                name: String::new(),
+            }),
+            kind: Some(Kind::Event(event)),
+            ..Entry::default()
+        };
+        (self.owner.uid, entry.encode_to_vec().into())
+    }
+}
+
+fn system() -> Party {
+    Party { r#type: "system".into(), ..Party::default() }
+}
+
+fn party(apps: &Apps, user: &User) -> Party {
     Party {
         username: user.username.to_string(),
-        appkey: app.key.to_string(),
+        appkey: apps.key(user.app).to_owned(),
         name: user.profile.nickname.clone().unwrap_or_default(),
         r#type: "user".into(),
         profile_mtime: user.mtime,

@@ -1,56 +1,88 @@
 //! Friends: made and ended for both, noted by each for himself.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use mynah_ports::directory_store::FriendNote;
+use mynah_ports::directory_store::{FeedEvents, FriendNote, User};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Uid, Username};
 
+use crate::cross::apps_with;
+use crate::events::{Friendship, SelfEvent};
 use crate::{Inner, convert, validate};
 
 /// Friends that one user may have (our choice: none is documented).
 const MOST: u32 = 5000;
 
+/// The user, and those whom he names.
+type Named = (Arc<User>, Vec<Arc<User>>);
+
 impl Inner {
     pub(crate) async fn add_friends(&self, request: wire::FriendsRequest) -> Result<wire::Done, Failure> {
-        let (uid, peers) = self.friends_named(&request).await?;
-        self.store.add_friends(uid, &peers, MOST, self.clock.now_ms()).await.map_err(convert::store)?;
+        let (user, peers) = self.friends_named(&request).await?;
+        let (uids, told) = self.concerned(&user, &peers, Friendship::Made).await?;
+        self.store.add_friends(user.uid, &uids, MOST, self.clock.now_ms(), told).await.map_err(convert::store)?;
+        self.tell(uids.into_iter().chain([user.uid])).await;
         Ok(wire::Done {})
     }
 
     pub(crate) async fn remove_friends(&self, request: wire::FriendsRequest) -> Result<wire::Done, Failure> {
-        let (uid, peers) = self.friends_named(&request).await?;
-        self.store.remove_friends(uid, &peers).await.map_err(convert::store)?;
+        let (user, peers) = self.friends_named(&request).await?;
+        let (uids, told) = self.concerned(&user, &peers, Friendship::Ended).await?;
+        self.store.remove_friends(user.uid, &uids, told).await.map_err(convert::store)?;
+        self.tell(uids.into_iter().chain([user.uid])).await;
         Ok(wire::Done {})
     }
 
-    async fn friends_named(&self, request: &wire::FriendsRequest) -> Result<(Uid, Vec<Uid>), Failure> {
+    async fn friends_named(&self, request: &wire::FriendsRequest) -> Result<Named, Failure> {
         let app = self.app(request.app_id).await?;
         let user = self.user_named(app.id, &request.username).await?;
-        let peers = self.users_named(app.id, "body", &request.peers, validate::NAMES).await?;
+        if request.peers.is_empty() && request.cross.iter().all(|one| one.add.is_empty()) {
+            return Err(Failure::invalid("body", "must name at least one user"));
+        }
+        let (own, cross) = (&request.peers, &request.cross);
+        let peers = self.named_across(&app, "body", own, cross, |one| &one.add, validate::NAMES).await?;
         if peers.iter().any(|peer| peer.uid == user.uid) {
             return Err(Failure::invalid("body", "must not name the user himself"));
         }
-        Ok((user.uid, peers.iter().map(|peer| peer.uid).collect()))
+        Ok((user, peers))
+    }
+
+    /// The others' numbers, and what all of them are told.
+    async fn concerned(&self, user: &User, peers: &[Arc<User>], what: Friendship) -> Result<(Vec<Uid>, FeedEvents), Failure> {
+        let refs: Vec<&User> = peers.iter().map(Arc::as_ref).collect();
+        let apps = self.apps_of(apps_with(refs.iter().copied().chain([user]))).await?;
+        Ok((peers.iter().map(|peer| peer.uid).collect(), SelfEvent::friends(&apps, user, &refs, what)))
     }
 
     pub(crate) async fn note_friends(&self, request: wire::NoteFriendsRequest) -> Result<wire::Done, Failure> {
         let app = self.app(request.app_id).await?;
         let user = self.user_named(app.id, &request.username).await?;
-        let mut wanted: HashMap<String, wire::FriendNote> = HashMap::new();
+        if request.notes.is_empty() || request.notes.len() > validate::NAMES {
+            return Err(Failure::invalid("body", "must hold 1 to 500 notes"));
+        }
+        let mut wanted: HashMap<(String, String), wire::FriendNote> = HashMap::new();
+        let mut cross: HashMap<String, Vec<String>> = HashMap::new();
         for note in request.notes {
             let note = checked(note)?;
-            if wanted.insert(note.username.clone(), note).is_some() {
+            let appkey = if note.appkey.is_empty() { app.key.to_string() } else { note.appkey.clone() };
+            cross.entry(appkey.clone()).or_default().push(note.username.clone());
+            if wanted.insert((appkey, note.username.clone()), note).is_some() {
                 return Err(Failure::invalid("username", "must not come twice"));
             }
         }
-        let names: Vec<String> = wanted.keys().cloned().collect();
-        let peers = self.users_named(app.id, "username", &names, validate::NAMES).await?;
+        let cross: Vec<wire::CrossNames> =
+            cross.into_iter().map(|(appkey, add)| wire::CrossNames { appkey, add, remove: Vec::new() }).collect();
+        let peers = self.named_across(&app, "username", &[], &cross, |one| &one.add, validate::NAMES).await?;
+        let apps = self.apps_of(apps_with(peers.iter().map(Arc::as_ref))).await?;
         let notes = peers.iter().filter_map(|peer| {
-            let note = wanted.remove(peer.username.as_str())?;
+            let note = wanted.remove(&(apps.key(peer.app).to_owned(), peer.username.to_string()))?;
             Some(FriendNote { peer: peer.uid, note_name: note.note_name, others: note.others })
         });
-        self.store.note_friends(user.uid, notes.collect()).await.map_err(convert::store)?;
+        let notes = notes.collect();
+        let (_, told) = self.concerned(&user, &peers, Friendship::Noted).await?;
+        self.store.note_friends(user.uid, notes, told).await.map_err(convert::store)?;
+        self.tell([user.uid]).await;
         Ok(wire::Done {})
     }
 
@@ -58,8 +90,9 @@ impl Inner {
         let app = self.app(request.app_id).await?;
         let user = self.user_of(&app, &request).await?;
         let friends = self.store.friends(user.uid).await.map_err(convert::store)?;
-        let shown = friends.into_iter().filter(|friend| friend.user.app == app.id).map(|friend| wire::Friend {
-            user: Some(convert::user(&app, &friend.user)),
+        let apps = self.apps_of(apps_with(friends.iter().map(|friend| &friend.user))).await?;
+        let shown = friends.into_iter().map(|friend| wire::Friend {
+            user: Some(convert::user(&apps, &friend.user)),
             note_name: friend.note_name,
             others: friend.others,
         });

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mynah_ports::directory_store::{App, Roster, RosterKind, User};
+use mynah_ports::directory_store::{App, Roster, RosterKind, Switch, User};
 use mynah_proto::{Failure, directory as wire};
-use mynah_types::{ConversationKey, Reason, Role, Uid};
+use mynah_types::{AppId, ConversationKey, Reason, Role, Uid};
 
+use crate::cross::{Apps, apps_with};
 use crate::events::{GroupEvent, Happened};
 use crate::membership::{Draft, Wanted};
 use crate::{Inner, convert, validate};
@@ -23,7 +24,7 @@ impl Inner {
         let (owner, members) = self.founders(&app, &request.owner, &request.members, validate::NAMES.max(limit(&app))).await?;
         let wanted = Wanted { kind: GROUP, owner: Arc::clone(&owner), members, name, desc, avatar, flag };
         let roster = self.make_roster(&app, wanted).await?;
-        Ok(convert::group(&app, &roster, Some(&owner)))
+        Ok(convert::group(&Apps::one(&app), &roster, Some(&owner)))
     }
 
     /// The owner and the other members of something new. All are named in a body.
@@ -44,11 +45,35 @@ impl Inner {
         Ok((owner, others))
     }
 
+    /// A group of the app; of whatever app, for one of its members.
     pub(crate) async fn get_group(&self, request: wire::GroupRequest) -> Result<wire::Group, Failure> {
         let app = self.app(request.app_id).await?;
-        let roster = self.roster(app.id, GROUP, request.gid).await?;
-        let owner = self.known_uids(app.id, &[roster.owner]).await?.remove(&roster.owner);
-        Ok(convert::group(&app, &roster, owner.as_deref()))
+        let roster = match self.roster(app.id, GROUP, request.gid).await {
+            Err(failure) if failure.why() == Reason::GroupNotFound && request.member_uid != 0 => {
+                self.roster_of_member(GROUP, request.gid, Uid(request.member_uid)).await?
+            }
+            own => own?,
+        };
+        let mut groups = self.shown_groups(&[&*roster]).await?;
+        groups.pop().ok_or_else(|| convert::no_roster(GROUP))
+    }
+
+    /// A living roster of whatever app, for one of its members.
+    pub(crate) async fn roster_of_member(&self, kind: RosterKind, id: u64, uid: Uid) -> Result<Arc<Roster>, Failure> {
+        let roster = self.store.roster(id).await.map_err(convert::store)?;
+        let roster = roster.filter(|roster| roster.kind == kind && !roster.dissolved).ok_or_else(|| convert::no_roster(kind))?;
+        let is_member = !self.store.member_rows(id, &[uid]).await.map_err(convert::store)?.is_empty();
+        if is_member { Ok(Arc::new(roster)) } else { Err(convert::no_roster(kind)) }
+    }
+
+    /// Groups as others see them, each with its owner and under its own app's key.
+    async fn shown_groups(&self, rosters: &[&Roster]) -> Result<Vec<wire::Group>, Failure> {
+        let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
+        let owners = self.any_uids(&owners).await?;
+        let mut apps = apps_with(owners.values().map(Arc::as_ref));
+        apps.extend(rosters.iter().map(|roster| roster.app));
+        let apps = self.apps_of(apps).await?;
+        Ok(rosters.iter().map(|r| convert::group(&apps, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
     }
 
     pub(crate) async fn list_groups(&self, request: wire::ListRequest) -> Result<wire::GroupPage, Failure> {
@@ -56,17 +81,14 @@ impl Inner {
         let count = validate::page_count(request.count)?;
         let page = self.store.list_rosters(app.id, GROUP, request.start, count).await;
         let (total, rosters) = page.map_err(convert::store)?;
-        let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
-        let owners = self.known_uids(app.id, &owners).await?;
-        let groups = rosters.iter().map(|r| convert::group(&app, r, owners.get(&r.owner).map(Arc::as_ref)));
-        Ok(wire::GroupPage { total, groups: groups.collect() })
+        Ok(wire::GroupPage { total, groups: self.shown_groups(&rosters.iter().collect::<Vec<_>>()).await? })
     }
 
     pub(crate) async fn delete_group(&self, request: wire::GroupRequest) -> Result<wire::Done, Failure> {
         let app = self.app(request.app_id).await?;
         let (_guard, roster) = self.locked(app.id, GROUP, request.gid).await?;
         if !roster.dissolved {
-            let payload = event(&app, &roster, Happened::Dissolved, Vec::new());
+            let payload = self.event(&roster, Happened::Dissolved, Vec::new()).await?;
             self.commit(&app, &roster, Draft { dissolved: true, payload, ..Draft::default() }).await?;
         }
         self.hand_over(roster.id).await?;
@@ -93,7 +115,7 @@ impl Inner {
         let fresh: Vec<&User> = add.iter().filter(|user| !members.contains(&user.uid)).map(Arc::as_ref).collect();
         if !fresh.is_empty() {
             let joined = fresh.iter().map(|user| (user.uid, Role::Member)).collect();
-            let payload = event(&app, &roster, Happened::Added, fresh);
+            let payload = self.event(&roster, Happened::Added, fresh).await?;
             roster = self.commit(&app, &roster, Draft { joined, payload, ..Draft::default() }).await?;
         }
         let removed = self.remove_members(&app, &roster, &remove, &seen.left).await;
@@ -119,28 +141,24 @@ impl Inner {
             return Ok(());
         }
         let left = going.iter().map(|user| user.uid).collect();
-        let payload = event(app, roster, Happened::Removed, going);
+        let payload = self.event(roster, Happened::Removed, going).await?;
         self.commit(app, roster, Draft { left, payload, ..Draft::default() }).await.map(drop)
     }
 
     /// The users that a change of members names, checked before anything is done.
     pub(crate) async fn named_changes(
         &self,
-        app: &App,
+        app: &Arc<App>,
         request: &wire::ChangeMembersRequest,
         most: usize,
     ) -> Result<(Vec<Arc<User>>, Vec<Arc<User>>), Failure> {
-        if request.add.is_empty() && request.remove.is_empty() {
+        let names_nobody = |one: &wire::CrossNames| one.add.is_empty() && one.remove.is_empty();
+        if request.add.is_empty() && request.remove.is_empty() && request.cross.iter().all(names_nobody) {
             return Err(Failure::invalid("add", "must name at least one user"));
         }
-        let add = match &*request.add {
-            [] => Vec::new(),
-            names => self.users_named(app.id, "add", names, most).await?,
-        };
-        let remove = match &*request.remove {
-            [] => Vec::new(),
-            names => self.users_named(app.id, "remove", names, most).await?,
-        };
+        let (add, remove, cross) = (&request.add, &request.remove, &request.cross);
+        let add = self.named_across(app, "add", add, cross, |one| &one.add, most).await?;
+        let remove = self.named_across(app, "remove", remove, cross, |one| &one.remove, most).await?;
         Ok((add, remove))
     }
 
@@ -148,20 +166,23 @@ impl Inner {
         let app = self.app(request.app_id).await?;
         let roster = self.roster(app.id, GROUP, request.gid).await?;
         let rows = self.store.members(roster.id, 0, u32::MAX).await.map_err(convert::store)?;
-        let members = self.with_users(app.id, rows).await?;
-        let members = members.iter().map(|(member, user)| convert::group_member(&app, member, user));
+        let members = self.with_users(rows).await?;
+        let apps = self.apps_of(apps_with(members.iter().map(|(_, user)| &**user))).await?;
+        let members = members.iter().map(|(member, user)| convert::group_member(&apps, member, user));
         Ok(wire::MemberList { members: members.collect() })
     }
 
+    /// Groups of every app that the user is in.
     pub(crate) async fn groups_of(&self, request: wire::GetUserRequest) -> Result<wire::GroupList, Failure> {
         let app = self.app(request.app_id).await?;
         let user = self.user_of(&app, &request).await?;
         let rosters = self.store.rosters_of(user.uid, GROUP).await.map_err(convert::store)?;
-        let owners: Vec<Uid> = rosters.iter().map(|(roster, _)| roster.owner).collect();
-        let owners = self.known_uids(app.id, &owners).await?;
-        let groups = rosters.iter().map(|(roster, member)| wire::Group {
+        let switches = self.store.switches(user.uid).await.map_err(convert::store)?;
+        let groups = self.shown_groups(&rosters.iter().map(|(roster, _)| roster).collect::<Vec<_>>()).await?;
+        let groups = groups.into_iter().zip(&rosters).map(|(group, (roster, member))| wire::Group {
             member_since_version: member.since_version,
-            ..convert::group(&app, roster, owners.get(&roster.owner).map(Arc::as_ref))
+            shielded: switches.contains(&Switch::Shield(roster.id)),
+            ..group
         });
         Ok(wire::GroupList { groups: groups.collect() })
     }
@@ -188,14 +209,31 @@ fn limit(app: &App) -> usize {
     usize::try_from(app.rules.max_group_members).unwrap_or(usize::MAX)
 }
 
-/// The payload of an event that the system tells.
-pub(crate) fn event(app: &App, roster: &Roster, happened: Happened, to: Vec<&User>) -> Bytes {
-    GroupEvent { app, gid: roster.id, group_name: &roster.name, happened, from: None, to, new_owner: None }.payload()
+impl Inner {
+    /// The payload of an event that the system tells.
+    pub(crate) async fn event(&self, roster: &Roster, happened: Happened, to: Vec<&User>) -> Result<Bytes, Failure> {
+        self.event_with(roster, happened, to, None).await
+    }
+
+    /// The same with a new owner.
+    pub(crate) async fn event_with(
+        &self,
+        roster: &Roster,
+        happened: Happened,
+        to: Vec<&User>,
+        new_owner: Option<&User>,
+    ) -> Result<Bytes, Failure> {
+        let mut apps = apps_with(to.iter().copied().chain(new_owner));
+        apps.insert(roster.app);
+        let apps = &self.apps_of(apps).await?;
+        let (app, gid, group_name) = (roster.app, roster.id, &*roster.name);
+        Ok(GroupEvent { apps, app, gid, group_name, happened, from: None, to, new_owner }.payload())
+    }
 }
 
 /// The payload of a new group's first event.
-pub(crate) fn created(app: &App, gid: u64, name: &str, owner: &User, members: &[Arc<User>]) -> Bytes {
+pub(crate) fn created(apps: &Apps, app: AppId, gid: u64, name: &str, owner: &User, members: &[Arc<User>]) -> Bytes {
     let to = members.iter().map(Arc::as_ref).collect();
     let from = Some(owner);
-    GroupEvent { app, gid, group_name: name, happened: Happened::Created, from, to, new_owner: None }.payload()
+    GroupEvent { apps, app, gid, group_name: name, happened: Happened::Created, from, to, new_owner: None }.payload()
 }

@@ -19,6 +19,10 @@ pub(crate) enum Key {
     Roster(u64),
     /// Changes of a user's blacklist and the word to the router, by his uid.
     Relations(u64),
+    /// Hand-overs to a user's feed, by his uid.
+    Feed(u64),
+    /// Changes of a user's shields and the word to the router, by his uid.
+    Shields(u64),
 }
 
 type Table = Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>;

@@ -17,6 +17,7 @@ use mynah_types::{AppId, Reason, Role, Uid};
 use tokio::time::error::Elapsed;
 
 use crate::cache::Cache;
+use crate::cross::Apps;
 use crate::locks::{Guard, Key};
 use crate::{Inner, convert};
 
@@ -134,7 +135,11 @@ impl Inner {
                 // Before the commit: nobody else may take an unanswered call's roster for a failed one's.
                 *slot.lock() = Some(id);
                 noted(id);
-                if is_group { crate::groups::created(&of, id, &name, &owner, &wanted.members) } else { bytes::Bytes::new() }
+                if is_group {
+                    crate::groups::created(&Apps::one(&of), of.id, id, &name, &owner, &wanted.members)
+                } else {
+                    bytes::Bytes::new()
+                }
             }),
             actor: wanted.owner.uid,
             now: self.clock.now_ms(),
@@ -235,9 +240,9 @@ impl Inner {
     }
 
     /// The users of member rows, in their order. One who is deleted and about to leave is passed over.
-    pub(crate) async fn with_users(&self, app: AppId, rows: Vec<Member>) -> Result<Vec<(Member, Arc<User>)>, Failure> {
+    pub(crate) async fn with_users(&self, rows: Vec<Member>) -> Result<Vec<(Member, Arc<User>)>, Failure> {
         let uids: Vec<Uid> = rows.iter().map(|row| row.uid).collect();
-        let users = self.known_uids(app, &uids).await?;
+        let users = self.any_uids(&uids).await?;
         Ok(rows.into_iter().filter_map(|row| Some((row, Arc::clone(users.get(&row.uid)?)))).collect())
     }
 

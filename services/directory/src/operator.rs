@@ -117,6 +117,26 @@ impl Operator {
         self.update(&app).await
     }
 
+    /// Lets an app's server act on the users, groups and chatrooms of another app, or no more. One direction: the other app's server
+    /// may do nothing by it.
+    ///
+    /// # Errors
+    /// When there is no such app, or the store does not serve.
+    pub async fn set_grant(&self, appkey: &str, target: &str, given: bool) -> Result<(), OperatorError> {
+        let (app, target) = (self.app(appkey).await?, self.app(target).await?);
+        Ok(self.store.set_grant(app.id, target.id, given).await?)
+    }
+
+    /// The keys of the apps that an app's server may act on.
+    ///
+    /// # Errors
+    /// When there is no such app, or the store does not serve.
+    pub async fn grants(&self, appkey: &str) -> Result<Vec<String>, OperatorError> {
+        let app = self.app(appkey).await?;
+        let (granted, apps) = (self.store.grants(app.id).await?, self.store.apps().await?);
+        Ok(apps.into_iter().filter(|app| granted.contains(&app.id)).map(|app| app.key.to_string()).collect())
+    }
+
     async fn app(&self, appkey: &str) -> Result<App, OperatorError> {
         let no_app = || OperatorError::NoApp(appkey.to_owned());
         let key = AppKey::parse(appkey).map_err(|_| no_app())?;

@@ -58,6 +58,12 @@ impl Inner {
         stream::iter(pairs)
             .for_each_concurrent(AT_ONCE, |(uid, peers)| async move { count(self.retry_relations(uid, peers).await) })
             .await;
+        let shields = self.store.pending_shields(PASS).await?;
+        stream::iter(shields)
+            .for_each_concurrent(AT_ONCE, |(uid, gid, up)| async move { count(self.retry_shield(uid, gid, up).await) })
+            .await;
+        let feeds = self.store.pending_feeds(PASS).await?;
+        stream::iter(feeds).for_each_concurrent(AT_ONCE, |uid| async move { count(self.retry_feed(uid).await) }).await;
         // The gauge takes a float; so many never wait.
         #[allow(clippy::cast_precision_loss, reason = "a gauge of a small number")]
         metrics::gauge!("mynah_directory_handovers_waiting").set(self.store.pending_count().await? as f64);

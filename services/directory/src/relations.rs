@@ -1,36 +1,46 @@
 //! Blacklists, and the word to the router that a pair changed.
 
+use std::sync::Arc;
+
+use mynah_ports::directory_store::User;
 use mynah_proto::router::RelationChangedRequest;
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Uid};
 
+use crate::cross::apps_with;
+use crate::events::SelfEvent;
 use crate::locks::Key;
 use crate::{Inner, convert, validate};
 
 impl Inner {
     pub(crate) async fn change_blacklist(&self, request: wire::ChangeBlacklistRequest) -> Result<wire::Done, Failure> {
         let app = self.app(request.app_id).await?;
-        if request.add.is_empty() && request.remove.is_empty() {
+        let names_nobody = |one: &wire::CrossNames| one.add.is_empty() && one.remove.is_empty();
+        if request.add.is_empty() && request.remove.is_empty() && request.cross.iter().all(names_nobody) {
             return Err(Failure::invalid("add", "must name at least one user"));
         }
-        let named = async |field, names: &[String]| match names {
-            [] => Ok(Vec::new()),
-            names => self.users_named(app.id, field, names, validate::NAMES).await,
-        };
         let user = self.user_named(app.id, &request.username).await?;
-        let (add, remove) = (named("add", &request.add).await?, named("remove", &request.remove).await?);
+        let cross = &request.cross;
+        let add = self.named_across(&app, "add", &request.add, cross, |one| &one.add, validate::NAMES).await?;
+        let remove = self.named_across(&app, "remove", &request.remove, cross, |one| &one.remove, validate::NAMES).await?;
         if add.iter().any(|other| other.uid == user.uid) {
             return Err(Failure::invalid("add", "must not name the user himself"));
         }
         if let Some(admin) = add.iter().find(|other| other.admin) {
             return Err(Failure::new(Reason::AdminBlacklisted, format!("{} is an admin", admin.username)));
         }
-        let uids =
-            |users: Vec<std::sync::Arc<mynah_ports::directory_store::User>>| users.iter().map(|u| u.uid).collect::<Vec<_>>();
+        let told = {
+            let (added, removed): (Vec<&User>, Vec<&User>) =
+                (add.iter().map(Arc::as_ref).collect(), remove.iter().map(Arc::as_ref).collect());
+            let concerned = added.iter().chain(&removed).copied().chain([&*user]);
+            SelfEvent::blacklist(&self.apps_of(apps_with(concerned)).await?, &user, &added, &removed)
+        };
+        let uids = |users: Vec<Arc<User>>| users.iter().map(|user| user.uid).collect::<Vec<_>>();
         let (add, remove) = (uids(add), uids(remove));
         let _lock = self.locks.lock(Key::Relations(user.uid.0), self.settings.handover_deadline).await?;
-        self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms()).await.map_err(convert::store)?;
+        self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms(), told).await.map_err(convert::store)?;
         self.tell_relations(user.uid, [add, remove].concat()).await?;
+        self.tell([user.uid]).await;
         Ok(wire::Done {})
     }
 
@@ -49,8 +59,7 @@ impl Inner {
         let app = self.app(request.app_id).await?;
         let user = self.user_of(&app, &request).await?;
         let users = self.store.blacklist(user.uid).await.map_err(convert::store)?;
-        let own = users.iter().filter(|other| other.app == app.id);
-        Ok(wire::UserList { users: own.map(|other| convert::user(&app, other)).collect() })
+        Ok(wire::UserList { users: self.shown(&users).await? })
     }
 
     pub(crate) async fn pair_rights(&self, request: wire::PairRightsRequest) -> Result<wire::PairRightsReply, Failure> {

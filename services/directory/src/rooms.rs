@@ -6,6 +6,7 @@ use mynah_ports::directory_store::{App, Roster, RosterKind, User};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Role, Uid};
 
+use crate::cross::{Apps, apps_with};
 use crate::membership::{Draft, Wanted};
 use crate::{Inner, convert, validate};
 
@@ -19,20 +20,26 @@ impl Inner {
         let (owner, members) = self.founders(&app, &request.owner, &request.members, validate::ROOM_NAMES).await?;
         let wanted = Wanted { kind: ROOM, owner: Arc::clone(&owner), members, name, desc, avatar: String::new(), flag: 1 };
         let roster = self.make_roster(&app, wanted).await?;
-        Ok(convert::room(&app, &roster, Some(&owner)))
+        Ok(convert::room(&Apps::one(&app), &roster, Some(&owner)))
     }
 
     pub(crate) async fn get_rooms(&self, request: wire::GetRoomsRequest) -> Result<wire::RoomList, Failure> {
         let app = self.app(request.app_id).await?;
         let mut rosters = Vec::with_capacity(request.room_ids.len());
         for id in request.room_ids {
-            match self.roster(app.id, ROOM, id).await {
+            let found = match self.roster(app.id, ROOM, id).await {
+                Err(failure) if failure.why() == Reason::RoomNotFound && request.member_uid != 0 => {
+                    self.roster_of_member(ROOM, id, Uid(request.member_uid)).await
+                }
+                own => own,
+            };
+            match found {
                 Ok(roster) => rosters.push(roster),
                 Err(failure) if failure.why() == Reason::RoomNotFound && !request.strict => {}
                 Err(failure) => return Err(failure),
             }
         }
-        let rooms = self.rooms(&app, rosters.iter().map(Arc::as_ref)).await?;
+        let rooms = self.rooms(&rosters.iter().map(Arc::as_ref).collect::<Vec<_>>()).await?;
         Ok(wire::RoomList { rooms })
     }
 
@@ -41,20 +48,23 @@ impl Inner {
         let count = validate::page_count(request.count)?;
         let page = self.store.list_rosters(app.id, ROOM, request.start, count).await;
         let (total, rosters) = page.map_err(convert::store)?;
-        Ok(wire::RoomPage { total, rooms: self.rooms(&app, rosters.iter()).await? })
+        Ok(wire::RoomPage { total, rooms: self.rooms(&rosters.iter().collect::<Vec<_>>()).await? })
     }
 
     pub(crate) async fn rooms_of(&self, request: wire::GetUserRequest) -> Result<wire::RoomList, Failure> {
         let app = self.app(request.app_id).await?;
         let user = self.user_of(&app, &request).await?;
         let rosters = self.store.rosters_of(user.uid, ROOM).await.map_err(convert::store)?;
-        Ok(wire::RoomList { rooms: self.rooms(&app, rosters.iter().map(|(roster, _)| roster)).await? })
+        Ok(wire::RoomList { rooms: self.rooms(&rosters.iter().map(|(roster, _)| roster).collect::<Vec<_>>()).await? })
     }
 
-    async fn rooms<'a>(&self, app: &App, rosters: impl Iterator<Item = &'a Roster> + Clone) -> Result<Vec<wire::Room>, Failure> {
-        let owners: Vec<Uid> = rosters.clone().map(|roster| roster.owner).collect();
-        let owners = self.known_uids(app.id, &owners).await?;
-        Ok(rosters.map(|r| convert::room(app, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
+    async fn rooms(&self, rosters: &[&Roster]) -> Result<Vec<wire::Room>, Failure> {
+        let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
+        let owners = self.any_uids(&owners).await?;
+        let mut apps = apps_with(owners.values().map(Arc::as_ref));
+        apps.extend(rosters.iter().map(|roster| roster.app));
+        let apps = self.apps_of(apps).await?;
+        Ok(rosters.iter().map(|r| convert::room(&apps, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
     }
 
     pub(crate) async fn delete_room(&self, request: wire::RoomRequest) -> Result<wire::Done, Failure> {
@@ -114,8 +124,9 @@ impl Inner {
         let roster = self.roster(app.id, ROOM, request.room_id).await?;
         let count = validate::page_count(request.count)?;
         let rows = self.store.members(roster.id, request.start, count).await.map_err(convert::store)?;
-        let members = self.with_users(app.id, rows).await?;
-        let members = members.iter().map(|(member, user)| convert::room_member(&app, member, user));
+        let members = self.with_users(rows).await?;
+        let apps = self.apps_of(apps_with(members.iter().map(|(_, user)| &**user))).await?;
+        let members = members.iter().map(|(member, user)| convert::room_member(&apps, member, user));
         Ok(wire::RoomMemberPage { total: u64::from(roster.members), members: members.collect() })
     }
 }

@@ -23,6 +23,10 @@ impl DirectoryService for Directory {
         answer(self.0.app_by_key(request.into_inner()).await)
     }
 
+    async fn cross_app(&self, request: Request<wire::CrossAppRequest>) -> Answer<wire::App> {
+        answer(self.0.cross_app(request.into_inner()).await)
+    }
+
     async fn check_signature(&self, request: Request<wire::CheckSignatureRequest>) -> Answer<wire::App> {
         answer(self.0.check_signature(request.into_inner()).await)
     }
@@ -193,6 +197,10 @@ impl DirectoryService for Directory {
 
     async fn dnd(&self, request: Request<wire::GetUserRequest>) -> Answer<wire::Dnd> {
         answer(self.0.dnd(request.into_inner()).await)
+    }
+
+    async fn change_shield(&self, request: Request<wire::ChangeShieldRequest>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.change_shield(request.into_inner()).await }).await)
     }
 
     async fn change_dnd(&self, request: Request<wire::ChangeDndRequest>) -> Answer<wire::Done> {

@@ -9,6 +9,7 @@ use mynah_proto::gateway::KickRequest;
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Uid};
 
+use crate::cross::Apps;
 use crate::secret::{digest, session_token};
 use crate::{Inner, apps, convert, validate};
 
@@ -29,7 +30,7 @@ impl Inner {
         outcome
     }
 
-    async fn login_by_password(&self, app: &App, request: wire::LoginRequest) -> Result<wire::LoginReply, Failure> {
+    async fn login_by_password(&self, app: &Arc<App>, request: wire::LoginRequest) -> Result<wire::LoginReply, Failure> {
         let platform = validate::platform(&request.platform)?;
         let device_id = validate::at_most("device_id", request.device_id, DEVICE_ID)?;
         let user = self.user_named(app.id, &request.username).await?;
@@ -64,7 +65,7 @@ impl Inner {
     }
 
     /// One keyed look-up and no hash: what every device does when it reconnects.
-    async fn login_by_session(&self, app: &App, request: wire::LoginRequest) -> Result<wire::LoginReply, Failure> {
+    async fn login_by_session(&self, app: &Arc<App>, request: wire::LoginRequest) -> Result<wire::LoginReply, Failure> {
         let invalid = || Failure::new(Reason::SessionInvalid, "the session has ended: log in again");
         let token = TokenDigest(digest(&request.session));
         let session = self.store.session(&token).await.map_err(convert::store)?.ok_or_else(invalid)?;
@@ -95,7 +96,7 @@ impl Inner {
 
     async fn login_reply(
         &self,
-        app: &App,
+        app: &Arc<App>,
         user: &Arc<User>,
         token: String,
         session: Session,
@@ -105,7 +106,7 @@ impl Inner {
         let records = self.store.devices(&[user.uid], self.clock.now_ms()).await.map_err(convert::store)?;
         let records = records.into_iter().flat_map(|(_, records)| records).collect();
         Ok(wire::LoginReply {
-            user: Some(convert::user(app, user)),
+            user: Some(convert::user(&Apps::one(app), user)),
             session: token,
             session_id: session.id,
             session_expires_ms: session.expires,

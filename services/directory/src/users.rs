@@ -9,6 +9,8 @@ use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, Reason, Uid, Username};
 
 use crate::cache::Cache;
+use crate::cross::Apps;
+use crate::events::SelfEvent;
 use crate::hashing::Md5Form;
 use crate::{Inner, convert, validate};
 
@@ -56,6 +58,13 @@ impl Inner {
 
     /// The living users of these numbers that belong to the app.
     pub(crate) async fn known_uids(&self, app: AppId, uids: &[Uid]) -> Result<HashMap<Uid, Arc<User>>, Failure> {
+        let mut found = self.any_uids(uids).await?;
+        found.retain(|_, user| user.app == app);
+        Ok(found)
+    }
+
+    /// The living users of these numbers, of whatever app.
+    pub(crate) async fn any_uids(&self, uids: &[Uid]) -> Result<HashMap<Uid, Arc<User>>, Failure> {
         let ticket = self.users.by_uid.ticket();
         let mut found = HashMap::with_capacity(uids.len());
         let mut missing = Vec::new();
@@ -72,7 +81,6 @@ impl Inner {
                 found.insert(user.uid, user);
             }
         }
-        found.retain(|_, user| user.app == app);
         Ok(found)
     }
 
@@ -103,7 +111,7 @@ impl Inner {
     pub(crate) async fn get_user(&self, request: wire::GetUserRequest) -> Result<wire::User, Failure> {
         let app = self.app(request.app_id).await?;
         let user = self.user_of(&app, &request).await?;
-        Ok(convert::user(&app, &user))
+        Ok(convert::user(&Apps::one(&app), &user))
     }
 
     /// By name, or by number if there is no name.
@@ -128,7 +136,7 @@ impl Inner {
             };
         }
         let uids: Vec<Uid> = request.uids.iter().copied().map(Uid).collect();
-        let found = self.known_uids(app.id, &uids).await?;
+        let found = if request.any_app { self.any_uids(&uids).await? } else { self.known_uids(app.id, &uids).await? };
         for uid in uids {
             match found.get(&uid) {
                 Some(user) => users.push(Arc::clone(user)),
@@ -138,14 +146,14 @@ impl Inner {
                 None => {}
             }
         }
-        Ok(wire::UserList { users: users.iter().map(|user| convert::user(&app, user)).collect() })
+        Ok(wire::UserList { users: self.shown(&users).await? })
     }
 
     pub(crate) async fn list_users(&self, request: wire::ListRequest, admins: bool) -> Result<wire::UserPage, Failure> {
         let app = self.app(request.app_id).await?;
         let count = validate::page_count(request.count)?;
         let (total, users) = self.store.list_users(app.id, admins, request.start, count).await.map_err(convert::store)?;
-        Ok(wire::UserPage { total, users: users.iter().map(|user| convert::user(&app, user)).collect() })
+        Ok(wire::UserPage { total, users: self.shown(&users).await? })
     }
 
     pub(crate) async fn register(&self, request: wire::RegisterRequest) -> Result<wire::RegisterReply, Failure> {
@@ -233,10 +241,14 @@ impl Inner {
         let profile = validate::profile(request.profile)?;
         let user = self.user_named(app.id, &request.username).await?;
         if profile != Profile::default() {
-            let done = self.store.update_profile(user.uid, profile, self.clock.now_ms()).await;
+            let done = self
+                .store
+                .update_profile(user.uid, profile, self.clock.now_ms(), SelfEvent::profile(&Apps::one(&app), &user))
+                .await;
             // Whatever came of it: what is kept may be old.
             self.users.invalidate(&user);
             done.map_err(convert::store_about_user)?;
+            self.tell([user.uid]).await;
         }
         Ok(wire::Done {})
     }

@@ -31,6 +31,9 @@ pub async fn run(data_dir: &Path, json: bool, action: AppAction) -> Result<(), B
             };
             operator.set_rules(&appkey, rules).await?;
         }
+        AppAction::Grant { appkey, target } => operator.set_grant(&appkey, &target, true).await?,
+        AppAction::Revoke { appkey, target } => operator.set_grant(&appkey, &target, false).await?,
+        AppAction::Grants { appkey } => grants(json, &operator.grants(&appkey).await?),
         AppAction::List => list(json, &operator.list_apps().await?),
     }
     Ok(())
@@ -47,6 +50,14 @@ fn list(json: bool, apps: &[App]) {
     for app in apps {
         println!("{}  {}{}", app.key, app.name, if app.disabled { "  (disabled)" } else { "" });
     }
+}
+
+#[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
+fn grants(json: bool, keys: &[String]) {
+    if json {
+        return println!("{}", serde_json::json!(keys));
+    }
+    keys.iter().for_each(|key| println!("{key}"));
 }
 
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]

@@ -65,6 +65,25 @@ pub enum AppAction {
         /// The app's key.
         appkey: String,
     },
+    /// Let an app's server act on another app's users, groups and chatrooms (the cross-app endpoints). One direction.
+    Grant {
+        /// The key of the app that acts.
+        appkey: String,
+        /// The key of the app that is acted on.
+        target: String,
+    },
+    /// Take a grant back.
+    Revoke {
+        /// The key of the app that acted.
+        appkey: String,
+        /// The key of the app that was acted on.
+        target: String,
+    },
+    /// List the apps that an app's server may act on.
+    Grants {
+        /// The app's key.
+        appkey: String,
+    },
     /// Put an app out of service, its devices at once.
     Disable {
         /// The app's key.

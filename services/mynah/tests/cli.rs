@@ -62,6 +62,16 @@ fn apps_are_managed_before_a_server_runs_and_beside_it() {
     let key = beside["appkey"].as_str().unwrap();
     let rotated: Value = serde_json::from_slice(&run(folder.path(), &["app", "rotate-secret", key, "--json"]).stdout).unwrap();
     assert_ne!(rotated["master_secret"], beside["master_secret"]);
+    let other = before["appkey"].as_str().unwrap();
+    let grants = || -> Value {
+        let output = run(folder.path(), &["app", "grants", key, "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)))
+    };
+    assert!(run(folder.path(), &["app", "grant", key, other]).status.success());
+    assert_eq!(grants(), serde_json::json!([other]));
+    assert!(run(folder.path(), &["app", "revoke", key, other]).status.success());
+    assert_eq!(grants(), serde_json::json!([]));
+    assert!(!run(folder.path(), &["app", "grant", key, "0123456789abcdef01234567"]).status.success());
     assert!(run(folder.path(), &["app", "disable", key]).status.success());
     let unknown = run(folder.path(), &["app", "disable", "0123456789abcdef01234567"]);
     assert!(!unknown.status.success() && !said(&unknown).is_empty());

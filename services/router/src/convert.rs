@@ -1,7 +1,7 @@
 //! Between the wire of the services and the domain's types. Everything that comes in is checked here, once.
 
 use bytes::Bytes;
-use mynah_domain::conversation::{Change, Deliverable, Refusal, SendItem};
+use mynah_domain::conversation::{Change, Deliverable, PostItem, Refusal, SendItem};
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::message_log::Logged;
 use mynah_proto::device::entry::Kind;
@@ -26,6 +26,11 @@ pub(crate) fn send_item(item: router::SendItem) -> Result<SendItem, Failure> {
         mention_all: item.at_all,
         sensitive: item.sensitive,
     })
+}
+
+pub(crate) fn post_item(item: router::PostItem) -> Result<PostItem, Failure> {
+    let id = Cmid::parse(&item.id).map_err(|e| Failure::invalid("id", e.why))?;
+    Ok(PostItem { id, payload: item.payload })
 }
 
 pub(crate) fn change(change: router::Change) -> Change {
@@ -67,6 +72,7 @@ fn message(reason: Reason) -> &'static str {
         Reason::Silenced => "the sender is silenced in the group",
         Reason::SenderNotInRoom => "the sender is not in the chatroom",
         Reason::RoomMuted => "the sender is muted in the chatroom",
+        Reason::NotInNamedGroup => "the user is not in the group",
         Reason::GroupNotFound => "no such group",
         Reason::RoomNotFound => "no such chatroom",
         Reason::UserNotFound => "no such user",

@@ -10,6 +10,7 @@ mod conversation;
 mod convert;
 mod delivery;
 mod log_writer;
+mod retention;
 mod service;
 mod settings;
 mod start;

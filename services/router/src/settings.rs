@@ -13,6 +13,8 @@ pub struct Settings {
     pub mailbox: usize,
     /// Bounds inside an actor.
     pub limits: Limits,
+    /// How long a feed keeps an event, in milliseconds.
+    pub feed_age_ms: u64,
     /// An actor without work for this long is dropped.
     pub passivate_after: Duration,
     /// Appends that may wait for the log writer; beyond it actors wait, and their mailboxes fill.
@@ -33,6 +35,7 @@ impl Default for Settings {
             arbiters: 0,
             mailbox: 512,
             limits: Limits::default(),
+            feed_age_ms: 30 * 24 * 60 * 60 * 1000,
             passivate_after: Duration::from_secs(60),
             writer_queue: 4096,
             commit_entries: 4096,

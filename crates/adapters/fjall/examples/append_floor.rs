@@ -59,13 +59,9 @@ async fn main() {
             };
             let own = Position { own_seq: *head, ..Position::default() };
             let append = ConversationAppend {
-                key,
-                expected_head: *head - 1,
                 entries: vec![entry],
                 positions: vec![(Uid(pair * 2 + 1), own)],
-                members: vec![],
-                meta: None,
-                listed_for: vec![],
+                ..ConversationAppend::empty(key, *head - 1)
             };
             let token = claims[shard].token;
             appends.push(ShardAppend { shard: key.shard(), token, conversations: vec![append], progress: None });

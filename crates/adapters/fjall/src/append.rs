@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 use mynah_ports::message_log::Error;
-use mynah_types::{Appended, ConversationAppend, Entry, EntryKind, Position, Seq, ShardAppend, ShardId, Uid};
+use mynah_types::{Appended, ConversationAppend, ConversationKey, Entry, EntryKind, Position, Seq, ShardAppend, ShardId, Uid};
 
 use crate::keys::Mark;
 use crate::log::{Owners, Store, unavailable};
@@ -102,8 +102,20 @@ fn stage(store: &Store, write: &mut WriteBatch, append: &ConversationAppend) -> 
             taken_back.push((seq, weight(store, append, seq)?));
         }
     }
+    let dropped = dropped(store, append)?;
     for entry in &append.entries {
         stage_entry(store, write, append, entry);
+    }
+    for entry in dropped {
+        drop_entry(store, write, key, &entry);
+    }
+    for (uid, hidden) in &append.hidden {
+        let row = keys::hidden(key, *uid, hidden.from);
+        if hidden.until.is_some_and(|until| until < hidden.from) {
+            write.remove(&store.rows, row);
+        } else {
+            write.insert(&store.rows, row, hidden.until.unwrap_or(0).to_be_bytes());
+        }
     }
     for (mark, seq) in marks {
         write.insert(&store.rows, mark, seq.to_be_bytes());
@@ -121,6 +133,32 @@ fn stage(store: &Store, write: &mut WriteBatch, append: &ConversationAppend) -> 
         write.insert(&store.rows, keys::listed(*uid, key), []);
     }
     Ok(())
+}
+
+/// The stored entries that are to be forgotten.
+fn dropped(store: &Store, append: &ConversationAppend) -> Result<Vec<Entry>, Error> {
+    let below = append.drop_below.min(append.expected_head);
+    if below <= 1 {
+        return Ok(Vec::new());
+    }
+    // From where the last drop ended: what was dropped before is not looked at again.
+    let meta = store.rows.get(keys::meta(append.key)).map_err(unavailable)?;
+    let from = meta.map(|meta| codec::read_meta(&meta)).transpose()?.map_or(1, |meta| meta.min_seq).min(below);
+    let rows = store.entries.range(keys::entry(append.key, from)..keys::entry(append.key, below));
+    rows.map(|row| {
+        let (row, value) = row.into_inner().map_err(unavailable)?;
+        read::entry(&row, &value)
+    })
+    .collect()
+}
+
+fn drop_entry(store: &Store, write: &mut WriteBatch, key: ConversationKey, entry: &Entry) {
+    write.remove(&store.entries, keys::entry(key, entry.seq));
+    write.remove(&store.messages, keys::message(entry.msg_id));
+    if let Some(cmid) = &entry.cmid {
+        write.remove(&store.sends, keys::send(key, entry.sender, cmid));
+    }
+    write.remove(&store.rows, keys::retracted(key, entry.seq));
 }
 
 fn stage_entry(store: &Store, write: &mut WriteBatch, append: &ConversationAppend, entry: &Entry) {

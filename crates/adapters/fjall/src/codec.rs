@@ -72,6 +72,8 @@ pub(crate) struct StoredMeta {
     dissolved: bool,
     #[prost(uint64, tag = "3")]
     at_all_seq: u64,
+    #[prost(uint64, tag = "4")]
+    min_seq: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -188,12 +190,13 @@ pub(crate) fn read_member(value: &[u8]) -> Result<Membership, Error> {
 }
 
 pub(crate) fn store_meta(meta: &Meta) -> Vec<u8> {
-    StoredMeta { member_version: meta.member_version, dissolved: meta.dissolved, at_all_seq: meta.at_all_seq }.encode_to_vec()
+    let Meta { member_version, dissolved, at_all_seq, min_seq } = *meta;
+    StoredMeta { member_version, dissolved, at_all_seq, min_seq }.encode_to_vec()
 }
 
 pub(crate) fn read_meta(value: &[u8]) -> Result<Meta, Error> {
     let s: StoredMeta = decode(value)?;
-    Ok(Meta { member_version: s.member_version, dissolved: s.dissolved, at_all_seq: s.at_all_seq })
+    Ok(Meta { member_version: s.member_version, dissolved: s.dissolved, at_all_seq: s.at_all_seq, min_seq: s.min_seq })
 }
 
 pub(crate) fn store_shard(epoch: u64, token: OwnerToken, progress: Progress) -> Vec<u8> {

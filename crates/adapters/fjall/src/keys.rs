@@ -62,6 +62,14 @@ pub(crate) fn retracted(key: ConversationKey, seq: Seq) -> Vec<u8> {
     join(&[b"x", &key.to_bytes(), &seq.to_be_bytes()])
 }
 
+pub(crate) fn hidden_of(key: ConversationKey, uid: Uid) -> Vec<u8> {
+    join(&[b"h", &key.to_bytes(), &uid.0.to_be_bytes()])
+}
+
+pub(crate) fn hidden(key: ConversationKey, uid: Uid, from: Seq) -> Vec<u8> {
+    join(&[&hidden_of(key, uid), &from.to_be_bytes()])
+}
+
 pub(crate) fn listed(uid: Uid, key: ConversationKey) -> Vec<u8> {
     join(&[b"l", &uid.0.to_be_bytes(), &key.to_bytes()])
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
 use mynah_types::{
-    Appended, Claim, Clock, Cmid, ConversationKey, Entry, FirstAnswer, Membership, MsgId, OwnerToken, Position, Progress, SHARDS,
-    Seq, ShardAppend, ShardId, SystemClock, Tail, Uid,
+    Appended, Claim, Clock, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, OwnerToken, Position, Progress,
+    SHARDS, Seq, ShardAppend, ShardId, SystemClock, Tail, Uid,
 };
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -314,8 +314,12 @@ impl MessageLog for FjallLog {
         read::position(&self.0, key, uid)
     }
 
-    async fn retracted_unread(&self, key: ConversationKey, floor: Seq) -> Result<u64, Error> {
-        read::retracted_unread(&self.0, key, floor)
+    async fn retracted_unread(&self, key: ConversationKey, floor: Seq, to: Seq) -> Result<u64, Error> {
+        read::retracted_unread(&self.0, key, floor, to)
+    }
+
+    async fn hidden(&self, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Error> {
+        read::hidden(&self.0, key, uid)
     }
 
     async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error> {

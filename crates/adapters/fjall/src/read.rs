@@ -1,7 +1,9 @@
 //! Reads. Each sees what was committed before it began.
 
 use mynah_ports::message_log::{Error, Logged, Span};
-use mynah_types::{ConversationKey, Entry, FirstAnswer, Membership, MsgId, Position, RecentSend, Seq, ShardId, Tail, Uid};
+use mynah_types::{
+    ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, RecentSend, Seq, ShardId, Tail, Uid,
+};
 
 use crate::keys::Mark;
 use crate::log::{Store, unavailable};
@@ -14,7 +16,7 @@ pub(crate) fn head(store: &Store, key: ConversationKey) -> Result<Option<Entry>,
     entry(&row, &value).map(Some)
 }
 
-fn entry(row: &[u8], value: &[u8]) -> Result<Entry, Error> {
+pub(crate) fn entry(row: &[u8], value: &[u8]) -> Result<Entry, Error> {
     let seq = keys::tail_number(row).ok_or_else(|| Error::Damaged("an entry without a place".into()))?;
     codec::read_entry(seq, value)
 }
@@ -112,13 +114,26 @@ pub(crate) fn position(store: &Store, key: ConversationKey, uid: Uid) -> Result<
     })
 }
 
-pub(crate) fn retracted_unread(store: &Store, key: ConversationKey, floor: Seq) -> Result<u64, Error> {
+pub(crate) fn retracted_unread(store: &Store, key: ConversationKey, floor: Seq, to: Seq) -> Result<u64, Error> {
+    if floor >= to {
+        return Ok(0);
+    }
     let mut sum = 0;
-    for row in store.rows.range(keys::retracted(key, floor.saturating_add(1))..=keys::retracted(key, Seq::MAX)) {
+    for row in store.rows.range(keys::retracted(key, floor.saturating_add(1))..=keys::retracted(key, to)) {
         let value = row.value().map_err(unavailable)?;
         sum += keys::tail_number(&value).unwrap_or(0);
     }
     Ok(sum)
+}
+
+pub(crate) fn hidden(store: &Store, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Error> {
+    let mut stretches = Vec::new();
+    for row in store.rows.prefix(keys::hidden_of(key, uid)) {
+        let (row, value) = row.into_inner().map_err(unavailable)?;
+        let from = keys::tail_number(&row).ok_or_else(|| Error::Damaged("a hidden stretch without a place".into()))?;
+        stretches.push(Hidden { from, until: keys::tail_number(&value).filter(|until| *until > 0) });
+    }
+    Ok(stretches)
 }
 
 pub(crate) fn single_chats(

@@ -84,6 +84,21 @@ pub(crate) fn set_device_registration(conn: &Connection, app: AppId, open: bool)
     Ok(changed.map_err(failed)? > 0)
 }
 
+pub(crate) fn set_grant(conn: &Connection, app: AppId, target: AppId, given: bool) -> Result<(), Error> {
+    let sql = if given {
+        "INSERT INTO grants (app_id, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM grants WHERE app_id = ?1 AND target = ?2"
+    };
+    conn.execute(sql, [app.0, target.0]).map(drop).map_err(failed)
+}
+
+pub(crate) fn grants(conn: &Connection, app: AppId) -> Result<Vec<AppId>, Error> {
+    let mut query = conn.prepare_cached("SELECT target FROM grants WHERE app_id = ?1 ORDER BY target").map_err(failed)?;
+    let rows = query.query_map([app.0], |row| row.get(0).map(AppId)).map_err(failed)?;
+    rows.map(|target| target.map_err(failed)).collect()
+}
+
 fn row(row: &Row<'_>) -> rusqlite::Result<Result<App, Error>> {
     let key: String = row.get(1)?;
     let (multi_device, signature): (String, String) = (row.get(7)?, row.get(8)?);

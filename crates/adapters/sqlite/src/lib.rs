@@ -5,6 +5,7 @@
 
 mod apps;
 mod engine;
+mod feeds;
 mod friends;
 mod relations;
 mod rosters;

@@ -6,7 +6,7 @@ use mynah_types::{AppId, Role, Uid};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::engine::failed;
-use crate::users;
+use crate::{switches, users};
 
 const COLUMNS: &str = "r.id, r.kind, r.app_id, r.name, r.descr, r.avatar, r.flag, r.owner, r.members, r.version, r.applied, \
      r.dissolved, r.ctime, r.mtime";
@@ -74,6 +74,7 @@ pub(crate) fn commit_change(conn: &Connection, wanted: &RosterChange) -> Result<
             .and_then(|mut delete| delete.execute([roster.id, uid.0]))
             .map_err(failed)?;
     }
+    switches::leave(conn, roster.id, &change.left)?;
     for (uid, role, silenced) in &change.changed {
         conn.prepare_cached("UPDATE members SET role = ?3, place = ?4, silenced = ?5 WHERE roster_id = ?1 AND uid = ?2")
             .and_then(|mut update| update.execute(params![roster.id, uid.0, role_number(*role), place(*role), silenced]))
@@ -89,6 +90,7 @@ pub(crate) fn commit_change(conn: &Connection, wanted: &RosterChange) -> Result<
     members = members.saturating_sub(left as u64);
     if change.dissolved {
         conn.execute("DELETE FROM members WHERE roster_id = ?1", [roster.id]).map_err(failed)?;
+        switches::dissolve(conn, roster.id)?;
         count_roster(conn, roster.app, roster.kind, -1)?;
         members = 0;
     }

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mynah_ports::directory_store::{
-    App, Change, DeviceRecord, DirectoryStore, Error, Friend, FriendNote, Login, LoginOutcome, Member, NewApp, NewRoster,
-    NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
+    App, Change, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Login, LoginOutcome, Member, NewApp,
+    NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, friends, relations, rosters, sessions, switches, users, words};
+use crate::{apps, feeds, friends, relations, rosters, sessions, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -61,6 +62,14 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| apps::set_device_registration(conn, app, open)).await
     }
 
+    async fn set_grant(&self, app: AppId, target: AppId, given: bool) -> Result<(), Error> {
+        self.engine.write(move |conn| apps::set_grant(conn, app, target, given)).await
+    }
+
+    async fn grants(&self, app: AppId) -> Result<Vec<AppId>, Error> {
+        self.engine.read(move |conn| apps::grants(conn, app)).await
+    }
+
     async fn add_words(&self, app: AppId, words: Vec<String>, most: u32, now: Millis) -> Result<(), Error> {
         self.engine.write(move |conn| words::add(conn, app, &words, most, now)).await
     }
@@ -107,8 +116,10 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.read(move |conn| users::list(conn, app, admins, start, count)).await
     }
 
-    async fn update_profile(&self, uid: Uid, profile: Profile, now: Millis) -> Result<(), Error> {
-        self.engine.write(move |conn| users::update_profile(conn, uid, &profile, now)).await
+    async fn update_profile(&self, uid: Uid, profile: Profile, now: Millis, tell: FeedEvents) -> Result<(), Error> {
+        self.engine
+            .write(move |conn| users::update_profile(conn, uid, &profile, now).and_then(|()| feeds::tell(conn, &tell)))
+            .await
     }
 
     async fn set_password(
@@ -126,9 +137,9 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| users::set_disabled(conn, uid, disabled, now)).await
     }
 
-    async fn delete_users(&self, uids: &[Uid], now: Millis) -> Result<Vec<Session>, Error> {
+    async fn delete_users(&self, uids: &[Uid], now: Millis, farewells: FeedEvents) -> Result<Vec<Session>, Error> {
         let uids = uids.to_vec();
-        self.engine.write(move |conn| users::delete(conn, &uids, now)).await
+        self.engine.write(move |conn| users::delete(conn, &uids, now, &farewells)).await
     }
 
     async fn pending_deletions(&self, limit: usize) -> Result<Vec<User>, Error> {
@@ -183,31 +194,33 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| sessions::purge(conn, now, limit)).await
     }
 
-    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<(), Error> {
+    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<(), Error> {
         let (add, remove) = (add.to_vec(), remove.to_vec());
-        self.engine.write(move |conn| relations::change(conn, uid, &add, &remove, now)).await
+        self.engine
+            .write(move |conn| relations::change(conn, uid, &add, &remove, now).and_then(|()| feeds::tell(conn, &tell)))
+            .await
     }
 
-    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>) -> Result<(), Error> {
-        self.engine.write(move |conn| switches::change(conn, uid, &changes)).await
+    async fn change_switches(&self, uid: Uid, changes: Vec<(Switch, bool)>, tell: FeedEvents) -> Result<(), Error> {
+        self.engine.write(move |conn| switches::change(conn, uid, &changes).and_then(|()| feeds::tell(conn, &tell))).await
     }
 
     async fn switches(&self, uid: Uid) -> Result<Vec<Switch>, Error> {
         self.engine.read(move |conn| switches::of_user(conn, uid)).await
     }
 
-    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis) -> Result<(), Error> {
+    async fn add_friends(&self, uid: Uid, peers: &[Uid], most: u32, now: Millis, tell: FeedEvents) -> Result<(), Error> {
         let peers = peers.to_vec();
-        self.engine.write(move |conn| friends::add(conn, uid, &peers, most, now)).await
+        self.engine.write(move |conn| friends::add(conn, uid, &peers, most, now).and_then(|()| feeds::tell(conn, &tell))).await
     }
 
-    async fn remove_friends(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
+    async fn remove_friends(&self, uid: Uid, peers: &[Uid], tell: FeedEvents) -> Result<(), Error> {
         let peers = peers.to_vec();
-        self.engine.write(move |conn| friends::remove(conn, uid, &peers)).await
+        self.engine.write(move |conn| friends::remove(conn, uid, &peers).and_then(|()| feeds::tell(conn, &tell))).await
     }
 
-    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>) -> Result<(), Error> {
-        self.engine.write(move |conn| friends::note(conn, uid, &notes)).await
+    async fn note_friends(&self, uid: Uid, notes: Vec<FriendNote>, tell: FeedEvents) -> Result<(), Error> {
+        self.engine.write(move |conn| friends::note(conn, uid, &notes).and_then(|()| feeds::tell(conn, &tell))).await
     }
 
     async fn friends(&self, uid: Uid) -> Result<Vec<Friend>, Error> {
@@ -229,6 +242,26 @@ impl DirectoryStore for SqliteDirectory {
     async fn finish_relations(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
         let peers = peers.to_vec();
         self.engine.write(move |conn| relations::finish(conn, uid, &peers)).await
+    }
+
+    async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error> {
+        self.engine.read(move |conn| switches::pending_shields(conn, limit)).await
+    }
+
+    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
+        self.engine.write(move |conn| switches::finish_shield(conn, uid, gid, up)).await
+    }
+
+    async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error> {
+        self.engine.read(move |conn| feeds::pending(conn, limit)).await
+    }
+
+    async fn feed_events(&self, uid: Uid, limit: usize) -> Result<Vec<(u64, Bytes)>, Error> {
+        self.engine.read(move |conn| feeds::of_user(conn, uid, limit)).await
+    }
+
+    async fn finish_feed(&self, uid: Uid, number: u64) -> Result<(), Error> {
+        self.engine.write(move |conn| feeds::finish(conn, uid, number)).await
     }
 
     async fn create_roster(&self, roster: NewRoster) -> Result<Roster, Error> {

@@ -1,4 +1,4 @@
-//! What users have switched on for themselves.
+//! What users have switched on for themselves. Shields are noted for the router.
 
 use mynah_ports::directory_store::{Error, Refusal, Switch};
 use mynah_types::Uid;
@@ -16,9 +16,67 @@ pub(crate) fn change(conn: &Connection, uid: Uid, changes: &[(Switch, bool)]) ->
         };
         let changed =
             conn.prepare_cached(sql).and_then(|mut change| change.execute(params![uid.0, kind, target])).map_err(failed)?;
-        if changed == 0 {
+        let repeats = match switch {
+            // The hosted service's own sample switches everybody off when nobody is on.
+            Switch::DndAll => !on,
+            Switch::Shield(gid) => note(conn, uid, *gid, changed > 0)?,
+            Switch::DndUser(_) | Switch::DndGroup(_) => false,
+        };
+        if changed == 0 && !repeats {
             return Err(Error::Refused(Refusal::SwitchStands(*switch, *on)));
         }
+    }
+    Ok(())
+}
+
+/// Notes a shield for the router. True: its change was noted before, and is not confirmed.
+fn note(conn: &Connection, uid: Uid, gid: u64, changed: bool) -> Result<bool, Error> {
+    if !changed {
+        return conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM shield_notes WHERE uid = ?1 AND gid = ?2)")
+            .and_then(|mut query| query.query_row([uid.0, gid], |row| row.get(0)))
+            .map_err(failed);
+    }
+    conn.prepare_cached("INSERT INTO shield_notes (uid, gid) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+        .and_then(|mut insert| insert.execute([uid.0, gid]))
+        .map_err(failed)?;
+    Ok(false)
+}
+
+const IS_UP: &str = "EXISTS (SELECT 1 FROM switches s WHERE s.uid = n.uid AND s.kind = 4 AND s.target = n.gid)";
+
+pub(crate) fn pending_shields(conn: &Connection, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error> {
+    let sql = format!("SELECT n.uid, n.gid, {IS_UP} FROM shield_notes n ORDER BY n.id LIMIT ?1");
+    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = query.query_map([limit], |row| Ok((Uid(row.get(0)?), row.get(1)?, row.get(2)?))).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)).collect()
+}
+
+pub(crate) fn finish_shield(conn: &Connection, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
+    let sql = format!("DELETE FROM shield_notes AS n WHERE n.uid = ?1 AND n.gid = ?2 AND {IS_UP} = ?3");
+    conn.prepare_cached(&sql).and_then(|mut delete| delete.execute(params![uid.0, gid, up])).map(drop).map_err(failed)
+}
+
+/// Who is no member any more has switched nothing for the group.
+pub(crate) fn leave(conn: &Connection, gid: u64, uids: &[Uid]) -> Result<(), Error> {
+    let steps = [
+        "DELETE FROM switches WHERE uid = ?2 AND kind IN (2, 4) AND target = ?1",
+        "DELETE FROM shield_notes WHERE uid = ?2 AND gid = ?1",
+    ];
+    for sql in steps {
+        let mut delete = conn.prepare_cached(sql).map_err(failed)?;
+        for uid in uids {
+            delete.execute([gid, uid.0]).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A group is gone.
+pub(crate) fn dissolve(conn: &Connection, gid: u64) -> Result<(), Error> {
+    let steps = ["DELETE FROM switches WHERE kind IN (2, 4) AND target = ?1", "DELETE FROM shield_notes WHERE gid = ?1"];
+    for sql in steps {
+        conn.prepare_cached(sql).and_then(|mut delete| delete.execute([gid])).map_err(failed)?;
     }
     Ok(())
 }
@@ -32,6 +90,7 @@ pub(crate) fn of_user(conn: &Connection, uid: Uid) -> Result<Vec<Switch>, Error>
         Ok(match kind {
             1 => Switch::DndUser(Uid(target)),
             2 => Switch::DndGroup(target),
+            4 => Switch::Shield(target),
             _ => Switch::DndAll,
         })
     });
@@ -43,5 +102,6 @@ fn place(switch: Switch) -> (u8, u64) {
         Switch::DndUser(uid) => (1, uid.0),
         Switch::DndGroup(gid) => (2, gid),
         Switch::DndAll => (3, 0),
+        Switch::Shield(gid) => (4, gid),
     }
 }

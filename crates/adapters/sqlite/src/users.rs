@@ -1,11 +1,11 @@
 //! Users, their passwords and profiles.
 
-use mynah_ports::directory_store::{Error, NewUser, Profile, Refusal, Session, User};
+use mynah_ports::directory_store::{Error, FeedEvents, NewUser, Profile, Refusal, Session, User};
 use mynah_types::{AppId, Millis, Uid, Username};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::engine::failed;
-use crate::sessions;
+use crate::{feeds, sessions};
 
 /// What [`row`] reads, from a table that the query calls `u`.
 pub(crate) const COLUMNS: &str = "u.uid, u.app_id, u.username, u.admin, u.disabled, u.nickname, u.avatar, u.birthday, \
@@ -164,11 +164,14 @@ pub(crate) fn set_disabled(conn: &Connection, uid: Uid, disabled: bool, now: Mil
     if disabled { sessions::revoke(conn, uid, |_| true, now) } else { Ok(Vec::new()) }
 }
 
-pub(crate) fn delete(conn: &Connection, uids: &[Uid], now: Millis) -> Result<Vec<Session>, Error> {
+pub(crate) fn delete(conn: &Connection, uids: &[Uid], now: Millis, farewells: &FeedEvents) -> Result<Vec<Session>, Error> {
     all_live(conn, uids)?;
     let mut revoked = Vec::new();
     for uid in uids {
         revoked.extend(sessions::revoke(conn, *uid, |_| true, now)?);
+        for (_, payload) in farewells.iter().filter(|(of, _)| of == uid) {
+            feeds::tell_friends(conn, *uid, payload)?;
+        }
         let steps = [
             "UPDATE apps SET n_users = n_users - (SELECT 1 - admin FROM users WHERE uid = ?1), \
              n_admins = n_admins - (SELECT admin FROM users WHERE uid = ?1) \
@@ -177,6 +180,8 @@ pub(crate) fn delete(conn: &Connection, uids: &[Uid], now: Millis) -> Result<Vec
             "DELETE FROM blacklist WHERE uid = ?1 OR peer = ?1",
             "DELETE FROM relation_notes WHERE uid = ?1",
             "DELETE FROM friends WHERE uid = ?1 OR peer = ?1",
+            "DELETE FROM feed_events WHERE uid = ?1",
+            "DELETE FROM shield_notes WHERE uid = ?1",
             "DELETE FROM switches WHERE uid = ?1 OR (kind = 1 AND target = ?1)",
         ];
         for sql in steps {

@@ -14,6 +14,10 @@ pub enum Command {
     Read(ReadCommand),
     /// Apply committed membership changes, in order of their versions.
     Apply(Vec<Change>),
+    /// Add events to a feed, each once.
+    Post(Vec<PostItem>),
+    /// A member hides what is said from now on, or no more.
+    Hide(HideCommand),
     /// The relations of a single chat's two users changed: they are read again, so that notices may come in any order.
     RightsChanged,
 }
@@ -27,7 +31,8 @@ impl Command {
             Self::Send(send) => send.items.iter().map(|i| i.payload.len() + OVERHEAD).sum(),
             Self::Retract(retract) => retract.payload.len() + OVERHEAD,
             Self::Apply(changes) => changes.iter().map(|c| c.payload.len() + OVERHEAD).sum(),
-            Self::Read(_) | Self::RightsChanged => OVERHEAD,
+            Self::Post(items) => items.iter().map(|i| i.payload.len() + OVERHEAD).sum(),
+            Self::Read(_) | Self::Hide(_) | Self::RightsChanged => OVERHEAD,
         }
     }
 }
@@ -92,6 +97,24 @@ pub struct ReadCommand {
     pub read_seq: Seq,
 }
 
+/// An event for a feed.
+#[derive(Debug, Clone)]
+pub struct PostItem {
+    /// Names the event: posted again under the same id it takes no effect.
+    pub id: Cmid,
+    /// What the directory made; opaque.
+    pub payload: Bytes,
+}
+
+/// Whether a member wants to see what is said in a group.
+#[derive(Debug, Clone, Copy)]
+pub struct HideCommand {
+    /// The member.
+    pub uid: Uid,
+    /// He hides it.
+    pub hidden: bool,
+}
+
 /// One committed change of a group's or room's membership.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -140,6 +163,15 @@ pub enum Lookup {
     ReadMark(Uid),
     /// The relations of a single chat's two users.
     Rights,
+    /// The first entry of a feed that is young enough to be kept.
+    KeptFrom {
+        /// The first one that is there.
+        from: Seq,
+        /// The last one.
+        to: Seq,
+    },
+    /// What a member hides and has not ended.
+    Hidden(Uid),
     /// Changes above a version: an earlier one has not arrived.
     Changes {
         /// The version applied.
@@ -158,6 +190,10 @@ pub enum Fact {
     ReadMark(Seq),
     /// To `Rights`.
     Rights(PairRights),
+    /// To `KeptFrom`.
+    KeptFrom(Seq),
+    /// To `Hidden`: where the open stretch begins.
+    Hidden(Option<Seq>),
     /// To `Changes`: without a gap from the version asked for.
     Changes(Vec<Change>),
 }
@@ -203,6 +239,10 @@ pub enum Answer {
     Read(Result<ReadDone, Refusal>),
     /// The version applied.
     Applied(Result<u64, Refusal>),
+    /// The events are in the feed.
+    Posted(Result<(), Refusal>),
+    /// It is as wanted.
+    Hidden(Result<(), Refusal>),
     /// Taken note of.
     Noted,
 }

@@ -29,6 +29,8 @@ pub struct Limits {
     pub window: usize,
     /// How long after its time a message may be taken back, in milliseconds.
     pub retract_within_ms: u64,
+    /// Entries that a feed keeps.
+    pub feed_entries: u64,
 }
 
 impl Default for Limits {
@@ -40,6 +42,7 @@ impl Default for Limits {
             batch_bytes: 512 << 10,
             window: 128,
             retract_within_ms: 3 * 60 * 1000,
+            feed_entries: 1000,
         }
     }
 }
@@ -186,7 +189,7 @@ impl<T> Machine<T> {
     pub fn decide(&mut self, now: mynah_types::Millis, lookups: Vec<Lookup>, facts: Vec<Fact>) -> Step<T> {
         debug_assert_eq!(self.phase, Phase::Looking);
         let facts: BTreeMap<Lookup, Fact> = lookups.into_iter().zip(facts).collect();
-        let mut draft = Draft::new(&self.state, now, self.limits.retract_within_ms);
+        let mut draft = Draft::new(&self.state, now, self.limits);
         for (command, _) in &self.batch {
             let held = decide::decide(&mut self.state, &mut draft, command, &facts);
             draft.held.push(held);
@@ -250,6 +253,8 @@ fn refusal(command: &Command, reason: Reason) -> Answer {
         Command::Retract(_) => Answer::Retracted(Err(refused)),
         Command::Read(_) => Answer::Read(Err(refused)),
         Command::Apply(_) => Answer::Applied(Err(refused)),
+        Command::Post(_) => Answer::Posted(Err(refused)),
+        Command::Hide(_) => Answer::Hidden(Err(refused)),
         Command::RightsChanged => Answer::Noted,
     }
 }

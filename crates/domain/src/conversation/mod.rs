@@ -13,8 +13,8 @@ mod state;
 mod tests;
 
 pub use command::{
-    Answer, Change, Command, Fact, Lookup, PairRights, ReadCommand, ReadDone, Refusal, RetractCommand, SendCommand, SendItem,
-    Sent, TargetFact,
+    Answer, Change, Command, Fact, HideCommand, Lookup, PairRights, PostItem, ReadCommand, ReadDone, Refusal, RetractCommand,
+    SendCommand, SendItem, Sent, TargetFact,
 };
 pub use machine::{Deliverable, Done, Limits, Machine, Step};
 pub use state::{Loaded, State};

@@ -172,3 +172,119 @@ fn a_full_queue_gives_the_command_back() {
     machine.offer(send(1, "a", 7), 1).unwrap();
     assert!(machine.offer(send(1, "b", 7), 2).is_err());
 }
+
+fn feed() -> Machine<u32> {
+    let limits = Limits { feed_entries: 10, ..Limits::default() };
+    let mut machine = Machine::new(ConversationKey::Feed(Uid(7)), limits);
+    machine.loaded(Loaded { tail: Tail { recent_from: 1, ..Tail::default() }, ..Loaded::default() });
+    machine
+}
+
+fn post(ids: std::ops::RangeInclusive<u64>) -> Command {
+    let item = |id| PostItem { id: Cmid::parse(&format!("e{id}")).unwrap(), payload: Bytes::from_static(b"event") };
+    Command::Post(ids.map(item).collect())
+}
+
+/// Posts, and tells the seqs that came of it and from where entries are dropped.
+fn posted(machine: &mut Machine<u32>, command: Command, facts: &[Fact]) -> (Vec<Seq>, Seq) {
+    machine.offer(command, 1).unwrap();
+    match step(machine, facts) {
+        Step::Append(append) => {
+            let ids: Vec<MsgId> = append.entries.iter().map(|entry| MsgId(entry.seq * 256)).collect();
+            let answers = machine.appended(&ids).answers;
+            assert_eq!(answers, [(1, Answer::Posted(Ok(())))]);
+            (append.entries.iter().map(|entry| entry.seq).collect(), append.drop_below)
+        }
+        Step::Ready(answers) => {
+            assert_eq!(answers, [(1, Answer::Posted(Ok(())))]);
+            (Vec::new(), 0)
+        }
+    }
+}
+
+#[test]
+fn an_event_comes_into_a_feed_once_however_often_it_is_posted() {
+    let mut machine = feed();
+    assert_eq!(posted(&mut machine, post(1..=3), &[]).0, [1, 2, 3]);
+    assert_eq!(posted(&mut machine, post(2..=4), &[Fact::KeptFrom(1)]).0, [4]);
+    assert_eq!(posted(&mut machine, post(1..=4), &[Fact::KeptFrom(1)]).0, [] as [Seq; 0]);
+    // A feed takes no event by way of a group, and a group none by way of a feed.
+    let mut group = group(&[1]);
+    group.offer(post(1..=1), 1).unwrap();
+    let Step::Ready(answers) = step(&mut group, &[Fact::KeptFrom(1)]) else { panic!("a group took it") };
+    assert_eq!(answers, [(1, Answer::Posted(Err(Reason::ConversationNotFound.into())))]);
+}
+
+#[test]
+fn a_feed_keeps_its_newest_events_and_none_that_are_too_old() {
+    let mut machine = feed();
+    let (mut first, mut dropped) = (1, Vec::new());
+    for id in 1..=200 {
+        let (_, below) = posted(&mut machine, post(id..=id), &[Fact::KeptFrom(first)]);
+        if below > 0 {
+            assert!(below > first && below <= id, "{below} at {id}");
+            first = below;
+            dropped.push(below);
+        }
+        assert!(id - first < 10 + 64, "{id} entries from {first}");
+    }
+    assert!(dropped.len() == 2, "many at a time: {dropped:?}");
+    // By age: all but the newest are too old, and the newest always stays.
+    assert_eq!(posted(&mut machine, post(201..=201), &[Fact::KeptFrom(201)]).1, 200);
+}
+
+fn hide(machine: &mut Machine<u32>, uid: u64, hidden: bool, open: Option<Seq>) -> Result<Vec<mynah_types::Hidden>, Refusal> {
+    machine.offer(Command::Hide(HideCommand { uid: Uid(uid), hidden }), 1).unwrap();
+    let (rows, answers) = match step(machine, &[Fact::Hidden(open)]) {
+        Step::Append(append) => (append.hidden, machine.appended(&[]).answers),
+        Step::Ready(answers) => (Vec::new(), answers),
+    };
+    let Some((_, Answer::Hidden(outcome))) = answers.into_iter().next() else { panic!("another answer") };
+    outcome.map(|()| rows.into_iter().map(|(_, row)| row).collect())
+}
+
+#[test]
+fn a_shield_begins_behind_the_head_and_ends_with_it() {
+    use mynah_types::Hidden;
+    let mut machine = group(&[1, 2]);
+    assert_eq!(hide(&mut machine, 2, true, None), Ok(vec![Hidden { from: 2, until: None }]));
+    assert_eq!(hide(&mut machine, 2, true, Some(2)), Ok(vec![]), "it is up");
+    sent(&mut machine, send(1, "a", 7), 512);
+    assert_eq!(hide(&mut machine, 2, false, Some(2)), Ok(vec![Hidden { from: 2, until: Some(2) }]));
+    assert_eq!(hide(&mut machine, 2, false, None), Ok(vec![]), "it is down");
+    assert_eq!(hide(&mut machine, 9, true, None), Err(Refusal::from(Reason::NotInNamedGroup)));
+    // Who left and came back begins anew: the open stretch is of his earlier stay.
+    for (version, joined, left, id) in [(2, &[][..], &[2][..], 768), (3, &[2], &[], 1024)] {
+        machine.offer(Command::Apply(vec![change(version, joined, left)]), 1).unwrap();
+        step(&mut machine, &[]);
+        machine.appended(&[MsgId(id)]);
+    }
+    assert_eq!(hide(&mut machine, 2, true, Some(2)), Ok(vec![Hidden { from: 5, until: None }]));
+    // Up and down in one batch leaves an empty stretch, which the log takes out.
+    machine.offer(Command::Hide(HideCommand { uid: Uid(1), hidden: true }), 1).unwrap();
+    machine.offer(Command::Hide(HideCommand { uid: Uid(1), hidden: false }), 2).unwrap();
+    let Step::Append(append) = step(&mut machine, &[Fact::Hidden(None)]) else { panic!("nothing to write") };
+    assert_eq!(append.hidden, [(Uid(1), Hidden { from: 5, until: Some(4) })]);
+}
+
+#[test]
+fn words_refuse_what_may_be_sent_otherwise_and_no_retry() {
+    let mut machine = group(&[1]);
+    let first = sent(&mut machine, send(1, "a", 7), 512);
+    let sensitive = |sender, cmid| match send(sender, cmid, 7) {
+        Command::Send(mut send) => {
+            send.items[0].sensitive = true;
+            Command::Send(send)
+        }
+        other => other,
+    };
+    for (command, expected) in [
+        (sensitive(1, "a"), Ok(Sent { duplicate: true, ..first })),
+        (sensitive(1, "b"), Err(Refusal::from(Reason::SensitiveWord))),
+        (sensitive(2, "c"), Err(Refusal::from(Reason::SenderNotMember))),
+    ] {
+        machine.offer(command, 1).unwrap();
+        let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended") };
+        assert_eq!(only(answers), expected);
+    }
+}

@@ -41,7 +41,8 @@ macro_rules! message_log_contract {
                 an_append_without_entries_writes_its_rows;
             reads: a_span_is_bounded_by_places_entries_and_bytes, the_tail_tells_the_newest_sends_and_from_where_it_is_whole,
                 heads_come_in_the_order_asked, a_message_is_found_by_its_id, members_keep_their_latest_row, marks_only_rise,
-                what_is_taken_back_is_marked_and_weighed, single_chats_page_in_key_order, newer_entries_of_a_shard_come_by_id;
+                what_is_taken_back_is_marked_and_weighed, single_chats_page_in_key_order, newer_entries_of_a_shard_come_by_id,
+                what_a_member_hides_is_kept_in_order_of_place, what_is_dropped_is_found_by_nothing_and_the_rest_stays;
         );
     };
     (@cases $fresh:path; $($module:ident: $($case:ident),+;)+) => {
@@ -109,7 +110,7 @@ impl Owner {
 }
 
 fn of(key: ConversationKey, expected_head: Seq, entries: Vec<Entry>) -> ConversationAppend {
-    ConversationAppend { key, expected_head, entries, positions: vec![], members: vec![], meta: None, listed_for: vec![] }
+    ConversationAppend { entries, ..ConversationAppend::empty(key, expected_head) }
 }
 
 fn member(from_seq: Seq, until_seq: Option<Seq>) -> Membership {

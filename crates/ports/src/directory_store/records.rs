@@ -249,6 +249,8 @@ pub enum Switch {
     DndGroup(u64),
     /// Nobody disturbs him.
     DndAll,
+    /// He gets no messages of a group.
+    Shield(u64),
 }
 
 /// A friend, and what the user notes of him; empty for nothing.

@@ -156,6 +156,9 @@ impl World {
             Lookup::Target(_) => Fact::Target(None),
             Lookup::ReadMark(_) => Fact::ReadMark(0),
             Lookup::Rights => Fact::Rights(FRIENDS),
+            // No feed and no shield is driven here.
+            Lookup::KeptFrom { from, .. } => Fact::KeptFrom(*from),
+            Lookup::Hidden(_) => Fact::Hidden(None),
             Lookup::Changes { after } => Fact::Changes(self.directory.changes(key, *after).0),
         });
         let facts = facts.collect();

@@ -47,11 +47,11 @@ async fn a_deleted_user_leaves_everything() {
     assert_eq!((event.event_type, event.new_owner.unwrap().username.as_str()), (11, "bob1"));
     let changed = world.router.applied.lock()[&conv(owned)][1].changed.clone();
     assert_eq!((changed[0].uid, changed[0].role), (uids[2], 2));
-    let group = world.api.get_group(wire::GroupRequest { app_id: app, gid: owned }).await.unwrap();
+    let group = world.api.get_group(wire::GroupRequest { app_id: app, gid: owned, member_uid: 0 }).await.unwrap();
     assert_eq!(group.owner.unwrap().username, "bob1");
     let (_, event) = world.router.event(&conv(alone), 2);
     assert_eq!((event.event_type, event.extra), (9, 69));
-    let gone = world.api.get_group(wire::GroupRequest { app_id: app, gid: alone }).await;
+    let gone = world.api.get_group(wire::GroupRequest { app_id: app, gid: alone, member_uid: 0 }).await;
     assert_eq!(why(gone), Reason::GroupNotFound);
     assert!(world.router.applied.lock()[&format!("r.{own_room}")][1].dissolved);
     assert_eq!(world.router.members(&format!("r.{other_room}")), [uids[1]]);
@@ -67,9 +67,9 @@ async fn owners_that_are_deleted_together_pass_to_the_living() {
     let doomed = world.group(app, "ann1", &["tom1"]).await;
     world.api.delete_users(delete(app, &["tom1", "ann1"])).await.unwrap();
     assert_eq!(world.member_names(app, mixed).await, ["bob1"]);
-    let group = world.api.get_group(wire::GroupRequest { app_id: app, gid: mixed }).await.unwrap();
+    let group = world.api.get_group(wire::GroupRequest { app_id: app, gid: mixed, member_uid: 0 }).await.unwrap();
     assert_eq!(group.owner.unwrap().username, "bob1");
-    let gone = world.api.get_group(wire::GroupRequest { app_id: app, gid: doomed }).await;
+    let gone = world.api.get_group(wire::GroupRequest { app_id: app, gid: doomed, member_uid: 0 }).await;
     assert_eq!(why(gone), Reason::GroupNotFound);
 }
 
@@ -96,7 +96,7 @@ async fn a_deletion_goes_on_after_a_crash() {
     let app = world.app().await;
     let uids = world.users(app, &["tom1", "ann1"]).await;
     let gid = world.group(app, "tom1", &["ann1"]).await;
-    world.store.delete_users(&[Uid(uids[0])], START).await.unwrap();
+    world.store.delete_users(&[Uid(uids[0])], START, vec![]).await.unwrap();
     let mut world = world.restart();
     assert_eq!(world.router.versions(&conv(gid)), [1]);
     world.run_outbox();
@@ -138,6 +138,7 @@ async fn a_name_that_comes_back_has_nothing_of_its_predecessor() {
         username: name.into(),
         add: vec![other.into()],
         remove: vec![],
+        cross: vec![],
     };
     world.api.change_blacklist(block("tom1", "ann1")).await.unwrap();
     world.api.change_blacklist(block("ann1", "tom1")).await.unwrap();

@@ -8,7 +8,7 @@ use mynah_types::Reason;
 use crate::support::{START, World, members, named, new_group, why};
 
 fn group(app: u64, gid: u64) -> wire::GroupRequest {
-    wire::GroupRequest { app_id: app, gid }
+    wire::GroupRequest { app_id: app, gid, member_uid: 0 }
 }
 
 fn conv(gid: u64) -> String {

@@ -111,7 +111,7 @@ async fn equal_creations_at_one_time_are_not_repeats_of_one_another() {
 #[tokio::test]
 async fn a_deletion_that_was_not_answered_may_be_repeated() {
     let (world, app, gid, _) = with_group().await;
-    let request = wire::GroupRequest { app_id: app, gid };
+    let request = wire::GroupRequest { app_id: app, gid, member_uid: 0 };
     world.router.set(Mode::LosesAnswer);
     assert_eq!(why(world.api.delete_group(request).await), Reason::Timeout);
     assert_eq!(why(world.api.get_group(request).await), Reason::GroupNotFound);

@@ -22,7 +22,7 @@ async fn another_apps_things_are_not_there() {
     let room_id = world.api.create_room(room).await.unwrap().room_id;
     let session = world.login(theirs, "ann1", "a", "one").await;
     let api = &world.api;
-    let group = wire::GroupRequest { app_id: mine, gid };
+    let group = wire::GroupRequest { app_id: mine, gid, member_uid: 0 };
     let uid = wire::GetUserRequest { app_id: mine, username: String::new(), uid: uids[1] };
     let logout = wire::LogoutRequest { app_id: mine, uid: uids[1], session_id: session.session_id, all_devices: true };
     let refusals: Vec<(Reason, Result<(), Failure>)> = vec![
@@ -63,7 +63,7 @@ async fn another_apps_things_are_not_there() {
     assert_eq!(api.list_users(list).await.unwrap().total, 2);
     assert_eq!(api.list_groups(list).await.unwrap().total, 0);
     assert_eq!(api.list_rooms(list).await.unwrap().total, 0);
-    let rooms = wire::GetRoomsRequest { app_id: mine, room_ids: vec![room_id, gid], strict: false };
+    let rooms = wire::GetRoomsRequest { app_id: mine, room_ids: vec![room_id, gid], strict: false, member_uid: 0 };
     assert!(api.get_rooms(rooms).await.unwrap().rooms.is_empty());
     let users = wire::GetUsersRequest { app_id: mine, uids: uids.clone(), ..Default::default() };
     assert!(api.get_users(users).await.unwrap().users.is_empty());

@@ -10,7 +10,9 @@
 )]
 
 mod apps;
+mod cross;
 mod deletion;
+mod feeds;
 mod groups;
 mod handover;
 mod isolation;
@@ -18,5 +20,6 @@ mod operator;
 mod relations;
 mod rooms;
 mod sessions;
+mod shields;
 mod support;
 mod users;

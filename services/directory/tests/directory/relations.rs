@@ -6,7 +6,7 @@ use mynah_types::Reason;
 use crate::support::{Mode, World, named, new_user, strings, until, why};
 
 fn change(app: u64, name: &str, add: &[&str], remove: &[&str]) -> wire::ChangeBlacklistRequest {
-    wire::ChangeBlacklistRequest { app_id: app, username: name.into(), add: strings(add), remove: strings(remove) }
+    wire::ChangeBlacklistRequest { app_id: app, username: name.into(), add: strings(add), remove: strings(remove), cross: vec![] }
 }
 
 async fn list(world: &World, app: u64) -> Vec<String> {

@@ -46,7 +46,7 @@ async fn a_room_has_members_and_makes_no_events() {
     let of = world.api.rooms_of(named(app, "bob1")).await.unwrap();
     assert_eq!((of.rooms[0].room_id, of.rooms[0].owner.clone().unwrap().uid), (room.room_id, uids[0]));
     let many: Vec<String> = (0..3001).map(|i| format!("user{i}")).collect();
-    let many = wire::ChangeMembersRequest { app_id: app, id: room.room_id, add: many, remove: vec![] };
+    let many = wire::ChangeMembersRequest { app_id: app, id: room.room_id, add: many, remove: vec![], cross: vec![] };
     assert_eq!(world.api.change_room_members(many).await.unwrap_err().field, "add");
 }
 
@@ -80,7 +80,7 @@ async fn rooms_are_listed_found_and_deleted() {
     assert_eq!(why(again), Reason::RoomNotFound);
     let get = |strict| {
         let room_ids = vec![ids[2], ids[0], 77, gid, ids[1]];
-        world.api.get_rooms(wire::GetRoomsRequest { app_id: app, room_ids, strict })
+        world.api.get_rooms(wire::GetRoomsRequest { app_id: app, room_ids, strict, member_uid: 0 })
     };
     let found = get(false).await.unwrap();
     assert_eq!(found.rooms.iter().map(|r| r.room_id).collect::<Vec<_>>(), [ids[2], ids[1]]);

@@ -65,6 +65,9 @@ pub struct RouterState {
     /// Changes applied, per conversation.
     pub applied: Mutex<BTreeMap<String, Vec<router::Change>>>,
     pub relations: Mutex<Vec<router::RelationChangedRequest>>,
+    /// Events posted, in the order of each feed; a repeat of an id is dropped, as the router does.
+    pub posted: Mutex<Vec<(String, router::PostItem)>>,
+    pub hides: Mutex<Vec<router::HideRequest>>,
     pub calls: Mutex<Vec<String>>,
     /// Asked for the changes while one is applied, as an actor that loads does.
     pub loads_from: Mutex<Option<DirectoryClient>>,
@@ -95,6 +98,20 @@ impl FakeRouter {
             members.retain(|uid| !change.left.contains(uid) && !change.dissolved);
         }
         members.into_iter().collect()
+    }
+
+    /// The events of a user's feed: type, extra, and who is named.
+    pub fn feed(&self, uid: u64) -> Vec<(u32, u32, Vec<String>)> {
+        let posted = self.posted.lock();
+        let of_feed = posted.iter().filter(|(feed, _)| *feed == format!("f.{uid}"));
+        of_feed
+            .map(|(_, item)| match device::Entry::decode(item.payload.clone()).unwrap().kind {
+                Some(device::entry::Kind::Event(e)) => {
+                    (e.event_type, e.extra, e.to.into_iter().map(|party| party.username).collect())
+                }
+                other => panic!("no event: {other:?}"),
+            })
+            .collect()
     }
 
     /// The event of one applied version.
@@ -136,6 +153,26 @@ impl Router for FakeRouter {
         mode.before().await?;
         self.relations.lock().push(request.into_inner());
         mode.after(router::RelationChangedReply {})
+    }
+
+    async fn post(&self, request: Request<router::PostRequest>) -> Answer<router::PostReply> {
+        let mode = *self.mode.lock();
+        mode.before().await?;
+        let request = request.into_inner();
+        let mut posted = self.posted.lock();
+        for item in request.items {
+            if !posted.iter().any(|(feed, known)| *feed == request.conv_id && known.id == item.id) {
+                posted.push((request.conv_id.clone(), item));
+            }
+        }
+        mode.after(router::PostReply {})
+    }
+
+    async fn hide(&self, request: Request<router::HideRequest>) -> Answer<router::HideReply> {
+        let mode = *self.mode.lock();
+        mode.before().await?;
+        self.hides.lock().push(request.into_inner());
+        mode.after(router::HideReply {})
     }
 
     async fn send(&self, _: Request<router::SendRequest>) -> Answer<router::SendReply> {
@@ -185,6 +222,7 @@ pub struct GatewayState {
     /// Calls that came, those that failed too.
     pub tries: Mutex<usize>,
     pub kicks: Mutex<Vec<gateway::KickRequest>>,
+    pub refreshes: Mutex<Vec<gateway::RefreshRequest>>,
 }
 
 impl std::ops::Deref for FakeGateway {
@@ -219,8 +257,11 @@ impl Gateway for FakeGateway {
         unexpected()
     }
 
-    async fn refresh(&self, _: Request<gateway::RefreshRequest>) -> Answer<gateway::RefreshReply> {
-        unexpected()
+    async fn refresh(&self, request: Request<gateway::RefreshRequest>) -> Answer<gateway::RefreshReply> {
+        let mode = *self.mode.lock();
+        mode.before().await?;
+        self.refreshes.lock().push(request.into_inner());
+        mode.after(gateway::RefreshReply {})
     }
 }
 
@@ -367,7 +408,7 @@ impl World {
     }
 
     pub async fn member_names(&self, app: u64, gid: u64) -> Vec<String> {
-        let list = self.api.members(wire::GroupRequest { app_id: app, gid }).await.unwrap();
+        let list = self.api.members(wire::GroupRequest { app_id: app, gid, member_uid: 0 }).await.unwrap();
         list.members.into_iter().map(|member| member.user.unwrap().username).collect()
     }
 }
@@ -407,7 +448,7 @@ pub fn new_group(app: u64, owner: &str, members: &[&str]) -> wire::CreateGroupRe
 }
 
 pub fn members(app: u64, id: u64, add: &[&str], remove: &[&str]) -> wire::ChangeMembersRequest {
-    wire::ChangeMembersRequest { app_id: app, id, add: strings(add), remove: strings(remove) }
+    wire::ChangeMembersRequest { app_id: app, id, add: strings(add), remove: strings(remove), cross: vec![] }
 }
 
 /// Why a call was refused.

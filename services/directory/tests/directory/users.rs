@@ -110,7 +110,7 @@ async fn a_user_is_found_by_name_and_by_number_and_what_was_written_is_read() {
     assert_eq!(world.api.get_user(named(app, "no")).await.unwrap_err().field, "username");
     let get = |names: &[&str], strict| {
         let uids = vec![uid, 99];
-        world.api.get_users(wire::GetUsersRequest { app_id: app, usernames: strings(names), uids, strict })
+        world.api.get_users(wire::GetUsersRequest { app_id: app, usernames: strings(names), uids, strict, any_app: false })
     };
     let found = get(&["gone", "tom1"], false).await.unwrap();
     assert_eq!(found.users.iter().map(|user| user.uid).collect::<Vec<_>>(), [uid, uid]);

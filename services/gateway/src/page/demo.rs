@@ -148,7 +148,7 @@ async fn create_group(demo: Demo, body: Bytes) -> Outcome {
 }
 
 async fn group(demo: Demo, gid: u64) -> Outcome {
-    let request = GroupRequest { app_id: demo.app_id(), gid };
+    let request = GroupRequest { app_id: demo.app_id(), gid, member_uid: 0 };
     let group = demo.directory().get_group(request).await?;
     let members = demo.directory().members(request).await?.members;
     let members: Vec<String> = members.into_iter().filter_map(|member| Some(member.user?.username)).collect();
@@ -162,7 +162,7 @@ async fn add_members(demo: Demo, gid: u64, body: Bytes) -> Outcome {
         Some(list) => names("add", list, 500)?,
         None => return Err(Refusal::invalid("add", "is missing")),
     };
-    demo.directory().change_members(ChangeMembersRequest { app_id: demo.app_id(), id: gid, add, remove: Vec::new() }).await?;
+    demo.directory().change_members(ChangeMembersRequest { app_id: demo.app_id(), id: gid, add, ..Default::default() }).await?;
     Answer::done()
 }
 

@@ -13,13 +13,13 @@ const NAMES: usize = 500;
 pub(crate) async fn add(call: Call) -> Outcome {
     let username = call.username()?;
     let add = names("body", &call.json()?, NAMES)?;
-    change(&call, ChangeBlacklistRequest { app_id: call.app.app_id, username, add, remove: Vec::new() }).await
+    change(&call, ChangeBlacklistRequest { app_id: call.app.app_id, username, add, ..Default::default() }).await
 }
 
 pub(crate) async fn remove(call: Call) -> Outcome {
     let username = call.username()?;
     let remove = names("body", &call.json()?, NAMES)?;
-    change(&call, ChangeBlacklistRequest { app_id: call.app.app_id, username, add: Vec::new(), remove }).await
+    change(&call, ChangeBlacklistRequest { app_id: call.app.app_id, username, remove, ..Default::default() }).await
 }
 
 async fn change(call: &Call, request: ChangeBlacklistRequest) -> Outcome {
@@ -27,9 +27,11 @@ async fn change(call: &Call, request: ChangeBlacklistRequest) -> Outcome {
     Answer::done()
 }
 
+/// Those of the calling app; all are in the list across apps.
 pub(crate) async fn list(call: Call) -> Outcome {
     let username = call.username()?;
     let request = GetUserRequest { app_id: call.app.app_id, username, uid: 0 };
     let users = call.directory().blacklist(request).await?.users;
-    Answer::ok(users.iter().map(|user| Value::Object(show::user(user, call.zone()))).collect())
+    let own = users.iter().filter(|user| user.appkey == call.app.appkey);
+    Answer::ok(own.map(|user| Value::Object(show::user(user, call.zone()))).collect())
 }

@@ -14,7 +14,7 @@ const NAMES: usize = 500;
 fn named(call: &Call) -> Result<FriendsRequest, Refusal> {
     let username = call.username()?;
     let peers = names("body", &call.json()?, NAMES)?;
-    Ok(FriendsRequest { app_id: call.app.app_id, username, peers })
+    Ok(FriendsRequest { app_id: call.app.app_id, username, peers, cross: Vec::new() })
 }
 
 pub(crate) async fn add(call: Call) -> Outcome {
@@ -40,13 +40,17 @@ pub(crate) async fn note(call: Call) -> Outcome {
     }
     let mut notes = Vec::with_capacity(items.len());
     for item in items {
-        let fields = Fields::of("body", item)?;
-        let text = |name| fields.text(name).map(|text| text.map(str::to_owned));
-        let username = fields.required("username")?.to_owned();
-        notes.push(FriendNote { username, note_name: text("note_name")?, others: text("others")? });
+        notes.push(read_note(Fields::of("body", item)?)?);
     }
     call.directory().note_friends(NoteFriendsRequest { app_id: call.app.app_id, username, notes }).await?;
     Answer::done()
+}
+
+/// A note of a friend of the calling app.
+pub(crate) fn read_note(fields: Fields<'_>) -> Result<FriendNote, Refusal> {
+    let text = |name| fields.text(name).map(|text| text.map(str::to_owned));
+    let username = fields.required("username")?.to_owned();
+    Ok(FriendNote { username, note_name: text("note_name")?, others: text("others")?, appkey: String::new() })
 }
 
 pub(crate) async fn list(call: Call) -> Outcome {

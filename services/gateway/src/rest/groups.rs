@@ -1,11 +1,9 @@
 //! Groups (rest-api 2.21–2.30, 2.32, 3.2).
 
-use mynah_proto::Failure;
 use mynah_proto::directory::{
-    ChangeMembersRequest, CreateGroupRequest, GetUserRequest, GroupRequest, ListRequest, SilenceRequest, TransferGroupRequest,
-    UpdateGroupRequest,
+    ChangeMembersRequest, CreateGroupRequest, GetUserRequest, GroupMember, GroupRequest, ListRequest, SilenceRequest,
+    TransferGroupRequest, UpdateGroupRequest,
 };
-use mynah_types::Reason;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Outcome};
@@ -63,7 +61,7 @@ pub(crate) async fn list(call: Call) -> Outcome {
 }
 
 fn one(call: &Call) -> Result<GroupRequest, Refusal> {
-    Ok(GroupRequest { app_id: call.app.app_id, gid: call.number(0, "gid")? })
+    Ok(GroupRequest { app_id: call.app.app_id, gid: call.number(0, "gid")?, member_uid: 0 })
 }
 
 pub(crate) async fn get(call: Call) -> Outcome {
@@ -91,10 +89,8 @@ pub(crate) async fn transfer(call: Call) -> Outcome {
         Some(appkey) => Some(appkey),
         None => fields.text("appKey")?,
     };
-    if appkey.is_some_and(|appkey| appkey != call.app.appkey) {
-        return Err(Failure::new(Reason::CrossAppDenied, "no grant to the other app").into());
-    }
-    call.directory().transfer_group(TransferGroupRequest { app_id: call.app.app_id, gid, username }).await?;
+    let appkey = appkey.map(|appkey| appkey.trim().to_owned()).unwrap_or_default();
+    call.directory().transfer_group(TransferGroupRequest { app_id: call.app.app_id, gid, username, appkey }).await?;
     Answer::done()
 }
 
@@ -111,21 +107,27 @@ pub(crate) async fn delete(call: Call) -> Outcome {
     Answer::done()
 }
 
+/// Members of the calling app; all are in the list across apps.
 pub(crate) async fn members(call: Call) -> Outcome {
     let members = call.directory().members(one(&call)?).await?.members;
-    let shown = members.iter().map(|member| {
-        let mut shown = member.user.as_ref().map(|user| show::user(user, call.zone())).unwrap_or_default();
-        shown.insert("flag".into(), json!(u8::from(member.role == OWNER)));
-        Value::Object(shown)
-    });
-    Answer::ok(shown.collect())
+    let own = members.iter().filter(|member| member.user.as_ref().is_some_and(|user| user.appkey == call.app.appkey));
+    Answer::ok(own.map(|of| member(&call, of)).collect())
 }
 
+/// A member as lists show him.
+pub(crate) fn member(call: &Call, member: &GroupMember) -> Value {
+    let mut shown = member.user.as_ref().map(|user| show::user(user, call.zone())).unwrap_or_default();
+    shown.insert("flag".into(), json!(u8::from(member.role == OWNER)));
+    Value::Object(shown)
+}
+
+/// The groups of the calling app that a user is in.
 pub(crate) async fn of_user(call: Call) -> Outcome {
     let username = call.username()?;
     let request = GetUserRequest { app_id: call.app.app_id, username, uid: 0 };
     let groups = call.directory().groups_of(request).await?.groups;
-    Answer::ok(groups.iter().map(|group| Value::Object(show::group(group, call.zone()))).collect())
+    let own = groups.iter().filter(|group| group.appkey == call.app.appkey);
+    Answer::ok(own.map(|group| Value::Object(show::group(group, call.zone()))).collect())
 }
 
 pub(crate) async fn change_members(call: Call) -> Outcome {
@@ -152,6 +154,8 @@ pub(crate) async fn remove_members(call: Call) -> Outcome {
 }
 
 async fn change(call: &Call, gid: u64, add: Vec<String>, remove: Vec<String>) -> Outcome {
-    call.directory().change_members(ChangeMembersRequest { app_id: call.app.app_id, id: gid, add, remove }).await?;
+    call.directory()
+        .change_members(ChangeMembersRequest { app_id: call.app.app_id, id: gid, add, remove, cross: Vec::new() })
+        .await?;
     Answer::done()
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mynah_proto::device::{Entry, Message, Notification, Party, Target, entry};
-use mynah_proto::directory::{GetRoomsRequest, GetUserRequest, GroupRequest, User};
+use mynah_proto::directory::{CrossAppRequest, GetRoomsRequest, GetUserRequest, GroupRequest, User};
 use mynah_proto::router::{SendItem, SendRequest, SendResult};
 use mynah_proto::{Failure, content_hash};
 use mynah_types::{ConversationKey, Reason, Uid, Username};
@@ -37,8 +37,9 @@ struct Wanted {
 pub(crate) async fn send(call: Call) -> Outcome {
     let body = call.json()?;
     let wanted = read(&call, Fields::of("body", &body)?)?;
+    let target_app = target_app(&call, &wanted.target.appkey).await?;
     let sender = sender(&call, &wanted).await?;
-    let key = destination(&call, &wanted, &sender).await?;
+    let key = destination(&call, target_app, &wanted, &sender).await?;
     let words = &call.gateway.deps.words;
     let word = words.find(call.app.app_id, &wanted.content.msg_type, &wanted.content.raw).await?;
     let (privileged, item) = (wanted.by_admin, item(key, wanted, &sender, cmid(&call)?));
@@ -85,12 +86,10 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<Wanted, Refusal> {
     let (no_offline, no_notification) = (fields.boolean("no_offline")?, fields.boolean("no_notification")?);
     let notification = notification(fields)?;
     let (from_name, target_name) = (display_name(fields, "from_name")?, display_name(fields, "target_name")?);
-    // A grant to another app is given by nobody yet.
-    if fields.text("target_appkey")?.is_some_and(|key| !key.is_empty() && key != call.app.appkey) {
-        return Err(Failure::new(Reason::CrossAppDenied, "no auth to operating other appkey").into());
-    }
+    let appkey =
+        fields.text("target_appkey")?.map(str::trim).filter(|key| !key.is_empty()).unwrap_or(&call.app.appkey).to_owned();
     Ok(Wanted {
-        target: Target { r#type, id, appkey: call.app.appkey.clone(), name: target_name },
+        target: Target { r#type, id, appkey, name: target_name },
         from_id,
         from_name,
         by_admin,
@@ -140,8 +139,17 @@ fn named(failure: Failure, name: &str) -> Refusal {
     }
 }
 
-async fn destination(call: &Call, wanted: &Wanted, sender: &User) -> Result<ConversationKey, Refusal> {
-    let (app_id, id) = (call.app.app_id, &wanted.target.id);
+/// The app that the target is of: the calling one, or one that granted it.
+async fn target_app(call: &Call, appkey: &str) -> Result<u64, Refusal> {
+    if appkey == call.app.appkey {
+        return Ok(call.app.app_id);
+    }
+    let request = CrossAppRequest { app_id: call.app.app_id, appkey: appkey.to_owned() };
+    Ok(call.directory().cross_app(request).await?.app_id)
+}
+
+async fn destination(call: &Call, app_id: u64, wanted: &Wanted, sender: &User) -> Result<ConversationKey, Refusal> {
+    let id = &wanted.target.id;
     match wanted.target.r#type.as_str() {
         "single" => {
             let request = GetUserRequest { app_id, username: id.clone(), uid: 0 };
@@ -150,12 +158,13 @@ async fn destination(call: &Call, wanted: &Wanted, sender: &User) -> Result<Conv
         }
         "group" => {
             let gid = call::number("target_id", id)?;
-            let group = call.directory().get_group(GroupRequest { app_id, gid }).await?;
+            let group = call.directory().get_group(GroupRequest { app_id, gid, member_uid: 0 }).await?;
             Ok(ConversationKey::Group(group.gid))
         }
         _ => {
             let room_ids = vec![call::number("target_id", id)?];
-            let rooms = call.directory().get_rooms(GetRoomsRequest { app_id, room_ids, strict: true }).await?.rooms;
+            let rooms =
+                call.directory().get_rooms(GetRoomsRequest { app_id, room_ids, strict: true, member_uid: 0 }).await?.rooms;
             let room = rooms.into_iter().next().ok_or_else(|| Failure::new(Reason::RoomNotFound, "room id no exist"))?;
             Ok(ConversationKey::Room(room.room_id))
         }
@@ -174,6 +183,7 @@ fn item(key: ConversationKey, wanted: Wanted, sender: &User, cmid: String) -> Se
     let options = format!("{} {} {:?}", wanted.no_offline, wanted.no_notification, wanted.notification);
     let hash = content_hash(&wanted.content.msg_type, &wanted.content.value, &[&options]);
     let message = Message {
+        level: u32::from(wanted.target.appkey != sender.appkey),
         msg_type: wanted.content.msg_type,
         msg_body: wanted.content.raw,
         no_offline: wanted.no_offline,

@@ -12,6 +12,7 @@ mod table;
 
 mod blacklist;
 mod content;
+mod cross;
 mod friends;
 mod groups;
 mod messages;
@@ -20,6 +21,7 @@ mod profile;
 mod registration;
 mod retract;
 mod rooms;
+mod shield;
 mod users;
 mod userstat;
 mod words;

@@ -15,16 +15,8 @@ pub(crate) async fn change(call: Call) -> Outcome {
     let body = call.json()?;
     let fields = Fields::of("body", &body)?;
     let mut request = ChangeDndRequest { app_id: call.app.app_id, username, ..ChangeDndRequest::default() };
-    if let Some(members) = fields.object("single")? {
-        let members = Value::Object(members);
-        let single = Fields::of("single", &members)?;
-        (request.add_users, request.remove_users) = (single.names("add", LISTED)?, single.names("remove", LISTED)?);
-    }
-    if let Some(members) = fields.object("group")? {
-        let members = Value::Object(members);
-        let group = Fields::of("group", &members)?;
-        (request.add_groups, request.remove_groups) = (gids("add", group.get("add"))?, gids("remove", group.get("remove"))?);
-    }
+    (request.add_users, request.remove_users) = users(fields)?;
+    (request.add_groups, request.remove_groups) = groups(fields)?;
     request.global = match fields.integer("global")? {
         None => None,
         Some(0) => Some(false),
@@ -35,8 +27,24 @@ pub(crate) async fn change(call: Call) -> Outcome {
     Answer::done()
 }
 
+/// The users that a body's `single` adds and removes.
+pub(crate) fn users(fields: Fields<'_>) -> Result<(Vec<String>, Vec<String>), Refusal> {
+    let Some(members) = fields.object("single")? else { return Ok(Default::default()) };
+    let members = Value::Object(members);
+    let single = Fields::of("single", &members)?;
+    Ok((single.names("add", LISTED)?, single.names("remove", LISTED)?))
+}
+
+/// The groups that a body's `group` adds and removes.
+pub(crate) fn groups(fields: Fields<'_>) -> Result<(Vec<u64>, Vec<u64>), Refusal> {
+    let Some(members) = fields.object("group")? else { return Ok(Default::default()) };
+    let members = Value::Object(members);
+    let group = Fields::of("group", &members)?;
+    Ok((gids("add", group.get("add"))?, gids("remove", group.get("remove"))?))
+}
+
 /// Group ids, as numbers or as texts, each once.
-fn gids(name: &str, list: Option<&Value>) -> Result<Vec<u64>, Refusal> {
+pub(crate) fn gids(name: &str, list: Option<&Value>) -> Result<Vec<u64>, Refusal> {
     let bad = || Refusal::invalid(name, "must be an array of at most 500 group ids");
     let Some(list) = list else { return Ok(Vec::new()) };
     let items = list.as_array().filter(|items| items.len() <= LISTED).ok_or_else(bad)?;

@@ -74,6 +74,8 @@ fn row(reason: Reason) -> (u16, u32) {
         Reason::DndGlobalOn => (400, 899_048),
         Reason::NamedGroupNotFound => (400, 899_051),
         Reason::NotInNamedGroup => (400, 899_046),
+        Reason::ShieldOn => (400, 899_052),
+        Reason::ShieldOff => (400, 899_053),
         Reason::AlreadyFriends => (400, 899_070),
         Reason::NotFriends => (400, 899_071),
         Reason::CrossAppDenied => (403, 899_020),

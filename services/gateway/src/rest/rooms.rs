@@ -77,7 +77,7 @@ pub(crate) async fn batch(call: Call) -> Outcome {
             room_ids.push(id);
         }
     }
-    let request = GetRoomsRequest { app_id: call.app.app_id, room_ids, strict: false };
+    let request = GetRoomsRequest { app_id: call.app.app_id, room_ids, strict: false, member_uid: 0 };
     let rooms = call.directory().get_rooms(request).await?.rooms;
     Answer::ok(shown(&call, &rooms).into())
 }
@@ -85,7 +85,9 @@ pub(crate) async fn batch(call: Call) -> Outcome {
 pub(crate) async fn of_user(call: Call) -> Outcome {
     let username = call.username()?;
     let request = GetUserRequest { app_id: call.app.app_id, username, uid: 0 };
-    let rooms = call.directory().rooms_of(request).await?.rooms;
+    let mut rooms = call.directory().rooms_of(request).await?.rooms;
+    // As with groups, those of other apps are not in the plain list.
+    rooms.retain(|room| room.appkey == call.app.appkey);
     Answer::ok(shown(&call, &rooms).into())
 }
 
@@ -114,13 +116,13 @@ pub(crate) async fn members(call: Call) -> Outcome {
 pub(crate) async fn add_members(call: Call) -> Outcome {
     let room_id = call.number(0, "room_id")?;
     let add = names("body", &call.json()?, NAMES)?;
-    change(&call, ChangeMembersRequest { app_id: call.app.app_id, id: room_id, add, remove: Vec::new() }).await
+    change(&call, ChangeMembersRequest { app_id: call.app.app_id, id: room_id, add, remove: Vec::new(), cross: Vec::new() }).await
 }
 
 pub(crate) async fn remove_members(call: Call) -> Outcome {
     let room_id = call.number(0, "room_id")?;
     let remove = names("body", &call.json()?, NAMES)?;
-    change(&call, ChangeMembersRequest { app_id: call.app.app_id, id: room_id, add: Vec::new(), remove }).await
+    change(&call, ChangeMembersRequest { app_id: call.app.app_id, id: room_id, add: Vec::new(), remove, cross: Vec::new() }).await
 }
 
 async fn change(call: &Call, request: ChangeMembersRequest) -> Outcome {

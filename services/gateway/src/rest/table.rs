@@ -5,7 +5,9 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
-use super::{blacklist, friends, groups, messages, nodisturb, registration, retract, rooms, users, userstat, words};
+use super::{
+    blacklist, cross, friends, groups, messages, nodisturb, registration, retract, rooms, shield, users, userstat, words,
+};
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
@@ -44,12 +46,17 @@ table! {
     PUT    "v1/users/*/forbidden"           bare users::forbidden;
     POST   "v1/admins"                      json users::register_admin;
     GET    "v1/admins"                      bare users::list_admins;
+    GET    "v1/admins/*"                    bare users::get_admin;
+    PUT    "v1/admins/*"                    json users::update_admin;
     POST   "v1/users/userstat"              json userstat::many;
     GET    "v1/users/*/userstat"            bare userstat::one;
+    POST   "v2/users/statuser"              json userstat::many_v2;
+    POST   "v2/users/userstat"              json userstat::many_v2;
     PUT    "v1/users/*/blacklist"           json blacklist::add;
     DELETE "v1/users/*/blacklist"           json blacklist::remove;
     GET    "v1/users/*/blacklist"           bare blacklist::list;
     POST   "v1/users/*/nodisturb"           json nodisturb::change;
+    POST   "v1/users/*/groupsShield"        json shield::change;
     POST   "v1/users/*/friends"             json friends::add;
     DELETE "v1/users/*/friends"             json friends::remove;
     PUT    "v1/users/*/friends"             json friends::note;
@@ -78,6 +85,17 @@ table! {
     GET    "v1/chatroom/*/members"          bare rooms::members;
     PUT    "v1/chatroom/*/members"          json rooms::add_members;
     DELETE "v1/chatroom/*/members"          json rooms::remove_members;
+    POST   "v1/cross/groups/*/members"      json cross::change_members;
+    GET    "v1/cross/groups/*/members"      bare cross::members;
+    GET    "v1/cross/users/*/groups"        bare cross::groups_of;
+    PUT    "v1/cross/users/*/blacklist"     json cross::add_to_blacklist;
+    DELETE "v1/cross/users/*/blacklist"     json cross::remove_from_blacklist;
+    GET    "v1/cross/users/*/blacklist"     bare cross::blacklist;
+    POST   "v1/cross/users/*/nodisturb"     json cross::nodisturb;
+    POST   "v1/cross/users/*/friends"       json cross::add_friends;
+    DELETE "v1/cross/users/*/friends"       json cross::remove_friends;
+    PUT    "v1/cross/users/*/friends"       json cross::note_friends;
+    POST   "v1/cross/chatroom/*/members"    json cross::change_room_members;
     POST   "v1/sensitiveword"               json words::add;
     PUT    "v1/sensitiveword"               json words::replace;
     DELETE "v1/sensitiveword"               json words::remove;

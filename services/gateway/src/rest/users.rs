@@ -1,9 +1,11 @@
 //! Users and admins (rest-api 2.1–2.5, 2.8–2.10, 2.14, 2.16).
 
+use mynah_proto::Failure;
 use mynah_proto::directory::{
     DeleteUsersRequest, GetUserRequest, ListRequest, NewUser, RegisterRequest, SetDisabledRequest, SetPasswordRequest,
-    UpdateUserRequest, UserPage,
+    UpdateUserRequest, User, UserPage,
 };
+use mynah_types::Reason;
 use serde_json::{Map, Value};
 
 use super::call::{Answer, Call, Outcome};
@@ -162,5 +164,26 @@ pub(crate) async fn forbidden(call: Call) -> Outcome {
     let username = call.username()?;
     let disabled = call.query.boolean("disable")?;
     call.directory().set_disabled(SetDisabledRequest { app_id: call.app.app_id, username, disabled }).await?;
+    Answer::done()
+}
+
+/// An admin by the admins' path: who is no admin is not there.
+async fn admin(call: &Call) -> Result<User, Refusal> {
+    let username = call.username()?;
+    let user = call.directory().get_user(GetUserRequest { app_id: call.app.app_id, username, uid: 0 }).await?;
+    if user.admin { Ok(user) } else { Err(Failure::new(Reason::UserNotFound, "no such user").into()) }
+}
+
+pub(crate) async fn get_admin(call: Call) -> Outcome {
+    let user = admin(&call).await?;
+    Answer::ok(Value::Object(show::user(&user, call.zone())))
+}
+
+pub(crate) async fn update_admin(call: Call) -> Outcome {
+    let username = call.username()?;
+    let body = call.json()?;
+    let profile = Some(profile::read(Fields::of("body", &body)?)?);
+    admin(&call).await?;
+    call.directory().update_user(UpdateUserRequest { app_id: call.app.app_id, username, profile }).await?;
     Answer::done()
 }

@@ -66,14 +66,29 @@ pub(crate) async fn one(call: Call) -> Outcome {
 
 pub(crate) async fn many(call: Call) -> Outcome {
     let usernames = names("body", &call.json()?, NAMES)?;
-    let request = GetUsersRequest { app_id: call.app.app_id, usernames, uids: Vec::new(), strict: true };
+    let request = GetUsersRequest { app_id: call.app.app_id, usernames, uids: Vec::new(), strict: true, any_app: false };
     let users = call.directory().get_users(request).await?.users;
     let mut states = states(&call, &users).await?;
-    let shown = users.iter().map(|user| {
-        let platforms = states.remove(&user.uid).unwrap_or_default();
-        let devices =
-            platforms.iter().map(|(letter, state)| json!({"platform": letter, "login": state.login, "online": state.online}));
-        json!({"username": user.username, "devices": devices.collect::<Vec<Value>>()})
+    let shown = users.iter().map(|user| json!({"username": user.username, "devices": devices(states.remove(&user.uid))}));
+    Answer::ok(Value::Array(shown.collect()))
+}
+
+fn devices(platforms: Option<Platforms>) -> Vec<Value> {
+    let platforms = platforms.unwrap_or_default();
+    let shown = platforms.iter().map(|(letter, state)| json!({"platform": letter, "login": state.login, "online": state.online}));
+    shown.collect()
+}
+
+/// The same for names that may be missing (rest-api 3.1).
+pub(crate) async fn many_v2(call: Call) -> Outcome {
+    let usernames = names("body", &call.json()?, NAMES)?;
+    let request = GetUsersRequest { app_id: call.app.app_id, usernames: usernames.clone(), ..GetUsersRequest::default() };
+    let users = call.directory().get_users(request).await?.users;
+    let mut states = states(&call, &users).await?;
+    let uids: HashMap<&str, u64> = users.iter().map(|user| (user.username.as_str(), user.uid)).collect();
+    let shown = usernames.iter().map(|name| match uids.get(name.as_str()) {
+        Some(uid) => json!({"username": name, "devices": devices(states.remove(uid)), "statuscode": 0}),
+        None => json!({"username": name, "devices": [], "statuscode": 1, "statusmsg": "no_exist"}),
     });
     Answer::ok(Value::Array(shown.collect()))
 }

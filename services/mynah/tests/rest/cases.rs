@@ -21,7 +21,7 @@ struct Case {
 }
 
 /// Cases whose endpoint is not built: issue 4. The number may only fall.
-const NOT_BUILT: usize = 58;
+const NOT_BUILT: usize = 23;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_contract_is_kept() {
@@ -80,6 +80,7 @@ fn fill(text: &str, appkey: &str, made: &Made) -> String {
     text.replace("$g1", &number(made.group))
         .replace("$r1", &number(made.room))
         .replace("$m1", &number(made.message))
+        .replace("$app2", &made.other)
         .replace("$appkey", appkey)
 }
 
@@ -91,16 +92,25 @@ fn body(case: &Case, appkey: &str, made: &Made) -> String {
             (_, Some(what)) => generate(what).to_string(),
             _ => panic!("{}: unknown body {text}", case.id),
         },
-        // Inside lists ids are integers, as a target they are strings (rest-api, case file).
-        Value::Array(items) => {
-            let items = items.iter().map(|item| match item.as_str() {
+        other => fill(&with_ids(other, made).to_string(), appkey, made),
+    }
+}
+
+/// Inside lists ids are integers, as a target they are strings (rest-api, case file).
+fn with_ids(body: &Value, made: &Made) -> Value {
+    match body {
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match item.as_str() {
                 Some("$g1") => made.group.into(),
                 Some("$r1") => made.room.into(),
-                _ => item.clone(),
-            });
-            items.collect::<Value>().to_string()
+                _ => with_ids(item, made),
+            })
+            .collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), with_ids(value, made))).collect())
         }
-        other => fill(&other.to_string(), appkey, made),
+        other => other.clone(),
     }
 }
 

@@ -81,6 +81,24 @@ pub fn table() -> Vec<Good> {
         bare("GET", "v1/chatroom/*/members"),
         good("PUT", "v1/chatroom/*/members", json!(["lucy"]), &[]),
         good("DELETE", "v1/chatroom/*/members", names, &[]),
+        bare("GET", "v1/admins/*"),
+        good("PUT", "v1/admins/*", json!({"nickname": "n", "birthday": "1990-01-24"}), &[]),
+        good("POST", "v2/users/statuser", json!(["tommy"]), &[]),
+        good("POST", "v2/users/userstat", json!(["tommy"]), &[]),
+        good("POST", "v1/users/*/groupsShield", json!({"add": [10_000_001], "remove": [10_000_002]}), &[]),
+        good("POST", "v1/cross/groups/*/members", json!([{"appkey": "k", "add": ["lucy"], "remove": ["tommy"]}]), &["/0/appkey"]),
+        bare("GET", "v1/cross/groups/*/members"),
+        bare("GET", "v1/cross/users/*/groups"),
+        good("PUT", "v1/cross/users/*/blacklist", json!([{"appkey": "k", "usernames": ["lucy"]}]), &["/0/appkey", "/0/usernames"]),
+        good("DELETE", "v1/cross/users/*/blacklist", json!([{"appkey": "k", "usernames": ["tommy"]}]), &["/0/appkey", "/0/usernames"]),
+        bare("GET", "v1/cross/users/*/blacklist"),
+        good("POST", "v1/cross/users/*/nodisturb", json!([{"appkey": "k", "single": {"add": ["tommy"], "remove": ["lucy"]},
+            "group": {"add": [10_000_001], "remove": [10_000_002]}}]), &["/0/appkey"]),
+        good("POST", "v1/cross/users/*/friends", json!({"appkey": "k", "users": ["lucy"]}), &["/appkey", "/users"]),
+        good("DELETE", "v1/cross/users/*/friends", json!({"appkey": "k", "users": ["tommy"]}), &["/appkey", "/users"]),
+        good("PUT", "v1/cross/users/*/friends", json!([{"appkey": "k", "username": "tommy", "note_name": "n", "others": "o"}]),
+            &["/0/appkey", "/0/username"]),
+        good("POST", "v1/cross/chatroom/*/members", json!([{"appkey": "k", "add": ["lucy"], "remove": ["tommy"]}]), &["/0/appkey"]),
         good("POST", "v1/sensitiveword", json!(["rude"]), &[]),
         good("PUT", "v1/sensitiveword", json!({"new_word": "mild", "old_word": "bad"}), &["/new_word", "/old_word"]),
         good("DELETE", "v1/sensitiveword", json!({"word": "bad"}), &["/word"]),
@@ -115,8 +133,9 @@ impl World {
 
     /// The path of an endpoint; `instead` takes the place of a placeholder, counted from 0.
     pub fn path(&self, pattern: &str, instead: Option<(usize, &str)>) -> String {
-        let kind = pattern.split('/').nth(1).unwrap();
+        let kind = pattern.split('/').find(|part| !["v1", "v2", "cross"].contains(part)).unwrap();
         let ids = match kind {
+            "admins" => vec!["admin".to_owned()],
             "groups" => vec![self.group.to_string()],
             "chatroom" => vec![self.room.to_string(), "tommy".to_owned()],
             "messages" => vec!["admin".to_owned(), self.message.to_string()],

@@ -12,6 +12,8 @@ pub struct Made {
     pub group: u64,
     pub room: u64,
     pub message: u64,
+    /// Key of a second app; of none, if a case needs none.
+    pub other: String,
 }
 
 /// Usernames in a text: a letter or three, and digits.
@@ -48,11 +50,16 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
         users = vec!["u1001", "u1002", "u1003"];
     }
     let about_group = text.contains("g1") || text == "group DND on" || text == "2 groups" || text.contains("most groups");
+    let about_others = text.contains("x2001") || text.contains("app2") || text == "cross friends";
+    let about_group = about_group || text == "shield on" || text == "u1001 in a group";
     let about_room = text.contains("r1") || text == "1 room";
     let about_message = text.contains("m1 ") || text.starts_with("message");
-    let about_somebody = about_group || about_room || about_message || text.contains("DND");
+    let about_somebody = about_others || about_group || about_room || about_message || text.contains("DND");
     if about_somebody && !users.contains(&"u1001") {
         users.push("u1001");
+    }
+    if text == "shield on" {
+        users.push("u1002");
     }
     if !users.is_empty() {
         app.users(&users).await;
@@ -74,8 +81,32 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
     if about_message {
         made.message = app.text("adm1", "u1001").await;
     }
+    if about_others {
+        made.other = others(server, app, text, &made).await;
+    }
     happened(server, app, text, &made).await;
     made
+}
+
+/// A second app with `x2001`, and what he is to `u1001`. Answers its key.
+async fn others(server: &Server, app: &App, text: &str, made: &Made) -> String {
+    let other = server.app().await;
+    other.users(&["x2001"]).await;
+    if !text.contains("without grant") {
+        server.embedded.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
+    }
+    let key = &other.appkey;
+    if text == "x2001 in g1" {
+        let body = json!([{"appkey": key, "add": ["x2001"]}]);
+        app.works("POST", &format!("/v1/cross/groups/{}/members", made.group), &body).await;
+    }
+    if text == "x2001 blacklisted" {
+        app.works("PUT", "/v1/cross/users/u1001/blacklist", &json!([{"appkey": key, "usernames": ["x2001"]}])).await;
+    }
+    if text == "cross friends" {
+        app.works("POST", "/v1/cross/users/u1001/friends", &json!({"appkey": key, "users": ["x2001"]})).await;
+    }
+    other.appkey
 }
 
 async fn groups(server: &Server, app: &App, text: &str) -> u64 {
@@ -99,7 +130,8 @@ async fn groups(server: &Server, app: &App, text: &str) -> u64 {
         rules_seen(app).await;
         return group;
     }
-    let members: &[&str] = if text.contains("member u1002") || text.contains("u1002 silenced") { &["u1002"] } else { &[] };
+    let members: &[&str] =
+        if text.contains("member u1002") || text.contains("u1002 silenced") || text == "shield on" { &["u1002"] } else { &[] };
     app.group("u1001", members).await
 }
 
@@ -161,6 +193,9 @@ async fn happened(server: &Server, app: &App, text: &str, made: &Made) {
     }
     if text.contains("word 'fuck', status 1") || text == "status 1" {
         app.works("PUT", "/v1/sensitiveword/status?status=1", &none).await;
+    }
+    if text == "shield on" {
+        app.works("POST", "/v1/users/u1002/groupsShield", &json!({"add": [made.group]})).await;
     }
     if text == "status 0" {
         app.works("PUT", "/v1/sdkregister/status?status=0", &none).await;

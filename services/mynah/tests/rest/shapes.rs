@@ -72,9 +72,6 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
         "{total:3,start:10,count:0,users:[]}" => page(body, 3, 10, "users", 0),
         "[]" => *body == json!([]),
         "{status:1}" => *body == json!({"status": 1}),
-        "{start:2,count:1,words:[{name,itime}],total:3}" => {
-            page(body, 3, 2, "words", 1) && list(&body["words"], |word| object(word, &["name", "itime"]))
-        }
         "{status:0}" => *body == json!({"status": 0}),
         "users[].flag=1 for u1002" => {
             body["users"].as_array().is_some_and(|users| users.iter().any(|u| u["username"] == "u1002" && u["flag"] == 1))
@@ -106,6 +103,33 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
         "{total:2,users:[{username,flag,room_ctime,mtime,ctime}],count:2,start:0}" => {
             page(body, 2, 0, "users", 2)
                 && list(&body["users"], |u| object(u, &["username", "flag", "room_ctime", "mtime", "ctime"]))
+        }
+        other => has_of_extensions(other, body),
+    }
+}
+
+/// Shapes of words, users across apps, states that may be missing.
+fn has_of_extensions(shape: &str, body: &Value) -> bool {
+    match shape {
+        "[{username,devices,statuscode:0}]" => {
+            list(body, |item| item["username"] == "u1001" && item["devices"].is_array() && item["statuscode"] == 0)
+        }
+        "[{username,devices,statuscode:0},{username,devices:[],statuscode:1,statusmsg:'no_exist'}]" => {
+            body[0] == json!({"username": "u1001", "devices": [], "statuscode": 0})
+                && body[1] == json!({"username": "nobody99", "devices": [], "statuscode": 1, "statusmsg": "no_exist"})
+        }
+        "[{username,...,flag,appkey}]" => {
+            body.as_array().is_some_and(|a| a.len() == 2)
+                && list(body, user)
+                && body[1]["username"] == "x2001"
+                && body[1]["flag"] == 0
+        }
+        "[{username,...,appkey}]" => list(body, user) && body[0]["username"] == "x2001" && body[0]["appkey"].is_string(),
+        "[{gid,name,desc,appkey,max_member_count,mtime,ctime}]" => {
+            list(body, |item| object(item, &["gid", "name", "appkey", "max_member_count", "mtime", "ctime"]))
+        }
+        "{start:2,count:1,words:[{name,itime}],total:3}" => {
+            page(body, 3, 2, "words", 1) && list(&body["words"], |word| object(word, &["name", "itime"]))
         }
         other => panic!("no such shape: {other}"),
     }

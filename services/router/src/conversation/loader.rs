@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use mynah_domain::conversation::{Change, Fact, Loaded, Lookup, PairRights, TargetFact};
 use mynah_ports::MessageLog;
-use mynah_ports::message_log::Span;
+use mynah_ports::message_log::{self, Span};
 use mynah_proto::directory::{ChangesRequest, PairRightsRequest};
 use mynah_proto::{DirectoryClient, Failure};
-use mynah_types::{ConversationKey, ConversationKind, MsgId, Reason};
+use mynah_types::{ConversationKey, ConversationKind, MsgId, Reason, Seq, Uid};
 
 use super::actor::Shared;
-use crate::convert;
+use crate::{convert, retention};
 
 /// Reads the log first, then the directory: a change committed in between is among the changes.
 pub(crate) async fn load(shared: Arc<Shared>, key: ConversationKey) -> Result<Loaded, Reason> {
@@ -45,11 +45,17 @@ pub(crate) async fn look_up(
             Lookup::Send { sender, cmid } => Fact::Send(shared.log.find_send(key, *sender, cmid).await.map_err(log)?),
             Lookup::Target(id) => Fact::Target(target(&*shared.log, key, *id).await?),
             Lookup::ReadMark(uid) => Fact::ReadMark(shared.log.position(key, *uid).await.map_err(log)?.read_seq),
+            Lookup::KeptFrom { from, to } => Fact::KeptFrom(retention::kept_from(&shared, key, *from, *to).await.map_err(log)?),
+            Lookup::Hidden(uid) => Fact::Hidden(open_stretch(&*shared.log, key, *uid).await.map_err(log)?),
             Lookup::Rights => Fact::Rights(rights(&shared.directory, key).await?),
             Lookup::Changes { after } => Fact::Changes(changes(&shared.directory, key, *after).await?.0),
         });
     }
     Ok((lookups, facts))
+}
+
+async fn open_stretch(log: &dyn MessageLog, key: ConversationKey, uid: Uid) -> Result<Option<Seq>, message_log::Error> {
+    Ok(log.hidden(key, uid).await?.last().filter(|hidden| hidden.until.is_none()).map(|hidden| hidden.from))
 }
 
 async fn target(log: &dyn MessageLog, key: ConversationKey, id: MsgId) -> Result<Option<TargetFact>, Reason> {

@@ -4,11 +4,11 @@ use mynah_domain::visibility::{self, View};
 use mynah_ports::message_log::{Logged, Span};
 use mynah_proto::Failure;
 use mynah_proto::router::{HeadInfo, HeadsReply, HeadsRequest, LocateReply, LocateRequest, SingleChatsReply, SingleChatsRequest};
-use mynah_types::{ConversationKey, ConversationKind, Membership, MsgId, Reason, Seq, Tail, Uid};
+use mynah_types::{ConversationKey, ConversationKind, Hidden, Membership, MsgId, Reason, Seq, Tail, Uid};
 
 use super::unreadable;
-use crate::convert;
 use crate::start::Router;
+use crate::{convert, retention};
 
 /// Conversations of one call.
 const MOST: usize = 500;
@@ -44,6 +44,22 @@ pub(super) async fn member(router: &Router, key: ConversationKey, uid: Uid) -> R
     }
 }
 
+/// What the viewer does not want to see: groups only.
+pub(super) async fn hidden(router: &Router, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Failure> {
+    match key.kind() {
+        ConversationKind::Group => router.shared.log.hidden(key, uid).await.map_err(unreadable),
+        ConversationKind::Single | ConversationKind::Feed | ConversationKind::Room => Ok(Vec::new()),
+    }
+}
+
+/// The first entry that is kept: feeds forget.
+pub(super) async fn kept(router: &Router, key: ConversationKey, tail: Option<&Tail>) -> Result<Seq, Failure> {
+    match (key.kind(), tail) {
+        (ConversationKind::Feed, Some(tail)) => retention::floor(&router.shared, key, tail).await.map_err(unreadable),
+        _ => Ok(1),
+    }
+}
+
 async fn of_tail(
     router: &Router,
     uid: Uid,
@@ -53,6 +69,8 @@ async fn of_tail(
 ) -> Result<Option<HeadInfo>, Failure> {
     let member = member(router, key, uid).await?;
     let Some(view) = visibility::view(key, uid, tail.head_seq, member.as_ref()) else { return Ok(None) };
+    let view = View { from: view.from.max(kept(router, key, Some(tail)).await?), ..view };
+    let hidden = hidden(router, key, uid).await?;
     let position = router.shared.log.position(key, uid).await.map_err(unreadable)?;
     let floor = visibility::read_floor(view, &position);
     let last = if with_last || view.to != tail.head_seq { entry(router, key, view.to).await? } else { None };
@@ -64,28 +82,29 @@ async fn of_tail(
         head_ms,
         min_seq: view.from,
         read_seq: position.read_seq.max(position.own_seq),
-        unread: unread(router, key, view, floor, tail, last.as_ref()).await?,
-        at_me_seq: if mentioned > floor && mentioned <= view.to { mentioned } else { 0 },
+        unread: unread(router, key, &visibility::unread_stretches(&hidden, view, floor), tail).await?,
+        at_me_seq: if mentioned > floor && mentioned <= view.to && !visibility::hides(&hidden, view, mentioned) {
+            mentioned
+        } else {
+            0
+        },
         last: last.filter(|_| with_last).map(|logged| convert::log_entry(key, logged)),
     }))
 }
 
-/// Sum at the visible head, less the sum at the floor, less what was taken back in between.
-async fn unread(
-    router: &Router,
-    key: ConversationKey,
-    view: View,
-    floor: Seq,
-    tail: &Tail,
-    last: Option<&Logged>,
-) -> Result<u64, Failure> {
-    if floor >= view.to {
-        return Ok(0);
+/// Sums at the ends of what counts, less the sums where it begins, less what was taken back in between.
+async fn unread(router: &Router, key: ConversationKey, stretches: &[(Seq, Seq)], tail: &Tail) -> Result<u64, Failure> {
+    let mut unread = 0;
+    for (above, to) in stretches {
+        let at = async |seq: Seq| match seq == tail.head_seq {
+            true => Ok(tail.cum_unread),
+            false => entry(router, key, seq).await.map(|logged| logged.map_or(0, |l| l.entry.cum_unread)),
+        };
+        let (start, end) = (at(*above).await?, at(*to).await?);
+        let taken_back = router.shared.log.retracted_unread(key, *above, *to).await.map_err(unreadable)?;
+        unread += end.saturating_sub(start).saturating_sub(taken_back);
     }
-    let at_head = if view.to == tail.head_seq { tail.cum_unread } else { last.map_or(0, |l| l.entry.cum_unread) };
-    let at_floor = entry(router, key, floor).await?.map_or(0, |l| l.entry.cum_unread);
-    let taken_back = router.shared.log.retracted_unread(key, floor).await.map_err(unreadable)?;
-    Ok(at_head.saturating_sub(at_floor).saturating_sub(taken_back))
+    Ok(unread)
 }
 
 pub(super) async fn entry(router: &Router, key: ConversationKey, seq: Seq) -> Result<Option<Logged>, Failure> {

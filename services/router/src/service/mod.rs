@@ -7,9 +7,10 @@ mod write;
 use mynah_proto::Failure;
 use mynah_proto::router::router_server::Router as RouterService;
 use mynah_proto::router::{
-    ApplyChangeReply, ApplyChangeRequest, HeadsReply, HeadsRequest, HistoryReply, HistoryRequest, LocateReply, LocateRequest,
-    ReadReply, ReadRequest, RelationChangedReply, RelationChangedRequest, RetractReply, RetractRequest, RoomTailReply,
-    RoomTailRequest, SendReply, SendRequest, SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
+    ApplyChangeReply, ApplyChangeRequest, HeadsReply, HeadsRequest, HideReply, HideRequest, HistoryReply, HistoryRequest,
+    LocateReply, LocateRequest, PostReply, PostRequest, ReadReply, ReadRequest, RelationChangedReply, RelationChangedRequest,
+    RetractReply, RetractRequest, RoomTailReply, RoomTailRequest, SendReply, SendRequest, SingleChatsReply, SingleChatsRequest,
+    SyncReply, SyncRequest,
 };
 use mynah_types::Reason;
 use tonic::{Request, Response, Status};
@@ -69,6 +70,14 @@ impl RouterService for Router {
 
     async fn apply_change(&self, request: Request<ApplyChangeRequest>) -> Answer<ApplyChangeReply> {
         wrap(write::apply_change(self, request.into_inner()).await)
+    }
+
+    async fn post(&self, request: Request<PostRequest>) -> Answer<PostReply> {
+        wrap(write::post(self, request.into_inner()).await)
+    }
+
+    async fn hide(&self, request: Request<HideRequest>) -> Answer<HideReply> {
+        wrap(write::hide(self, request.into_inner()).await)
     }
 
     async fn relation_changed(&self, request: Request<RelationChangedRequest>) -> Answer<RelationChangedReply> {

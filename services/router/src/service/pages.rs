@@ -6,7 +6,7 @@ use mynah_proto::Failure;
 use mynah_proto::router::{
     HistoryReply, HistoryRequest, LogEntry, RoomTailReply, RoomTailRequest, SyncItem, SyncRange, SyncReply, SyncRequest,
 };
-use mynah_types::{ConversationKey, ConversationKind, EntryKind, Millis, Reason, Uid};
+use mynah_types::{ConversationKey, ConversationKind, EntryKind, Millis, Reason, Seq, Uid};
 
 use super::{heads, unreadable};
 use crate::convert;
@@ -67,9 +67,18 @@ async fn one(
     let head = tails.first().map_or(0, |tail| tail.head_seq);
     let member = heads::member(router, key, uid).await?;
     let Some(view) = visibility::view(key, uid, head, member.as_ref()) else { return Ok(unknown()) };
-    // A position that the log never reached: it was restored from an older state, and the device starts anew.
-    let reset = range.after_seq > head;
-    let after = if reset { 0 } else { range.after_seq };
+    let kept = heads::kept(router, key, tails.first()).await?;
+    let view = View { from: view.from.max(kept), ..view };
+    // A position that the log never reached: it was restored from an older state. Or one below what is kept. The device starts anew.
+    let lost = range.after_seq + 1 < kept;
+    let reset = range.after_seq > head || lost;
+    let after = if lost {
+        kept - 1
+    } else if reset {
+        0
+    } else {
+        range.after_seq
+    };
     let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
     let limit = if limit == 0 { budget.entries } else { limit.min(budget.entries) };
     let first = view.from.max(after + 1);
@@ -77,7 +86,8 @@ async fn one(
     let page = if first > view.to { Vec::new() } else { router.shared.log.entries(key, span).await.map_err(unreadable)? };
     let ends = page.first().zip(page.last()).map(|(first, last)| (first.entry.seq, last.entry.seq));
     let covered = visibility::cover(view, after, latest, limit, ends);
-    let entries = shown(key, page, online_since);
+    let hidden = heads::hidden(router, key, uid).await?;
+    let entries = shown(key, page, online_since, |seq| visibility::hides(&hidden, view, seq));
     budget.entries = budget.entries.saturating_sub(entries.len());
     budget.bytes = budget.bytes.saturating_sub(entries.iter().map(|e| e.payload.len() + HEADER).sum());
     Ok(SyncItem {
@@ -93,9 +103,10 @@ async fn one(
     })
 }
 
-/// What the viewer gets of a page: all but messages that were only for those online when they were sent.
-fn shown(key: ConversationKey, page: Vec<Logged>, online_since: Millis) -> Vec<LogEntry> {
+/// What the viewer gets of a page: all but messages that he hides, and those that were only for who was online when they were sent.
+fn shown(key: ConversationKey, page: Vec<Logged>, online_since: Millis, hides: impl Fn(Seq) -> bool) -> Vec<LogEntry> {
     let shows = |logged: &Logged| match logged.entry.kind {
+        EntryKind::Message { .. } if hides(logged.entry.seq) => false,
         EntryKind::Message { no_offline: true, .. } => online_since > 0 && logged.entry.ctime >= online_since,
         EntryKind::Message { .. } | EntryKind::Event | EntryKind::Retract { .. } => true,
     };
@@ -114,7 +125,8 @@ pub(super) async fn history(router: &Router, request: HistoryRequest) -> Result<
         let member = heads::member(router, key, uid).await?;
         visibility::view(key, uid, head, member.as_ref())
     };
-    let view = view.ok_or_else(unknown)?;
+    let mut view = view.ok_or_else(unknown)?;
+    view.from = view.from.max(heads::kept(router, key, tails.first()).await?);
     let limit = usize::try_from(request.limit).unwrap_or(MOST_HISTORY);
     let limit = if limit == 0 { MOST_HISTORY } else { limit.min(MOST_HISTORY) };
     let upward = request.after_seq > 0 && request.before_seq == 0;
@@ -128,7 +140,9 @@ pub(super) async fn history(router: &Router, request: HistoryRequest) -> Result<
     let ends = page.first().zip(page.last()).map(|(a, b)| (a.entry.seq, b.entry.seq));
     let (from_seq, to_seq) = ends.unwrap_or((from, to));
     let more = if upward { to_seq < to } else { from_seq > from };
-    Ok(HistoryReply { entries: shown(key, page, request.online_since_ms), from_seq, to_seq, more })
+    let hidden = heads::hidden(router, key, uid).await?;
+    let entries = shown(key, page, request.online_since_ms, |seq| visibility::hides(&hidden, view, seq));
+    Ok(HistoryReply { entries, from_seq, to_seq, more })
 }
 
 /// The newest entries of a room; those after `last_seq`, if they are no more than asked for.
@@ -146,5 +160,5 @@ pub(super) async fn room_tail(router: &Router, request: RoomTailRequest) -> Resu
     };
     let member = router.shared.log.member(key, Uid(request.uid)).await.map_err(unreadable)?;
     let muted = member.is_some_and(|m| m.is_current() && m.silenced);
-    Ok(RoomTailReply { head_seq, entries: shown(key, entries, 0), muted })
+    Ok(RoomTailReply { head_seq, entries: shown(key, entries, 0, |_| false), muted })
 }

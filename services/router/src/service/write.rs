@@ -1,11 +1,11 @@
 //! Calls that an actor decides.
 
-use mynah_domain::conversation::{Answer, Command, ReadCommand, RetractCommand, SendCommand};
+use mynah_domain::conversation::{Answer, Command, HideCommand, ReadCommand, RetractCommand, SendCommand};
 use mynah_proto::Failure;
 use mynah_proto::gateway::ReadChangedRequest;
 use mynah_proto::router::{
-    ApplyChangeReply, ApplyChangeRequest, ReadReply, ReadRequest, RelationChangedReply, RelationChangedRequest, RetractReply,
-    RetractRequest, SendReply, SendRequest, SendResult,
+    ApplyChangeReply, ApplyChangeRequest, HideReply, HideRequest, PostReply, PostRequest, ReadReply, ReadRequest,
+    RelationChangedReply, RelationChangedRequest, RetractReply, RetractRequest, SendReply, SendRequest, SendResult,
 };
 use mynah_types::{ConversationKey, MsgId, Reason, Uid};
 
@@ -111,6 +111,29 @@ pub(super) async fn apply_change(router: &Router, request: ApplyChangeRequest) -
     match decide(router, key, Command::Apply(changes)).await? {
         Answer::Applied(Ok(applied_version)) => Ok(ApplyChangeReply { applied_version }),
         Answer::Applied(Err(refusal)) => Err(failure(router, refusal)),
+        _ => Err(mixed_up()),
+    }
+}
+
+pub(super) async fn post(router: &Router, request: PostRequest) -> Result<PostReply, Failure> {
+    let key = convert::key(&request.conv_id)?;
+    if request.items.is_empty() || request.items.len() > MOST_ITEMS {
+        return Err(Failure::invalid("items", "must be 1 to 64"));
+    }
+    let items = request.items.into_iter().map(convert::post_item).collect::<Result<Vec<_>, _>>()?;
+    match decide(router, key, Command::Post(items)).await? {
+        Answer::Posted(Ok(())) => Ok(PostReply {}),
+        Answer::Posted(Err(refusal)) => Err(failure(router, refusal)),
+        _ => Err(mixed_up()),
+    }
+}
+
+pub(super) async fn hide(router: &Router, request: HideRequest) -> Result<HideReply, Failure> {
+    let key = convert::key(&request.conv_id)?;
+    let command = Command::Hide(HideCommand { uid: Uid(request.uid), hidden: request.hidden });
+    match decide(router, key, command).await? {
+        Answer::Hidden(Ok(())) => Ok(HideReply {}),
+        Answer::Hidden(Err(refusal)) => Err(failure(router, refusal)),
         _ => Err(mixed_up()),
     }
 }

@@ -49,6 +49,7 @@ macro_rules! refused {
 refused! {
     authenticate(AuthenticateRequest) -> App;
     app_by_key(AppByKeyRequest) -> App;
+    cross_app(CrossAppRequest) -> App;
     check_signature(CheckSignatureRequest) -> App;
     sign_demo(SignDemoRequest) -> SignDemoReply;
     set_registration(SetRegistrationRequest) -> Done;
@@ -68,6 +69,7 @@ refused! {
     blacklist(GetUserRequest) -> UserList;
     change_dnd(ChangeDndRequest) -> Done;
     dnd(GetUserRequest) -> Dnd;
+    change_shield(ChangeShieldRequest) -> Done;
     add_friends(FriendsRequest) -> Done;
     remove_friends(FriendsRequest) -> Done;
     note_friends(NoteFriendsRequest) -> Done;

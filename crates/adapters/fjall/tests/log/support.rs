@@ -44,16 +44,7 @@ impl Writer {
             kind: EntryKind::Message { unread_delta: 1, no_offline: false },
             payload: payload(seq, size),
         };
-        let (positions, members, listed_for) = (vec![], vec![], vec![]);
-        let append = ConversationAppend {
-            key: KEY,
-            expected_head: self.head,
-            entries: vec![entry],
-            positions,
-            members,
-            meta: None,
-            listed_for,
-        };
+        let append = ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(KEY, self.head) };
         let shard = ShardAppend { shard: KEY.shard(), token: self.claim.token, conversations: vec![append], progress: None };
         let outcome = self.log.append(vec![shard]).await[0][0];
         if outcome == Appended::Done {

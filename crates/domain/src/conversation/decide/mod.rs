@@ -1,6 +1,8 @@
 //! Deciding: one function per command, each a check of rights in the settled order and, if it passes, additions to the draft.
 
 mod apply;
+mod feed;
+mod hide;
 mod read;
 mod retract;
 mod send;
@@ -14,7 +16,7 @@ use mynah_types::{
 };
 
 use super::command::{Answer, Command, Fact, Lookup, Refusal};
-use super::machine::Deliverable;
+use super::machine::{Deliverable, Limits};
 use super::state::State;
 
 /// What a batch has come to so far.
@@ -24,9 +26,11 @@ pub(crate) struct Draft {
     pub(crate) deliver: Vec<Deliverable>,
     pub(crate) held: Vec<Held>,
     now: Millis,
-    retract_within_ms: u64,
+    limits: Limits,
     retracted: BTreeSet<Seq>,
     read_marks: BTreeMap<Uid, Seq>,
+    /// Where the open stretches of members begin who hide, as far as this batch decided it.
+    hiding: BTreeMap<Uid, Option<Seq>>,
 }
 
 /// An answer that waits for the append.
@@ -56,44 +60,29 @@ struct NewEntry {
 }
 
 impl Draft {
-    pub(crate) fn new(state: &State, now: Millis, retract_within_ms: u64) -> Self {
+    pub(crate) fn new(state: &State, now: Millis, limits: Limits) -> Self {
         Self {
-            append: ConversationAppend {
-                key: state.key,
-                expected_head: state.head_seq,
-                entries: Vec::new(),
-                positions: Vec::new(),
-                members: Vec::new(),
-                meta: None,
-                listed_for: Vec::new(),
-            },
+            append: ConversationAppend::empty(state.key, state.head_seq),
             deliver: Vec::new(),
             held: Vec::new(),
             now,
-            retract_within_ms,
+            limits,
             retracted: BTreeSet::new(),
             read_marks: BTreeMap::new(),
+            hiding: BTreeMap::new(),
         }
     }
 
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
         let a = &self.append;
-        a.entries.is_empty() && a.positions.is_empty() && a.members.is_empty() && a.meta.is_none()
+        a.entries.is_empty() && a.positions.is_empty() && a.members.is_empty() && a.meta.is_none() && a.hidden.is_empty()
     }
 
     /// Hands the additions over; what is left answers and delivers.
     pub(crate) fn take_append(&mut self) -> ConversationAppend {
-        let ConversationAppend { key, expected_head, .. } = self.append;
-        ConversationAppend {
-            key,
-            expected_head,
-            entries: std::mem::take(&mut self.append.entries),
-            positions: std::mem::take(&mut self.append.positions),
-            members: std::mem::take(&mut self.append.members),
-            meta: self.append.meta,
-            listed_for: std::mem::take(&mut self.append.listed_for),
-        }
+        let left = ConversationAppend::empty(self.append.key, self.append.expected_head);
+        std::mem::replace(&mut self.append, left)
     }
 
     /// Adds the next entry of the conversation; returns its seq.
@@ -152,6 +141,8 @@ pub(crate) fn lookups<'a>(state: &State, commands: impl Iterator<Item = &'a Comm
                 version = changes.last().map_or(version, |c| c.version.max(version));
             }
             Command::RightsChanged => _ = wanted.insert(Lookup::Rights),
+            Command::Post(items) => wanted.extend(feed::lookups(state, items)),
+            Command::Hide(hide) => _ = wanted.insert(Lookup::Hidden(hide.uid)),
             Command::Send(_) => {}
         }
     }
@@ -165,6 +156,8 @@ pub(crate) fn decide(state: &mut State, draft: &mut Draft, command: &Command, fa
         Command::Retract(retract) => Held::Plain(Answer::Retracted(retract::decide(state, draft, retract, facts))),
         Command::Read(read) => Held::Plain(Answer::Read(read::decide(state, draft, *read, facts))),
         Command::Apply(changes) => Held::Plain(Answer::Applied(apply::decide(state, draft, changes, facts))),
+        Command::Post(items) => Held::Plain(Answer::Posted(feed::decide(state, draft, items, facts))),
+        Command::Hide(hide) => Held::Plain(Answer::Hidden(hide::decide(state, draft, *hide, facts))),
         Command::RightsChanged => {
             if let Some(Fact::Rights(rights)) = facts.get(&Lookup::Rights) {
                 state.rights = Some(*rights);

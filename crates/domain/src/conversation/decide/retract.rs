@@ -47,7 +47,7 @@ fn check(state: &State, draft: &Draft, retract: &RetractCommand, facts: &BTreeMa
     if target.retracted || draft.retracted.contains(&target.seq) {
         return Err(Reason::RetractedBefore);
     }
-    if draft.now.saturating_sub(target.ctime) > draft.retract_within_ms {
+    if draft.now.saturating_sub(target.ctime) > draft.limits.retract_within_ms {
         return Err(Reason::RetractTooLate);
     }
     let group = state.key.kind() == ConversationKind::Group;

@@ -67,3 +67,17 @@ pub async fn an_app_changes_for_every_opener(harness: &dyn Harness) {
     assert!(!other.update_app(&app).await.unwrap());
     assert_eq!(store.app(app.id).await.unwrap(), None);
 }
+
+pub async fn a_grant_has_one_direction(harness: &dyn Harness) {
+    let store = harness.open();
+    let one = app(&*store).await.id;
+    let two = store.create_app(new_app("bbbbbbbbbbbbbbbbbbbbbbbb"), false).await.unwrap().unwrap().id;
+    for _ in 0..2 {
+        store.set_grant(one, two, true).await.unwrap();
+    }
+    assert_eq!((store.grants(one).await.unwrap(), store.grants(two).await.unwrap()), (vec![two], vec![]));
+    for _ in 0..2 {
+        harness.open().set_grant(one, two, false).await.unwrap();
+    }
+    assert_eq!(store.grants(one).await.unwrap(), []);
+}

@@ -8,7 +8,9 @@ use mynah_types::{AppId, Role, Uid};
 
 use super::{Harness, app, refusal, users};
 use crate::DirectoryStore;
-use crate::directory_store::{Change, ChangeLimits, Details, Error, NewRoster, Refusal, Roster, RosterChange, RosterKind};
+use crate::directory_store::{
+    Change, ChangeLimits, Details, Error, NewRoster, Refusal, Roster, RosterChange, RosterKind, Switch,
+};
 
 const WIDE: ChangeLimits = ChangeLimits { max_members: 500, max_groups_per_user: 500 };
 
@@ -241,4 +243,21 @@ pub async fn lists_of_rosters_keep_order_and_total(harness: &dyn Harness) {
     assert_eq!(store.list_rosters(AppId(77), RosterKind::Room, 0, 10).await.unwrap(), (0, vec![]));
     let of_user = store.rosters_of(uids[1], RosterKind::Group).await.unwrap();
     assert_eq!(of_user.iter().map(|(roster, _)| roster.id).collect::<Vec<_>>(), ids);
+}
+
+pub async fn who_leaves_a_group_has_switched_nothing_for_it(harness: &dyn Harness) {
+    let (store, _, uids, group) = with_group(harness).await;
+    let (owner, member) = (uids[0], uids[1]);
+    let mine = [Switch::DndGroup(group.id), Switch::DndAll, Switch::Shield(group.id)];
+    for uid in [owner, member] {
+        store.change_switches(uid, mine.iter().map(|switch| (*switch, true)).collect(), vec![]).await.unwrap();
+    }
+    let group = store.commit_change(change(&group, &[], &[member])).await.unwrap();
+    assert_eq!(store.switches(member).await.unwrap(), [Switch::DndAll]);
+    assert_eq!(store.pending_shields(9).await.unwrap(), [(owner, group.id, true)]);
+    let mut end = change(&group, &[], &[]);
+    end.change.dissolved = true;
+    store.commit_change(end).await.unwrap();
+    assert_eq!(store.switches(owner).await.unwrap(), [Switch::DndAll]);
+    assert_eq!(store.pending_shields(9).await.unwrap(), []);
 }

@@ -116,7 +116,7 @@ pub async fn a_login_by_an_old_password_is_refused(harness: &dyn Harness) {
     let late = login(app, uid, 'a', "one");
     assert_eq!(refusal(store.login(late.clone()).await), Refusal::PasswordMoved);
     assert_eq!(store.session(&late.token).await.unwrap(), None);
-    store.delete_users(&[uid], 120).await.unwrap();
+    store.delete_users(&[uid], 120, vec![]).await.unwrap();
     assert_eq!(refusal(store.login(late).await), Refusal::UsersGone(vec![uid]));
 }
 

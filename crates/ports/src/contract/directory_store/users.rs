@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use mynah_types::{AppId, Uid};
 
@@ -40,13 +41,13 @@ pub async fn lists_keep_creation_order_and_total(harness: &dyn Harness) {
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["zoe1", "ann1", "tom1", "bob1"]).await;
     store.insert_users(app.id, vec![NewUser { admin: true, ..new_user("root") }], 1).await.unwrap();
-    store.delete_users(&uids[1..2], 2).await.unwrap();
+    store.delete_users(&uids[1..2], 2, vec![]).await.unwrap();
     let (total, page) = store.list_users(app.id, false, 1, 2).await.unwrap();
     assert_eq!((total, page.iter().map(|u| u.uid).collect::<Vec<_>>()), (3, vec![uids[2], uids[3]]));
     assert_eq!(store.list_users(app.id, false, 3, 2).await.unwrap(), (3, vec![]));
     let (total, admins) = store.list_users(app.id, true, 0, 10).await.unwrap();
     assert_eq!((total, admins[0].username.as_str(), admins.len()), (1, "root", 1));
-    store.delete_users(&[admins[0].uid], 2).await.unwrap();
+    store.delete_users(&[admins[0].uid], 2, vec![]).await.unwrap();
     assert_eq!(store.list_users(app.id, true, 0, 10).await.unwrap(), (0, vec![]));
     assert_eq!(store.list_users(AppId(77), false, 0, 10).await.unwrap(), (0, vec![]));
 }
@@ -70,10 +71,10 @@ pub async fn a_profile_changes_by_what_is_given(harness: &dyn Harness) {
     let read = || async { store.users_by_uid(&[uid]).await.unwrap().remove(0) };
     assert_eq!(read().await.profile, full);
     let change = Profile { nickname: text(""), region: text("new"), gender: Some(0), ..Profile::default() };
-    store.update_profile(uid, change, 20).await.unwrap();
+    store.update_profile(uid, change, 20, vec![]).await.unwrap();
     let expected = Profile { nickname: None, region: text("new"), gender: Some(0), ..full };
     assert_eq!((read().await.profile, read().await.mtime, read().await.ctime), (expected, 20, 10));
-    let gone = store.update_profile(Uid(99), Profile::default(), 20).await;
+    let gone = store.update_profile(Uid(99), Profile::default(), 20, vec![]).await;
     assert_eq!(refusal(gone), Refusal::UsersGone(vec![Uid(99)]));
 }
 
@@ -81,7 +82,7 @@ pub async fn a_deleted_name_comes_back_as_another_user(harness: &dyn Harness) {
     let store = harness.open();
     let app = app(&*store).await;
     let old = users(&*store, app.id, &["tom1"]).await[0];
-    store.delete_users(&[old], 20).await.unwrap();
+    store.delete_users(&[old], 20, vec![]).await.unwrap();
     assert_eq!(store.users_by_name(app.id, &[name("tom1")]).await.unwrap(), []);
     assert_eq!(store.users_by_uid(&[old]).await.unwrap(), []);
     assert_eq!(store.password(old).await.unwrap(), None);
@@ -96,7 +97,7 @@ pub async fn deletion_is_all_or_nothing(harness: &dyn Harness) {
     let store = harness.open();
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["tom1", "ann1"]).await;
-    let outcome = store.delete_users(&[uids[0], Uid(99)], 20).await;
+    let outcome = store.delete_users(&[uids[0], Uid(99)], 20, vec![]).await;
     assert_eq!(refusal(outcome), Refusal::UsersGone(vec![Uid(99)]));
     assert_eq!(store.users_by_uid(&uids).await.unwrap().len(), 2);
     assert_eq!(store.pending_deletions(10).await.unwrap(), []);
@@ -107,9 +108,9 @@ pub async fn deletion_ends_relations_and_waits_for_rosters(harness: &dyn Harness
     let store = harness.open();
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
-    store.change_blacklist(uids[0], &[uids[1]], &[], 11).await.unwrap();
-    store.change_blacklist(uids[2], &[uids[0], uids[1]], &[], 12).await.unwrap();
-    store.delete_users(&[uids[0]], 20).await.unwrap();
+    store.change_blacklist(uids[0], &[uids[1]], &[], 11, vec![]).await.unwrap();
+    store.change_blacklist(uids[2], &[uids[0], uids[1]], &[], 12, vec![]).await.unwrap();
+    store.delete_users(&[uids[0]], 20, vec![]).await.unwrap();
     let left: Vec<Uid> = store.blacklist(uids[2]).await.unwrap().iter().map(|user| user.uid).collect();
     assert_eq!(left, [uids[1]]);
     assert_eq!(store.blacklist(uids[0]).await.unwrap(), []);
@@ -127,7 +128,7 @@ pub async fn a_blacklist_changes_as_a_whole(harness: &dyn Harness) {
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["tom1", "ann1", "bob1", "zoe1"]).await;
     let (tom, ann, bob, zoe) = (uids[0], uids[1], uids[2], uids[3]);
-    store.change_blacklist(tom, &[bob, ann], &[], 11).await.unwrap();
+    store.change_blacklist(tom, &[bob, ann], &[], 11, vec![]).await.unwrap();
     store.finish_relations(tom, &[bob, ann]).await.unwrap();
     let list = || async { store.blacklist(tom).await.unwrap().iter().map(|user| user.uid).collect::<Vec<_>>() };
     assert_eq!(list().await, [bob, ann]);
@@ -136,10 +137,10 @@ pub async fn a_blacklist_changes_as_a_whole(harness: &dyn Harness) {
         (vec![], vec![bob, zoe], Refusal::NotBlacklisted(vec![zoe])),
         (vec![zoe, Uid(99)], vec![], Refusal::UsersGone(vec![Uid(99)])),
     ] {
-        assert_eq!(refusal(store.change_blacklist(tom, &add, &remove, 12).await), expected);
+        assert_eq!(refusal(store.change_blacklist(tom, &add, &remove, 12, vec![]).await), expected);
         assert_eq!(list().await, [bob, ann]);
     }
-    store.change_blacklist(tom, &[zoe], &[bob], 13).await.unwrap();
+    store.change_blacklist(tom, &[zoe], &[bob], 13, vec![]).await.unwrap();
     assert_eq!(list().await, [ann, zoe]);
     let rights = store.pair_rights(ann, tom).await.unwrap();
     assert_eq!(rights, Rights { a_blocks_b: false, b_blocks_a: true, a_exists: true, b_exists: true });
@@ -149,15 +150,15 @@ pub async fn a_noted_relation_may_be_repeated_until_confirmed(harness: &dyn Harn
     let store = harness.open();
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
-    store.change_blacklist(uids[0], &[uids[1]], &[], 11).await.unwrap();
-    store.change_blacklist(uids[0], &[uids[1]], &[], 12).await.unwrap();
+    store.change_blacklist(uids[0], &[uids[1]], &[], 11, vec![]).await.unwrap();
+    store.change_blacklist(uids[0], &[uids[1]], &[], 12, vec![]).await.unwrap();
     assert_eq!(store.pending_relations(10).await.unwrap(), [(uids[0], vec![uids[1]])]);
     store.finish_relations(uids[0], &[uids[1]]).await.unwrap();
     assert_eq!(store.pending_relations(10).await.unwrap(), []);
-    let repeat = store.change_blacklist(uids[0], &[uids[1]], &[], 13).await;
+    let repeat = store.change_blacklist(uids[0], &[uids[1]], &[], 13, vec![]).await;
     assert_eq!(refusal(repeat), Refusal::AlreadyBlacklisted(vec![uids[1]]));
-    store.change_blacklist(uids[0], &[], &[uids[1]], 14).await.unwrap();
-    store.change_blacklist(uids[0], &[], &[uids[1]], 15).await.unwrap();
+    store.change_blacklist(uids[0], &[], &[uids[1]], 14, vec![]).await.unwrap();
+    store.change_blacklist(uids[0], &[], &[uids[1]], 15, vec![]).await.unwrap();
     assert_eq!(store.blacklist(uids[0]).await.unwrap(), []);
 }
 
@@ -187,14 +188,14 @@ pub async fn friendship_is_mutual_and_its_notes_are_not(harness: &dyn Harness) {
         }
     };
     let plain = |uid| (uid, String::new(), String::new());
-    store.add_friends(tom, &[bob, ann], 9, 11).await.unwrap();
+    store.add_friends(tom, &[bob, ann], 9, 11, vec![]).await.unwrap();
     assert_eq!((names(tom).await, names(ann).await), (vec![plain(bob), plain(ann)], vec![plain(tom)]));
     for (peers, most, expected) in [
         (vec![zoe, ann], 9, Refusal::AlreadyFriends(vec![ann])),
         (vec![zoe], 2, Refusal::TooManyFriends(vec![tom])),
         (vec![zoe, Uid(99)], 9, Refusal::UsersGone(vec![Uid(99)])),
     ] {
-        assert_eq!(refusal(store.add_friends(tom, &peers, most, 12).await), expected);
+        assert_eq!(refusal(store.add_friends(tom, &peers, most, 12, vec![]).await), expected);
         assert_eq!((names(tom).await.len(), names(zoe).await), (2, vec![]));
     }
     let note = |peer, note_name: Option<&str>, others: Option<&str>| FriendNote {
@@ -202,18 +203,18 @@ pub async fn friendship_is_mutual_and_its_notes_are_not(harness: &dyn Harness) {
         note_name: note_name.map(Into::into),
         others: others.map(Into::into),
     };
-    store.note_friends(tom, vec![note(ann, Some("sis"), None), note(bob, None, Some("old"))]).await.unwrap();
-    store.note_friends(tom, vec![note(ann, None, Some("new"))]).await.unwrap();
+    store.note_friends(tom, vec![note(ann, Some("sis"), None), note(bob, None, Some("old"))], vec![]).await.unwrap();
+    store.note_friends(tom, vec![note(ann, None, Some("new"))], vec![]).await.unwrap();
     let noted = (ann, "sis".to_owned(), "new".to_owned());
     assert_eq!((names(tom).await[1].clone(), names(ann).await), (noted.clone(), vec![plain(tom)]));
-    let refused = store.note_friends(tom, vec![note(ann, Some("x"), None), note(zoe, Some("x"), None)]).await;
+    let refused = store.note_friends(tom, vec![note(ann, Some("x"), None), note(zoe, Some("x"), None)], vec![]).await;
     assert_eq!(refusal(refused), Refusal::NotFriends(vec![zoe]));
     assert_eq!(names(tom).await[1], noted);
-    assert_eq!(refusal(store.remove_friends(tom, &[bob, zoe]).await), Refusal::NotFriends(vec![zoe]));
-    store.remove_friends(bob, &[tom]).await.unwrap();
+    assert_eq!(refusal(store.remove_friends(tom, &[bob, zoe], vec![]).await), Refusal::NotFriends(vec![zoe]));
+    store.remove_friends(bob, &[tom], vec![]).await.unwrap();
     assert_eq!((names(tom).await, names(bob).await), (vec![noted], vec![]));
     // Who is deleted is nobody's friend, and who comes back under the name is another one.
-    store.delete_users(&[ann], 13).await.unwrap();
+    store.delete_users(&[ann], 13, vec![]).await.unwrap();
     assert_eq!(names(tom).await, vec![]);
 }
 
@@ -223,18 +224,64 @@ pub async fn switches_change_together_or_not_at_all(harness: &dyn Harness) {
     let uids = users(&*store, app.id, &["tom1", "ann1"]).await;
     let (tom, ann) = (uids[0], uids[1]);
     let (by_ann, by_group) = (Switch::DndUser(ann), Switch::DndGroup(10_000_001));
-    store.change_switches(tom, vec![(by_ann, true), (by_group, true)]).await.unwrap();
+    store.change_switches(tom, vec![(by_ann, true), (by_group, true)], vec![]).await.unwrap();
     for (changes, stands) in [
         (vec![(Switch::DndAll, true), (by_ann, true)], (by_ann, true)),
-        (vec![(by_group, false), (Switch::DndAll, false)], (Switch::DndAll, false)),
+        (vec![(by_group, false), (by_group, false)], (by_group, false)),
     ] {
-        let refused = refusal(store.change_switches(tom, changes).await);
+        let refused = refusal(store.change_switches(tom, changes, vec![]).await);
         assert_eq!(refused, Refusal::SwitchStands(stands.0, stands.1));
         assert_eq!(store.switches(tom).await.unwrap(), [by_ann, by_group]);
     }
-    store.change_switches(tom, vec![(by_group, false), (Switch::DndAll, true)]).await.unwrap();
+    store.change_switches(tom, vec![(Switch::DndAll, false)], vec![]).await.unwrap();
+    store.change_switches(tom, vec![(by_group, false), (Switch::DndAll, true)], vec![]).await.unwrap();
     assert_eq!(store.switches(tom).await.unwrap(), [by_ann, Switch::DndAll]);
     assert_eq!(store.switches(ann).await.unwrap(), []);
-    store.delete_users(&[ann], 13).await.unwrap();
+    store.delete_users(&[ann], 13, vec![]).await.unwrap();
     assert_eq!(store.switches(tom).await.unwrap(), [Switch::DndAll]);
+}
+
+pub async fn a_shield_waits_for_the_router_as_it_stands(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let tom = users(&*store, app.id, &["tom1"]).await[0];
+    let (first, second) = (Switch::Shield(10_000_001), Switch::Shield(10_000_002));
+    store.change_switches(tom, vec![(first, true), (second, true)], vec![]).await.unwrap();
+    store.change_switches(tom, vec![(first, true)], vec![]).await.unwrap();
+    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_001, true), (tom, 10_000_002, true)]);
+    // A confirmation of what is no more leaves the note.
+    store.change_switches(tom, vec![(second, false)], vec![]).await.unwrap();
+    for gid in [10_000_001, 10_000_002] {
+        store.finish_shield(tom, gid, true).await.unwrap();
+    }
+    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_002, false)]);
+    let again = store.change_switches(tom, vec![(first, true)], vec![]).await;
+    assert_eq!(refusal(again), Refusal::SwitchStands(first, true));
+    store.finish_shield(tom, 10_000_002, false).await.unwrap();
+    assert_eq!(store.pending_shields(9).await.unwrap(), []);
+    assert_eq!(store.switches(tom).await.unwrap(), [first]);
+}
+
+pub async fn events_wait_in_order_and_only_with_what_they_tell_of(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
+    let (tom, ann, bob) = (uids[0], uids[1], uids[2]);
+    let event = |uid: Uid, text: &'static str| (uid, Bytes::from_static(text.as_bytes()));
+    store.add_friends(tom, &[ann], 9, 11, vec![event(tom, "1"), event(ann, "2")]).await.unwrap();
+    store.update_profile(tom, Profile::default(), 12, vec![event(tom, "3")]).await.unwrap();
+    assert!(store.add_friends(tom, &[ann], 9, 13, vec![event(bob, "refused")]).await.is_err());
+    assert_eq!(store.pending_feeds(9).await.unwrap(), [tom, ann]);
+    let waiting = store.feed_events(tom, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|(_, payload)| payload.as_ref()).collect::<Vec<_>>(), [b"1", b"3"]);
+    assert_eq!(store.feed_events(tom, 1).await.unwrap(), waiting[..1]);
+    store.finish_feed(tom, waiting[0].0).await.unwrap();
+    drop(store);
+    let store = harness.open();
+    assert_eq!(store.feed_events(tom, 9).await.unwrap(), waiting[1..]);
+    // Who is deleted has no feed; his friends are told.
+    store.delete_users(&[tom], 14, vec![event(tom, "gone")]).await.unwrap();
+    assert_eq!(store.feed_events(tom, 9).await.unwrap(), []);
+    let told = store.feed_events(ann, 9).await.unwrap();
+    assert_eq!(told.iter().map(|(_, payload)| payload.as_ref()).collect::<Vec<_>>(), [b"2".as_slice(), b"gone"]);
 }

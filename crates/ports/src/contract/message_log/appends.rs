@@ -130,7 +130,7 @@ pub async fn progress_comes_back_with_the_next_claim(harness: &mut dyn Harness) 
 pub async fn an_append_without_entries_writes_its_rows(harness: &mut dyn Harness) {
     let log = harness.open();
     let owner = Owner::of(&log).await;
-    let meta = Meta { member_version: 4, dissolved: false, at_all_seq: 0 };
+    let meta = Meta { member_version: 4, dissolved: false, at_all_seq: 0, min_seq: 1 };
     let members = vec![(Uid(5), member(1, None))];
     let rows = ConversationAppend { members: members.clone(), meta: Some(meta), ..of(GROUP, 0, vec![]) };
     assert_eq!(owner.append(rows).await, Appended::Done);

@@ -1,6 +1,6 @@
 //! Reads: pages, heads, rows, indexes.
 
-use mynah_types::{Appended, ConversationAppend, ConversationKey, EntryKind, MsgId, Position, Seq, Uid};
+use mynah_types::{Appended, Cmid, ConversationAppend, ConversationKey, EntryKind, Hidden, Meta, MsgId, Position, Seq, Uid};
 
 use super::{GROUP, Harness, Owner, member, neighbour, of};
 use crate::message_log::{Location, Span};
@@ -89,8 +89,9 @@ pub async fn what_is_taken_back_is_marked_and_weighed(harness: &mut dyn Harness)
     assert_eq!(owner.append(of(GROUP, 3, vec![retraction])).await, Appended::Done);
     let page = log.entries(GROUP, whole(1, 4)).await.unwrap();
     assert_eq!(page.iter().map(|l| l.retracted).collect::<Vec<_>>(), [false, true, false, false]);
-    assert_eq!(log.retracted_unread(GROUP, 1).await.unwrap(), 1);
-    assert_eq!(log.retracted_unread(GROUP, 2).await.unwrap(), 0);
+    assert_eq!(log.retracted_unread(GROUP, 1, 9).await.unwrap(), 1);
+    assert_eq!(log.retracted_unread(GROUP, 2, 9).await.unwrap(), 0);
+    assert_eq!(log.retracted_unread(GROUP, 1, 1).await.unwrap(), 0);
 }
 
 pub async fn single_chats_page_in_key_order(harness: &mut dyn Harness) {
@@ -129,4 +130,48 @@ pub async fn newer_entries_of_a_shard_come_by_id(harness: &mut dyn Harness) {
     let expected = [(GROUP, first[1].clone()), (neighbour(), other), (GROUP, third)];
     assert_eq!(newer, expected);
     assert_eq!(log.since(GROUP.shard(), first[0].msg_id, 1).await.unwrap(), expected[..1]);
+}
+
+pub async fn what_a_member_hides_is_kept_in_order_of_place(harness: &mut dyn Harness) {
+    let log = harness.open();
+    let mut owner = Owner::of(&log).await;
+    owner.fill(1..=9).await;
+    let hide = |uid, from, until| (Uid(uid), Hidden { from, until });
+    let rows = vec![hide(1, 8, None), hide(1, 2, Some(3)), hide(2, 5, None), hide(1, 7, Some(7))];
+    let append = ConversationAppend { hidden: rows, ..of(GROUP, 9, vec![]) };
+    assert_eq!(owner.append(append).await, Appended::Done);
+    // The open stretch ends, another is taken out, those of others stay.
+    let rows = vec![hide(1, 8, Some(9)), hide(1, 7, Some(6))];
+    let append = ConversationAppend { hidden: rows, ..of(GROUP, 9, vec![]) };
+    assert_eq!(owner.append(append).await, Appended::Done);
+    let expected = [Hidden { from: 2, until: Some(3) }, Hidden { from: 8, until: Some(9) }];
+    assert_eq!(log.hidden(GROUP, Uid(1)).await.unwrap(), expected);
+    assert_eq!(log.hidden(GROUP, Uid(2)).await.unwrap(), [Hidden { from: 5, until: None }]);
+    assert_eq!(log.hidden(neighbour(), Uid(1)).await.unwrap(), []);
+}
+
+pub async fn what_is_dropped_is_found_by_nothing_and_the_rest_stays(harness: &mut dyn Harness) {
+    let log = harness.open();
+    let mut owner = Owner::of(&log).await;
+    let entries = owner.fill(1..=5).await;
+    let next = owner.entry(6, "m6");
+    let meta = Some(Meta { min_seq: 4, ..Meta::default() });
+    let append = ConversationAppend { drop_below: 4, meta, ..of(GROUP, 5, vec![next.clone()]) };
+    assert_eq!(owner.append(append).await, Appended::Done);
+    drop((owner, log));
+    let log = harness.open();
+    let kept: Vec<_> = log.entries(GROUP, whole(1, 9)).await.unwrap().into_iter().map(|logged| logged.entry.seq).collect();
+    assert_eq!(kept, [4, 5, 6]);
+    let found: Vec<_> = log.since(GROUP.shard(), MsgId(0), 99).await.unwrap().into_iter().map(|(_, entry)| entry.seq).collect();
+    assert_eq!(found, [4, 5, 6]);
+    assert_eq!(log.find_message(entries[2].msg_id).await.unwrap(), None);
+    assert_eq!(log.find_send(GROUP, Uid(1), &Cmid::parse("m3").unwrap()).await.unwrap(), None);
+    assert!(log.find_send(GROUP, Uid(1), &Cmid::parse("m4").unwrap()).await.unwrap().is_some());
+    let tail = log.load(GROUP, 99).await.unwrap();
+    assert_eq!((tail.head_seq, tail.meta.min_seq, tail.recent_from), (6, 4, 4));
+    // The head stays, whatever is asked for.
+    let mut owner = Owner::of(&log).await;
+    assert_eq!(owner.append(ConversationAppend { drop_below: 99, ..of(GROUP, 6, vec![]) }).await, Appended::Done);
+    assert_eq!(log.load(GROUP, 0).await.unwrap().head_seq, 6);
+    assert_eq!(owner.fill(7..=7).await.len(), 1);
 }
