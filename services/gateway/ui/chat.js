@@ -219,6 +219,8 @@ export class Chat {
 
   // The rule of the protocol: the next one is applied, an older one is a repeat, a later one shows a hole.
   #apply(entry) {
+    // What concerns the user alone (friends, blacklist, settings) is not shown here.
+    if (entry.target?.type === "feed") return this.#ack(entry.conv_id, entry.seq);
     const conversation = this.#of(entry);
     if (!conversation) return this.#list();
     if (entry.from?.username === this.me && entry.cmid) this.#sent(conversation, entry.cmid);
@@ -318,7 +320,7 @@ export class Chat {
   async #list() {
     let cursor = "";
     for (let pages = 0; pages < 50; pages++) {
-      const page = await this.connection.request("conv_list", { limit: 200, with_last: true, ...(cursor && { cursor }) });
+      const page = await this.connection.request("conv_list", { kinds: ["single", "group"], limit: 200, with_last: true, ...(cursor && { cursor }) });
       for (const item of page.items ?? []) this.#listed(item);
       if (!page.more || !page.cursor) break;
       cursor = page.cursor;

@@ -9,16 +9,19 @@ use crate::faults::{World, table};
 use crate::setup::device;
 use crate::world::Server;
 
+/// Each flow with the services called directly, and over channels.
 macro_rules! both_ways {
     ($($flow:ident),* $(,)?) => {
         mod called_directly {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow(super::Server::start().await).await })*
+            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::start().await).await })*
         }
         mod over_channels {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow(super::Server::over_channels().await).await })*
+            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::over_channels().await).await })*
         }
     };
 }
+
+pub(crate) use both_ways;
 
 both_ways!(
     another_app_cannot_see_guess_or_touch_anything,
@@ -113,10 +116,10 @@ async fn a_device_hears_a_rest_message_and_is_put_out_with_its_user(server: Serv
     assert_eq!(heard(&mut phone, "kicked").await["reason"], "disabled");
 }
 
-type Phone = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+pub type Phone = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
 
 /// The next frame of a kind.
-async fn heard(phone: &mut Phone, wanted: &str) -> Value {
+pub async fn heard(phone: &mut Phone, wanted: &str) -> Value {
     loop {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), phone.next()).await;
         let message = next.expect("a frame in time").expect("still open").unwrap();
@@ -127,11 +130,11 @@ async fn heard(phone: &mut Phone, wanted: &str) -> Value {
     }
 }
 
-async fn event(phone: &mut Phone) -> Value {
+pub async fn event(phone: &mut Phone) -> Value {
     heard(phone, "deliver").await["entries"][0]["event"].clone()
 }
 
-fn message(kind: &str, id: u64, from: &str) -> Value {
+pub fn message(kind: &str, id: u64, from: &str) -> Value {
     json!({
         "version": 1, "target_type": kind, "target_id": id.to_string(), "from_type": "user", "from_id": from,
         "msg_type": "text", "msg_body": {"text": "hi"},

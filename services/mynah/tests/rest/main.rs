@@ -6,6 +6,7 @@ mod cases;
 mod channels;
 mod faults;
 mod flows;
+mod reach;
 mod setup;
 mod shapes;
 mod world;

@@ -11,12 +11,12 @@ use directory::{FakeDirectory, member};
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_proto::router::{
-    ApplyChangeRequest, Change, HeadsRequest, ReadRequest, RelationChangedRequest, RetractRequest, SendItem, SendRequest,
-    SyncRange, SyncRequest,
+    ApplyChangeRequest, Change, HeadsRequest, HideRequest, HistoryRequest, PostItem, PostRequest, ReadRequest,
+    RelationChangedRequest, RetractRequest, SendItem, SendRequest, SyncRange, SyncRequest,
 };
 use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_router::{Deps, Gateways, Router, Settings};
-use mynah_types::{Reason, SystemClock};
+use mynah_types::{Clock, ManualClock, Reason, SystemClock};
 
 const SINGLE: &str = "s.1.2";
 const GROUP: &str = "g.10000001";
@@ -27,6 +27,10 @@ struct World {
 }
 
 async fn start(path: &Path, directory: Arc<FakeDirectory>, settings: Settings) -> World {
+    start_at(path, directory, settings, Arc::new(SystemClock)).await
+}
+
+async fn start_at(path: &Path, directory: Arc<FakeDirectory>, settings: Settings, clock: Arc<dyn Clock>) -> World {
     let client = DirectoryClient::late();
     let service: Arc<FakeDirectory> = Arc::clone(&directory);
     client.bind(service);
@@ -36,7 +40,7 @@ async fn start(path: &Path, directory: Arc<FakeDirectory>, settings: Settings) -
         presence: Arc::new(MemoryPresence::new(Vec::new())),
         directory: client,
         gateways: Gateways::default(),
-        clock: Arc::new(SystemClock),
+        clock,
         settings,
     });
     World { router: RouterClient::local(router.await.unwrap()), directory }
@@ -155,4 +159,78 @@ async fn a_blacklist_binds_the_next_send() {
     let refused = world.router.send(send(SINGLE, 1, "b", 1)).await.unwrap().results.remove(0);
     assert_eq!(refused.failure.map(|f| f.why()), Some(Reason::Blacklisted));
     assert!(world.router.send(send(SINGLE, 2, "c", 1)).await.unwrap().results[0].failure.is_none());
+}
+
+async fn post(world: &World, ids: std::ops::RangeInclusive<u64>) {
+    for id in ids {
+        let item = PostItem { id: format!("e{id}"), payload: b"\x0a\x00".to_vec().into() };
+        world.router.post(PostRequest { conv_id: "f.7".into(), items: vec![item] }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_keeps_its_bounds_and_says_so_to_who_comes_too_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(1_700_000_000_000);
+    let mut settings = Settings { passivate_after: std::time::Duration::from_millis(1), ..Settings::default() };
+    (settings.limits.feed_entries, settings.feed_age_ms) = (10, 1000);
+    let world = start_at(folder.path(), Arc::default(), settings, Arc::new(clock.clone())).await;
+    post(&world, 1..=100).await;
+    // A repeat, also of what the actor has long forgotten, is one entry.
+    post(&world, 95..=100).await;
+    let page = sync(&world, 7, "f.7", 0).await;
+    let seqs = |page: &mynah_proto::router::SyncItem| page.entries.iter().map(|e| e.seq).collect::<Vec<_>>();
+    assert_eq!((seqs(&page), page.reset, page.min_seq), ((91..=100).collect(), true, 91));
+    assert_eq!((page.from_seq, page.covered_to, page.head_seq), (91, 100, 100));
+    let page = sync(&world, 7, "f.7", 90).await;
+    assert_eq!((seqs(&page).len(), page.reset), (10, false), "nothing was missed");
+    let page = sync(&world, 7, "f.7", 50).await;
+    assert_eq!((seqs(&page).len(), page.reset), (10, true));
+    // By age, too: what is too old is neither synced nor found by scrolling up, and goes with the next event.
+    clock.advance(1500);
+    post(&world, 101..=101).await;
+    let page = sync(&world, 7, "f.7", 0).await;
+    assert_eq!((seqs(&page), page.min_seq), (vec![101], 101));
+    let up = HistoryRequest { uid: 7, conv_id: "f.7".into(), before_seq: 101, ..HistoryRequest::default() };
+    assert!(world.router.history(up).await.unwrap().entries.is_empty());
+    clock.advance(1500);
+    let page = sync(&world, 7, "f.7", 101).await;
+    assert_eq!((seqs(&page), page.reset, page.head_seq), (vec![], false, 101));
+    let stranger = sync(&world, 8, "f.7", 0).await;
+    assert_eq!(stranger.failure.map(|f| f.why()), Some(Reason::ConversationNotFound));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_behind_a_shield_is_accounted_for_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = start(folder.path(), Arc::default(), Settings::default()).await;
+    let hide = async |hidden| world.router.hide(HideRequest { conv_id: GROUP.into(), uid: 2, hidden }).await.unwrap();
+    let say = async |cmid: &str| world.router.send(send(GROUP, 1, cmid, 1)).await.unwrap().results.remove(0);
+    let unread = async |uid| {
+        let request = HeadsRequest { uid, conv_ids: vec![GROUP.into()], with_last: false };
+        world.router.heads(request).await.unwrap().heads[0].unread
+    };
+    commit(&world, change(1, &[1, 2], &[])).await;
+    say("a").await;
+    hide(true).await;
+    let hidden = say("b").await;
+    commit(&world, change(2, &[3], &[])).await;
+    let page = sync(&world, 2, GROUP, 0).await;
+    assert_eq!(page.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2, 4], "events are shown");
+    assert_eq!((page.from_seq, page.covered_to, page.head_seq, page.more), (1, 4, 4, false));
+    assert_eq!((unread(2).await, unread(3).await), (1, 0));
+    // What is taken back behind the shield weighs nothing there.
+    let retract = RetractRequest { conv_id: GROUP.into(), actor_uid: 1, msg_id: hidden.msg_id, ..RetractRequest::default() };
+    world.router.retract(retract).await.unwrap();
+    assert_eq!(unread(2).await, 1);
+    hide(false).await;
+    say("c").await;
+    assert_eq!(unread(2).await, 2);
+    let page = sync(&world, 2, GROUP, 0).await;
+    assert_eq!(page.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2, 4, 5, 6], "b stays hidden");
+    let up = HistoryRequest { uid: 2, conv_id: GROUP.into(), ..HistoryRequest::default() };
+    assert!(world.router.history(up).await.unwrap().entries.iter().all(|e| e.seq != 3));
+    assert_eq!(sync(&world, 1, GROUP, 0).await.entries.len(), 6, "others see all");
+    let stranger = world.router.hide(HideRequest { conv_id: GROUP.into(), uid: 9, hidden: true }).await.unwrap_err();
+    assert_eq!(stranger.why(), Reason::NotInNamedGroup);
 }
