@@ -8,6 +8,7 @@ use axum::response::{Redirect, Response};
 use axum::routing::get;
 use mynah_ports::Presence;
 use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_types::Clock;
 use mynah_words::Words;
 use tokio::sync::Semaphore;
 
@@ -24,6 +25,8 @@ pub struct Deps {
     pub presence: Arc<dyn Presence>,
     /// What the apps do not let through.
     pub words: Words,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// Bounds and times.
     pub settings: Settings,
 }
@@ -32,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) deps: Deps,
     /// Places for requests that are being worked on.
     pub(crate) places: Semaphore,
+    pub(crate) quotas: rest::Quotas,
 }
 
 /// The HTTP side of a gateway; clones share it.
@@ -42,7 +46,10 @@ impl Gateway {
     /// Puts it together.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self(Arc::new(Inner { places: Semaphore::new(deps.settings.requests), deps }))
+        let settings = &deps.settings;
+        let window_ms = u64::try_from(settings.quota_window.as_millis()).unwrap_or(u64::MAX);
+        let quotas = rest::Quotas::new(settings.requests_per_window, settings.sends_per_window, window_ms);
+        Self(Arc::new(Inner { places: Semaphore::new(settings.requests), quotas, deps }))
     }
 
     /// Everything but device connections: pages under `/ui/`, and the API for every other path.

@@ -11,6 +11,12 @@ pub struct Settings {
     pub body_within: Duration,
     /// Requests that may be worked on at one time. Full: refused, retryably.
     pub requests: usize,
+    /// Requests of one app in a window; 0 = any number.
+    pub requests_per_window: u32,
+    /// Messages of one sender by the API in a window; 0 = any number.
+    pub sends_per_window: u32,
+    /// Length of a window.
+    pub quota_window: Duration,
     /// A request that is not answered in this time is answered as timed out (899030).
     pub deadline: Duration,
     /// A send is repeated, under the same client message id, until then.
@@ -27,6 +33,9 @@ impl Default for Settings {
             body: 1 << 20,
             body_within: Duration::from_secs(30),
             requests: 512,
+            requests_per_window: 0,
+            sends_per_window: 0,
+            quota_window: Duration::from_secs(60),
             deadline: Duration::from_secs(15),
             send_deadline: Duration::from_secs(5),
             zone_minutes: 8 * 60,

@@ -136,9 +136,12 @@ impl Embedded {
             router: router.clone(),
             presence: Arc::clone(&presence),
             words,
+            clock: Arc::clone(&clock),
             settings: mynah_gateway::Settings {
                 zone_minutes: settings.zone_minutes,
                 requests: settings.requests,
+                requests_per_window: settings.rest_per_minute,
+                sends_per_window: settings.rest_sends_per_minute,
                 body_within: Duration::from_secs(settings.body_seconds),
                 ..mynah_gateway::Settings::default()
             },

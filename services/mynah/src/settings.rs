@@ -29,6 +29,10 @@ pub struct Settings {
     pub zone_minutes: i32,
     /// Requests that are worked on at one time.
     pub requests: usize,
+    /// REST requests of one app in a minute; 0 = any number.
+    pub rest_per_minute: u32,
+    /// Messages of one sender by REST in a minute; 0 = any number.
+    pub rest_sends_per_minute: u32,
     /// Seconds in which a request's body must be there.
     pub body_seconds: u64,
     /// Days from its last use after which a session ends.
@@ -61,11 +65,13 @@ impl Default for Settings {
             origins: Vec::new(),
             zone_minutes: 8 * 60,
             requests: 512,
+            rest_per_minute: 0,
+            rest_sends_per_minute: 0,
             body_seconds: 30,
             session_days: 30,
             argon2_memory_kib: 19_456,
             argon2_iterations: 2,
-            sends_per_minute: 60,
+            sends_per_minute: 0,
             calls_per_minute: 1200,
             syncs_per_minute: 600,
             accept_log_loss: false,
@@ -124,6 +130,16 @@ pub const KEYS: &[Key<Settings>] = &[
         set: |s, v| within(v, 1..=100_000, &mut s.requests),
     },
     Key {
+        name: "rest_per_minute",
+        help: "REST requests of one app in a minute; more are answered 429; 0 = any number [default: 0]",
+        set: |s, v| within(v, 0..=100_000_000, &mut s.rest_per_minute),
+    },
+    Key {
+        name: "rest_sends_per_minute",
+        help: "Messages of one sender by REST in a minute; more are answered 429; 0 = any number [default: 0]",
+        set: |s, v| within(v, 0..=100_000_000, &mut s.rest_sends_per_minute),
+    },
+    Key {
         name: "body_seconds",
         help: "Seconds in which the body of a REST request must be there [default: 30]",
         set: |s, v| within(v, 1..=3600, &mut s.body_seconds),
@@ -145,7 +161,7 @@ pub const KEYS: &[Key<Settings>] = &[
     },
     Key {
         name: "sends_per_minute",
-        help: "Sends of one user's devices in a minute, a third of them at once; 0 = any number [default: 60]",
+        help: "Sends of one user's devices in a minute, a third of them at once; 0 = any number; the hosted service allows 60 [default: 0]",
         set: |s, v| within(v, 0..=1_000_000, &mut s.sends_per_minute),
     },
     Key {

@@ -1,7 +1,7 @@
 //! The life of a request: credentials, path, body, handler, answer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -14,6 +14,7 @@ use super::auth;
 use super::call::{Answer, Call, Outcome};
 use super::path::{self, Path};
 use super::query::Query;
+use super::quota::Quota;
 use super::refusal::{INVALID, Refusal};
 use super::table::{self, Found};
 use crate::gateway::Inner;
@@ -24,9 +25,12 @@ const RETRY_AFTER_MS: u32 = 1000;
 /// Answers one request.
 pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
     let began = Instant::now();
-    let mut route = "none";
-    let outcome = carry(gateway, request, &mut route).await;
-    let response = answer(outcome);
+    let (mut route, mut quota) = ("none", None);
+    let outcome = carry(gateway, request, &mut route, &mut quota).await;
+    let mut response = answer(outcome);
+    if let Some(quota) = quota {
+        quota.tell(response.headers_mut());
+    }
     let status = response.status().as_u16();
     metrics::counter!("mynah_rest_requests_total", "route" => route, "status" => status.to_string()).increment(1);
     metrics::histogram!("mynah_rest_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
@@ -34,9 +38,13 @@ pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
 }
 
 /// Credentials are checked before anything else is looked at, and before a body is read (rest-api 1.2).
-async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str) -> Outcome {
+async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, quota: &mut Option<Quota>) -> Outcome {
     let (parts, body) = request.into_parts();
     let app = auth::app(&gateway, &parts.headers).await?;
+    *quota = gateway.quotas.request(app.app_id, gateway.deps.clock.now_ms());
+    if let Some(quota) = quota {
+        quota.check()?;
+    }
     let Ok(_place) = gateway.places.try_acquire() else {
         return Err(Refusal { retry_after_ms: RETRY_AFTER_MS, ..timed_out() });
     };
@@ -99,9 +107,8 @@ pub(crate) fn answer(outcome: Outcome) -> Response {
     if with_body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     }
-    if status == 503 {
-        let wait = Duration::from_millis(u64::from(retry_after_ms.max(RETRY_AFTER_MS)));
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    if status == 503 || status == 429 {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_ms.max(RETRY_AFTER_MS).div_ceil(1000)));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -39,6 +39,7 @@ pub(crate) async fn send(call: Call) -> Outcome {
     let wanted = read(&call, Fields::of("body", &body)?)?;
     let target_app = target_app(&call, &wanted.target.appkey).await?;
     let sender = sender(&call, &wanted).await?;
+    call.gateway.quotas.message(call.app.app_id, sender.uid, call.gateway.deps.clock.now_ms())?;
     let key = destination(&call, target_app, &wanted, &sender).await?;
     let words = &call.gateway.deps.words;
     let word = words.find(call.app.app_id, &wanted.content.msg_type, &wanted.content.raw).await?;

@@ -6,6 +6,7 @@ mod cases;
 mod channels;
 mod faults;
 mod flows;
+mod limits;
 mod reach;
 mod setup;
 mod shapes;

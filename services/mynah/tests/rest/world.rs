@@ -23,7 +23,13 @@ pub struct Server {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::start_with(|settings| settings).await
+    }
+
+    /// The same with some settings of its own.
+    pub async fn start_with(change: impl FnOnce(Settings) -> Settings) -> Self {
         let (settings, clock, folder) = Self::settings();
+        let settings = change(settings);
         let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
         Self { routes: embedded.routes(), embedded, clock, _folder: folder }
     }
@@ -84,6 +90,7 @@ pub struct Answer {
     pub status: u16,
     pub body: Value,
     pub bytes: Vec<u8>,
+    pub headers: http::HeaderMap,
 }
 
 impl Answer {
@@ -106,7 +113,8 @@ impl App {
         }
         let response = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let status = response.status();
-        let kind = response.headers().get(header::CONTENT_TYPE).cloned();
+        let headers = response.headers().clone();
+        let kind = headers.get(header::CONTENT_TYPE).cloned();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
         if status == StatusCode::NO_CONTENT {
@@ -114,7 +122,7 @@ impl App {
         } else if !bytes.is_empty() {
             assert_eq!(kind.unwrap(), "application/json; charset=utf-8");
         }
-        Answer { status: status.as_u16(), body, bytes }
+        Answer { status: status.as_u16(), body, bytes, headers }
     }
 
     pub async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
