@@ -159,6 +159,9 @@ pub trait DirectoryStore: Send + Sync + 'static {
         now: Millis,
     ) -> Result<Vec<Session>, Error>;
 
+    /// Puts another hash of the same password in the place of the stored one; sessions live on. False: another one is stored by now.
+    async fn rehash_password(&self, uid: Uid, stored: String, rehashed: String) -> Result<bool, Error>;
+
     /// Disables (and revokes all sessions, in one step) or enables a user. Answers the sessions revoked.
     async fn set_disabled(&self, uid: Uid, disabled: bool, now: Millis) -> Result<Vec<Session>, Error>;
 

@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as
 use md5::{Digest as _, Md5};
 use mynah_proto::Failure;
 use mynah_types::Reason;
+use subtle::ConstantTimeEq as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::secret::{hex, random};
@@ -14,6 +15,25 @@ use crate::settings::Settings;
 
 /// How long a refused caller is asked to wait, in milliseconds: a queue drains in a few seconds.
 const RETRY_AFTER_MS: u32 = 1000;
+
+/// Begins the stored form of a password whose MD5 was imported.
+const MD5: &str = "$md5$";
+
+/// An imported Argon2id hash, if it is one that can be verified here at a bearable cost.
+pub(crate) fn imported(text: String) -> Option<String> {
+    const MOST_KIB: u32 = 1 << 20;
+    const MOST_PASSES: u32 = 100;
+    let hash = PasswordHash::new(&text).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let bearable = params.m_cost() <= MOST_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= 16;
+    let whole = hash.algorithm.as_str() == "argon2id" && hash.hash.is_some() && hash.salt.is_some();
+    (bearable && whole).then_some(text)
+}
+
+/// Whether a stored password is to be hashed anew once it is known.
+pub(crate) fn is_weak(stored: &str) -> bool {
+    stored.starts_with(MD5)
+}
 
 /// The lower-hex MD5 form of a password: what JMessage's SDKs send, and what is hashed.
 #[derive(Clone)]
@@ -29,6 +49,11 @@ impl Md5Form {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let good = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
         good.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// As an imported one is stored until its user logs in.
+    pub(crate) fn stored(&self) -> String {
+        format!("{MD5}{}", self.0)
     }
 }
 
@@ -81,6 +106,9 @@ impl Hashing {
 
     /// Whether `form` is the password that is stored as `stored`. The stored text names its own costs.
     pub(crate) async fn verify(&self, form: Md5Form, stored: String) -> Result<bool, Failure> {
+        if let Some(md5) = stored.strip_prefix(MD5) {
+            return Ok(bool::from(md5.as_bytes().ct_eq(form.0.as_bytes())));
+        }
         let _place = place(&self.waiting)?;
         self.run(move |argon2| {
             let stored = PasswordHash::new(&stored).map_err(|e| broken(&e))?;

@@ -20,6 +20,7 @@ mod feed;
 mod friends;
 mod groups;
 mod hashing;
+mod import;
 mod locks;
 mod membership;
 mod operator;
@@ -46,6 +47,7 @@ use mynah_types::{Clock, Reason};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use import::{ImportedPassword, ImportedUser};
 pub use operator::{Credentials, Operator, OperatorError};
 pub use secret::{KeyError, SecretKey};
 pub use settings::Settings;

@@ -46,9 +46,9 @@ impl std::fmt::Debug for Credentials {
 
 /// Makes and changes apps.
 pub struct Operator {
-    store: Arc<dyn DirectoryStore>,
+    pub(crate) store: Arc<dyn DirectoryStore>,
     key_file: PathBuf,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Operator {
@@ -137,7 +137,7 @@ impl Operator {
         Ok(apps.into_iter().filter(|app| granted.contains(&app.id)).map(|app| app.key.to_string()).collect())
     }
 
-    async fn app(&self, appkey: &str) -> Result<App, OperatorError> {
+    pub(crate) async fn app(&self, appkey: &str) -> Result<App, OperatorError> {
         let no_app = || OperatorError::NoApp(appkey.to_owned());
         let key = AppKey::parse(appkey).map_err(|_| no_app())?;
         self.store.app_by_key(&key).await?.ok_or_else(no_app)

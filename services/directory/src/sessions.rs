@@ -10,8 +10,9 @@ use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Uid};
 
 use crate::cross::Apps;
+use crate::hashing::Md5Form;
 use crate::secret::{digest, session_token};
-use crate::{Inner, apps, convert, validate};
+use crate::{Inner, apps, convert, hashing, validate};
 
 /// Longest device id, in bytes.
 const DEVICE_ID: usize = 256;
@@ -37,9 +38,10 @@ impl Inner {
         let wrong = || Failure::new(Reason::BadPassword, "wrong password");
         let form = validate::given_password(&request.password, request.password_is_md5).ok_or_else(wrong)?;
         let stored = self.store.password(user.uid).await.map_err(convert::store)?.ok_or_else(convert::no_user)?;
-        if !self.hashing.verify(form, stored.clone()).await? {
+        if !self.hashing.verify(form.clone(), stored.clone()).await? {
             return Err(wrong());
         }
+        let stored = self.strengthen(user.uid, form, stored).await?;
         let now = self.clock.now_ms();
         let token = session_token();
         let login = Login {
@@ -62,6 +64,21 @@ impl Inner {
         self.tell_kicked(&outcome).await;
         let LoginOutcome { session, kicked, .. } = outcome;
         self.login_reply(app, &user, token, session, &kicked).await
+    }
+
+    /// Puts a real hash in the place of an imported one, now that the password is known. Answers what is stored.
+    async fn strengthen(&self, uid: Uid, form: Md5Form, stored: String) -> Result<String, Failure> {
+        if !hashing::is_weak(&stored) {
+            return Ok(stored);
+        }
+        let strong = self.hashing.hash(form.clone()).await?;
+        if self.store.rehash_password(uid, stored, strong.clone()).await.map_err(convert::store)? {
+            return Ok(strong);
+        }
+        // Another device logged in at the same time, or the password is another one by now.
+        let stored = self.store.password(uid).await.map_err(convert::store)?.ok_or_else(convert::no_user)?;
+        let right = self.hashing.verify(form, stored.clone()).await?;
+        if right { Ok(stored) } else { Err(Failure::new(Reason::BadPassword, "wrong password")) }
     }
 
     /// One keyed look-up and no hash: what every device does when it reconnects.

@@ -9,6 +9,7 @@ use mynah_directory::Credentials;
 use mynah_ports::directory_store::{App, AppRules};
 
 use crate::cli::AppAction;
+use crate::import;
 
 /// Runs one command and prints its outcome.
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
@@ -34,6 +35,7 @@ pub async fn run(data_dir: &Path, json: bool, action: AppAction) -> Result<(), B
         AppAction::Grant { appkey, target } => operator.set_grant(&appkey, &target, true).await?,
         AppAction::Revoke { appkey, target } => operator.set_grant(&appkey, &target, false).await?,
         AppAction::Grants { appkey } => grants(json, &operator.grants(&appkey).await?),
+        AppAction::ImportUsers { appkey, file } => import::run(&operator, &appkey, &file).await?,
         AppAction::List => list(json, &operator.list_apps().await?),
     }
     Ok(())

@@ -84,6 +84,14 @@ pub enum AppAction {
         /// The app's key.
         appkey: String,
     },
+    /// Import users of another service with the hashes of their passwords, one JSON object a line:
+    /// {"username":…, "password_md5":… or "password_argon2id":…, "nickname":…, "avatar":…}. Names that are taken are passed over.
+    ImportUsers {
+        /// The app's key.
+        appkey: String,
+        /// The file; - for standard input.
+        file: PathBuf,
+    },
     /// Put an app out of service, its devices at once.
     Disable {
         /// The app's key.

@@ -2,6 +2,7 @@
 
 mod apps;
 mod cli;
+mod import;
 mod serve;
 
 use std::error::Error;

@@ -127,3 +127,22 @@ fn a_first_start_tells_a_person_what_to_do() {
     let again = Serving::on(folder.path());
     assert!(again.1.contains("serving"));
 }
+
+#[test]
+fn users_are_imported_with_their_hashes_and_what_is_wrong_is_told_by_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let made: Value = serde_json::from_slice(&run(folder.path(), &["app", "create", "--json"]).stdout).unwrap();
+    let key = made["appkey"].as_str().unwrap();
+    let file = folder.path().join("users.jsonl");
+    let line = |name: &str| format!("{{\"username\":\"{name}\",\"password_md5\":\"5f4dcc3b5aa765d61d8327deb882cf99\"}}\n");
+    let lines: String = (0..6000).map(|n| line(&format!("user{n}"))).collect();
+    std::fs::write(&file, format!("{lines}\n{}", line("user7"))).unwrap();
+    let output = run(folder.path(), &["app", "import-users", key, file.to_str().unwrap()]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "imported 6000, passed over 1\n", "{}", said(&output));
+    assert!(said(&output).contains("line 6002: username is taken"), "{}", said(&output));
+    std::fs::write(&file, format!("{}{{\"username\":\"next\"}}\n", line("last1"))).unwrap();
+    let output = run(folder.path(), &["app", "import-users", key, file.to_str().unwrap()]);
+    assert!(!output.status.success() && said(&output).contains("line 2: must have either"), "{}", said(&output));
+    let output = run(folder.path(), &["app", "import-users", key, file.to_str().unwrap()]);
+    assert!(said(&output).contains("line 1: username is taken"), "what came before was imported: {}", said(&output));
+}

@@ -133,6 +133,10 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| users::set_password(conn, uid, &password, verified.as_deref(), keep, now)).await
     }
 
+    async fn rehash_password(&self, uid: Uid, stored: String, rehashed: String) -> Result<bool, Error> {
+        self.engine.write(move |conn| users::rehash(conn, uid, &stored, &rehashed)).await
+    }
+
     async fn set_disabled(&self, uid: Uid, disabled: bool, now: Millis) -> Result<Vec<Session>, Error> {
         self.engine.write(move |conn| users::set_disabled(conn, uid, disabled, now)).await
     }

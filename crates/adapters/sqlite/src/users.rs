@@ -156,6 +156,11 @@ pub(crate) fn set_password(
     sessions::revoke(conn, uid, |session| Some(session.id) != keep, now)
 }
 
+pub(crate) fn rehash(conn: &Connection, uid: Uid, stored: &str, rehashed: &str) -> Result<bool, Error> {
+    let sql = "UPDATE users SET password = ?3 WHERE uid = ?1 AND password = ?2 AND deleted_at IS NULL";
+    Ok(conn.execute(sql, params![uid.0, stored, rehashed]).map_err(failed)? > 0)
+}
+
 pub(crate) fn set_disabled(conn: &Connection, uid: Uid, disabled: bool, now: Millis) -> Result<Vec<Session>, Error> {
     let sql = "UPDATE users SET disabled = ?2 WHERE uid = ?1 AND deleted_at IS NULL";
     if conn.execute(sql, params![uid.0, disabled]).map_err(failed)? == 0 {

@@ -1,8 +1,10 @@
 //! The operator's commands.
 
-use mynah_directory::OperatorError;
+use mynah_directory::{ImportedPassword, ImportedUser, OperatorError};
+use mynah_proto::directory as wire;
+use mynah_types::{AppId, Reason, Username};
 
-use crate::support::World;
+use crate::support::{World, by_password, why};
 
 #[tokio::test]
 async fn keys_have_the_documented_form_and_secrets_are_not_stored() {
@@ -42,4 +44,48 @@ async fn unknown_apps_and_bad_names_are_refused() {
     for name in ["", "a\nb", &*"x".repeat(129)] {
         assert!(matches!(operator.create_app(name).await, Err(OperatorError::Name)));
     }
+}
+
+fn imported(username: &str, password: ImportedPassword) -> ImportedUser {
+    ImportedUser { username: username.into(), password, profile: wire::Profile::default() }
+}
+
+/// MD5 of "password".
+const MD5: &str = "5F4DCC3B5AA765D61D8327DEB882CF99";
+
+#[tokio::test]
+async fn imported_users_log_in_and_their_hashes_become_strong() {
+    let world = World::new();
+    let app = world.app().await;
+    let key = world.store.app(AppId(app)).await.unwrap().unwrap().key.to_string();
+    world.users(app, &["taken"]).await;
+    let own = world.store.users_by_name(AppId(app), &[Username::parse("taken").unwrap()]).await.unwrap()[0].uid;
+    let argon = world.store.password(own).await.unwrap().unwrap();
+    let users = vec![
+        imported("by_md5", ImportedPassword::Md5(MD5.into())),
+        imported("by_argon", ImportedPassword::Argon2id(argon)),
+        imported("taken", ImportedPassword::Md5(MD5.into())),
+        imported("x", ImportedPassword::Md5(MD5.into())),
+        imported("bad_md5", ImportedPassword::Md5("abc".into())),
+        imported("bad_hash", ImportedPassword::Argon2id("$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$aGFzaA".into())),
+    ];
+    let outcomes = world.operator().import_users(&key, users).await.unwrap();
+    assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, false, false]);
+    assert_eq!(outcomes[2], Err("username is taken".into()));
+    let stored = async |name: &str| {
+        let user = world.store.users_by_name(AppId(app), &[Username::parse(name).unwrap()]).await.unwrap().remove(0);
+        world.store.password(user.uid).await.unwrap().unwrap()
+    };
+    assert!(stored("by_md5").await.starts_with("$md5$"));
+    let wrong = wire::LoginRequest { password: "passwort".into(), ..by_password(app, "by_md5", "a", "one") };
+    assert_eq!(why(world.api.login(wrong).await), Reason::BadPassword);
+    assert!(stored("by_md5").await.starts_with("$md5$"), "a wrong password replaces nothing");
+    // Devices that log in at one time all get in.
+    let logins = ["a", "w", "j"].map(|platform| world.api.login(by_password(app, "by_md5", platform, "one")));
+    for login in futures_util::future::join_all(logins).await {
+        login.unwrap();
+    }
+    assert!(stored("by_md5").await.starts_with("$argon2id$"));
+    world.login(app, "by_md5", "a", "two").await;
+    world.login(app, "by_argon", "a", "one").await;
 }

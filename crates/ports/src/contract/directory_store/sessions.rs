@@ -186,3 +186,14 @@ pub async fn generations_rise_across_openers(harness: &dyn Harness) {
         }
     }
 }
+
+pub async fn a_password_hashed_anew_leaves_sessions_alone(harness: &dyn Harness) {
+    let (store, app, uid) = with_user(harness).await;
+    let phone = login(app, uid, 'a', "one");
+    store.login(phone.clone()).await.unwrap();
+    assert!(!store.rehash_password(uid, "other".into(), "pw2".into()).await.unwrap());
+    assert!(store.rehash_password(uid, "pw1".into(), "pw2".into()).await.unwrap());
+    assert!(!store.rehash_password(uid, "pw1".into(), "pw3".into()).await.unwrap());
+    assert_eq!(harness.open().password(uid).await.unwrap().as_deref(), Some("pw2"));
+    assert!(is_live(&*store, &phone).await);
+}
