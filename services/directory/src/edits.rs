@@ -99,10 +99,12 @@ impl Inner {
         self.roster(app.id, ROOM, request.room_id).await?;
         let user = self.user_named(app.id, &request.username).await?;
         let (_guard, roster) = self.living(&app, ROOM, request.room_id).await?;
-        let rows = self.rows_of(&roster, &[user], Reason::NotInRoom).await?;
+        let rows = self.rows_of(&roster, &[Arc::clone(&user)], Reason::NotInRoom).await?;
         let changed = others(&rows, request.muted);
         if !changed.is_empty() {
-            self.commit(&app, &roster, Draft { changed, ..Draft::default() }).await?;
+            let happened = if request.muted { Happened::Muted } else { Happened::Unmuted };
+            let payload = self.event(&roster, happened, vec![&*user]).await?;
+            self.commit(&app, &roster, Draft { changed, payload, ..Draft::default() }).await?;
         }
         self.hand_over(roster.id).await?;
         Ok(wire::Done {})

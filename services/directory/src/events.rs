@@ -1,7 +1,7 @@
 //! Events: those of groups, as entries of their conversations, and those of one user, for his feed.
 
 use bytes::Bytes;
-use mynah_ports::directory_store::{FeedEvents, User};
+use mynah_ports::directory_store::{FeedEvents, RosterKind, User};
 use mynah_proto::device::entry::Kind;
 use mynah_proto::device::{Entry, Event, Party, Target};
 use mynah_types::{AppId, Uid};
@@ -28,6 +28,10 @@ pub(crate) enum Happened {
     Unsilenced,
     /// It has another owner.
     OwnerChanged,
+    /// A chatroom: these may listen but not speak.
+    Muted,
+    /// A chatroom: these may speak again.
+    Unmuted,
 }
 
 impl Happened {
@@ -40,6 +44,8 @@ impl Happened {
             Self::InfoChanged => 12,
             Self::Silenced | Self::Unsilenced => 65,
             Self::OwnerChanged => 82,
+            Self::Muted => 135,
+            Self::Unmuted => 136,
         }
     }
 
@@ -48,17 +54,24 @@ impl Happened {
             Self::Dissolved => 69,
             Self::Silenced => 1,
             Self::Unsilenced => 2,
-            Self::Created | Self::Added | Self::Removed | Self::InfoChanged | Self::OwnerChanged => 0,
+            Self::Created
+            | Self::Added
+            | Self::Removed
+            | Self::InfoChanged
+            | Self::OwnerChanged
+            | Self::Muted
+            | Self::Unmuted => 0,
         }
     }
 }
 
-/// An event of a group. Names are those of now: readers see them as they were.
+/// An event of a group or chatroom. Names are those of now: readers see them as they were.
 pub(crate) struct GroupEvent<'a> {
     /// Of the group and of everybody who is named.
     pub(crate) apps: &'a Apps,
     /// The group's app.
     pub(crate) app: AppId,
+    pub(crate) kind: RosterKind,
     pub(crate) gid: u64,
     pub(crate) group_name: &'a str,
     pub(crate) happened: Happened,
@@ -79,13 +92,13 @@ impl GroupEvent<'_> {
             to: self.to.iter().map(|user| party(self.apps, user)).collect(),
             group_name: self.group_name.to_owned(),
             new_owner: self.new_owner.map(|user| party(self.apps, user)),
-            gid: gid.clone(),
+            gid: if self.kind == RosterKind::Group { gid.clone() } else { String::new() },
             ..Event::default()
         };
         let entry = Entry {
             from: Some(self.from.map_or_else(system, |user| party(self.apps, user))),
             target: Some(Target {
-                r#type: "group".into(),
+                r#type: if self.kind == RosterKind::Group { "group" } else { "chatroom" }.into(),
                 id: gid,
                 appkey: self.apps.key(self.app).to_owned(),
                 name: self.group_name.to_owned(),

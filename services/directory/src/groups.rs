@@ -226,8 +226,8 @@ impl Inner {
         let mut apps = apps_with(to.iter().copied().chain(new_owner));
         apps.insert(roster.app);
         let apps = &self.apps_of(apps).await?;
-        let (app, gid, group_name) = (roster.app, roster.id, &*roster.name);
-        Ok(GroupEvent { apps, app, gid, group_name, happened, from: None, to, new_owner }.payload())
+        let (app, kind, gid, group_name) = (roster.app, roster.kind, roster.id, &*roster.name);
+        Ok(GroupEvent { apps, app, kind, gid, group_name, happened, from: None, to, new_owner }.payload())
     }
 }
 
@@ -235,5 +235,5 @@ impl Inner {
 pub(crate) fn created(apps: &Apps, app: AppId, gid: u64, name: &str, owner: &User, members: &[Arc<User>]) -> Bytes {
     let to = members.iter().map(Arc::as_ref).collect();
     let from = Some(owner);
-    GroupEvent { apps, app, gid, group_name: name, happened: Happened::Created, from, to, new_owner: None }.payload()
+    GroupEvent { apps, app, kind: GROUP, gid, group_name: name, happened: Happened::Created, from, to, new_owner: None }.payload()
 }

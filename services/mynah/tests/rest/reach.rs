@@ -14,6 +14,7 @@ both_ways!(
     a_shield_keeps_messages_away_and_events_not,
     users_of_two_apps_talk_by_a_grant,
     racing_switches_leave_one_truth,
+    a_room_hears_who_is_muted,
 );
 
 async fn ask(phone: &mut Phone, frame: Value, answer: &str) -> Value {
@@ -159,4 +160,20 @@ async fn racing_switches_leave_one_truth(server: Server) {
         (0..8).map(|_| async { app.call("POST", "/v1/users/tommy/nodisturb", &json!({"global": 0})).await }),
     );
     assert!(off.await.iter().all(|answer| answer.status == 204), "switching off what is off is no refusal");
+}
+
+async fn a_room_hears_who_is_muted(server: Server) {
+    let world = World::new(&server).await;
+    let (app, room) = (&world.app, world.room);
+    let mut phone = device(&server, app, "lucy").await;
+    let entered = ask(&mut phone, json!({"id": 5, "room_enter": {"room_id": room.to_string()}}), "room_state").await;
+    for (status, number) in [(1, 135), (1, 0), (0, 136)] {
+        app.works("PUT", &format!("/v1/chatroom/{room}/forbidden/tommy?status={status}"), &Value::Null).await;
+        // A repeat tells nobody.
+        if number > 0 {
+            let told = heard(&mut phone, "deliver").await["entries"][0].clone();
+            assert_eq!((&told["conv_id"], &told["target"]["type"]), (&entered["conv_id"], &json!("chatroom")));
+            assert_eq!((&told["event"]["event_type"], &told["event"]["to"][0]["username"]), (&json!(number), &json!("tommy")));
+        }
+    }
 }
