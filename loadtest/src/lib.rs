@@ -5,6 +5,7 @@
 //! Reading order: [`crash`] (the run with kills), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
 
 pub mod bench;
+pub mod changes;
 pub mod crash;
 pub mod device;
 pub mod rest;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, crash, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, crash, stall};
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -26,6 +26,18 @@ enum Command {
         /// Users, with a device each
         #[arg(long, default_value_t = 300)]
         users: usize,
+        /// Decides the plan; random if absent
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Kills a server of its own while friendships and groups change; each change is whole, and told once
+    Changes {
+        /// The mynah binary
+        #[arg(long)]
+        binary: PathBuf,
+        /// How often it is killed
+        #[arg(long, default_value_t = 20)]
+        kills: u32,
         /// Decides the plan; random if absent
         #[arg(long)]
         seed: Option<u64>,
@@ -90,6 +102,11 @@ fn run(command: Command) -> Result<bool, Failed> {
             let outcome = runtime.block_on(crash::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
+        }
+        Command::Changes { binary, kills, seed } => {
+            let plan = changes::Plan { binary, kills, seed: seed.unwrap_or_else(any_seed) };
+            println!("{}", runtime.block_on(changes::run(&plan))?);
+            Ok(true)
         }
         Command::Stall { binary, seconds } => {
             let (verdict, figures) = runtime.block_on(stall::run(&stall::Plan { binary, seconds }))?;

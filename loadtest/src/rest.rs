@@ -61,6 +61,15 @@ impl Rest {
         Ok((status, bytes))
     }
 
+    /// A GET that has to work.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn get(&self, path: &str) -> Result<Value, Failed> {
+        let (status, answer) = self.call(Method::GET, path, &Value::Null).await?;
+        if status == 200 { Ok(answer) } else { Err(format!("GET {path}: {status} {answer}").into()) }
+    }
+
     /// A POST that has to work.
     ///
     /// # Errors

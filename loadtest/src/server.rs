@@ -14,6 +14,20 @@ use crate::rest::Rest;
 /// A start takes at most this.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
+/// Settings of a server that is driven hard by few users: cheap hashes, no limit of a user's rates.
+pub const QUICK: &[&str] = &[
+    "--argon2-memory-kib",
+    "8",
+    "--argon2-iterations",
+    "1",
+    "--sends-per-minute",
+    "0",
+    "--syncs-per-minute",
+    "0",
+    "--calls-per-minute",
+    "0",
+];
+
 /// The process, its folder and its addresses.
 #[derive(Debug)]
 pub struct Server {

@@ -107,6 +107,47 @@ impl Wire {
         }
     }
 
+    /// The user's feed, if it has an event.
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn feed(&mut self) -> Result<Option<String>, Failed> {
+        let page = self.ask(&json!({"id": 9, "conv_list": {"kinds": ["feed"]}}), "conv_page").await?;
+        Ok(page.pointer("/items/0/conv_id").and_then(serde_json::Value::as_str).map(str::to_owned))
+    }
+
+    /// Every entry of a conversation.
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn all(&mut self, conv_id: &str) -> Result<Vec<serde_json::Value>, Failed> {
+        let (mut entries, mut after) = (Vec::new(), 0);
+        loop {
+            let sync = json!({"id": 9, "sync": {"ranges": [{"conv_id": conv_id, "after_seq": after}]}});
+            let page = self.ask(&sync, "sync_page").await?;
+            let item = page.pointer("/items/0").ok_or("no page")?;
+            entries.extend(item.get("entries").and_then(serde_json::Value::as_array).into_iter().flatten().cloned());
+            after = item.get("covered_to").and_then(serde_json::Value::as_u64).ok_or("nothing is covered")?;
+            if item.get("more").is_none() {
+                return Ok(entries);
+            }
+        }
+    }
+
+    async fn ask(&mut self, frame: &serde_json::Value, answer: &str) -> Result<serde_json::Value, Failed> {
+        self.0.send(Message::text(frame.to_string())).await?;
+        loop {
+            let message = tokio::time::timeout(WITHIN, self.0.next()).await?.ok_or("the connection ended")??;
+            let frame: serde_json::Value = serde_json::from_str(message.to_text()?)?;
+            if let Some(body) = frame.get(answer) {
+                return Ok(body.clone());
+            }
+            if frame.get("error").is_some() {
+                return Err(frame.to_string().into());
+            }
+        }
+    }
+
     async fn acknowledge(&mut self, deliver: &str) -> Result<(), Failed> {
         let frame: serde_json::Value = serde_json::from_str(deliver)?;
         let entry = frame.pointer("/deliver/entries/0").ok_or("no entry")?;
