@@ -3,11 +3,13 @@
 mod fanout;
 mod idle;
 mod process;
+mod rest;
 mod sends;
+mod sizes;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Failed;
 use crate::server::Server;
@@ -27,6 +29,10 @@ pub struct Plan {
     pub members: usize,
     /// Entries that a conversation grows to.
     pub grow_to: u64,
+    /// Users that are imported.
+    pub users: usize,
+    /// The one figure that is wanted: sends, growth, fanout, idle, rest or sizes; none: all.
+    pub only: Option<String>,
 }
 
 /// Measures everything, and judges what was sent meanwhile.
@@ -34,11 +40,22 @@ pub struct Plan {
 /// # Errors
 /// When a server or a floor cannot be run.
 pub async fn run(plan: &Plan) -> Result<Value, Failed> {
-    let sends = sends::many_connections(plan).await?;
-    let growth = sends::growing_conversation(plan).await?;
-    let fanout = fanout::measure(plan).await?;
-    let idle = idle::measure(plan).await?;
-    Ok(json!({"sends": sends, "growth": growth, "fanout": fanout, "idle": idle}))
+    let mut figures = serde_json::Map::new();
+    for name in ["sends", "growth", "fanout", "idle", "rest", "sizes"] {
+        if plan.only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let figure = match name {
+            "sends" => sends::many_connections(plan).await?,
+            "growth" => sends::growing_conversation(plan).await?,
+            "fanout" => fanout::measure(plan).await?,
+            "idle" => idle::measure(plan).await?,
+            "rest" => rest::measure(plan).await?,
+            _ => sizes::measure(plan).await?,
+        };
+        figures.insert(name.into(), figure);
+    }
+    Ok(figures.into())
 }
 
 /// A server without the limits of a person.

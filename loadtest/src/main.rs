@@ -71,6 +71,12 @@ enum Command {
         /// Entries that a conversation grows to
         #[arg(long, default_value_t = 100_000)]
         grow_to: u64,
+        /// Users that are imported
+        #[arg(long, default_value_t = 1_000_000)]
+        users: usize,
+        /// The one figure that is wanted
+        #[arg(long, value_parser = ["sends", "growth", "fanout", "idle", "rest", "sizes"])]
+        only: Option<String>,
     },
     /// The floor of a fan-out, for `bench`
     #[command(hide = true)]
@@ -113,8 +119,8 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{figures}\n{verdict}");
             Ok(verdict.is_clean())
         }
-        Command::Bench { binary, append_floor, seconds, idle, members, grow_to } => {
-            let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to };
+        Command::Bench { binary, append_floor, seconds, idle, members, grow_to, users, only } => {
+            let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to, users, only };
             println!("{:#}", runtime.block_on(bench::run(&plan))?);
             Ok(true)
         }

@@ -43,22 +43,19 @@ impl Rest {
     /// # Errors
     /// When the server is not reached.
     pub async fn raw(&self, method: Method, path: &str, body: &Value) -> Result<(u16, Bytes), Failed> {
+        self.keep().await?.call(method, path, body).await
+    }
+
+    /// A connection that is kept for many calls.
+    ///
+    /// # Errors
+    /// When the server is not reached.
+    pub async fn keep(&self) -> Result<Kept, Failed> {
         let stream = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.address.to_string())
-            .header(header::AUTHORIZATION, &self.authorization)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        connection.abort();
-        Ok((status, bytes))
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(async move { _ = connection.await });
+        Ok(Kept { rest: self.clone(), sender, connection })
     }
 
     /// A GET that has to work.
@@ -77,5 +74,38 @@ impl Rest {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
         let (status, answer) = self.call(Method::POST, path, body).await?;
         if (200..300).contains(&status) { Ok(answer) } else { Err(format!("POST {path}: {status} {answer}").into()) }
+    }
+}
+
+/// A connection that is kept.
+pub struct Kept {
+    rest: Rest,
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+impl Kept {
+    /// One call: its status and its body.
+    ///
+    /// # Errors
+    /// When the connection ended.
+    pub async fn call(&mut self, method: Method, path: &str, body: &Value) -> Result<(u16, Bytes), Failed> {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.rest.address.to_string())
+            .header(header::AUTHORIZATION, &self.rest.authorization)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.connection.abort();
     }
 }
