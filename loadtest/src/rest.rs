@@ -98,6 +98,8 @@ impl Kept {
             .header(header::AUTHORIZATION, &self.rest.authorization)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
+        // The connection may still be at the end of the answer before.
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status().as_u16();
         Ok((status, response.into_body().collect().await?.to_bytes()))
