@@ -125,6 +125,11 @@ client! {
         list_words(ListRequest) -> WordPage;
         set_word_filter(SetWordFilterRequest) -> Done;
         word_filter(WordFilterRequest) -> WordFilterReply;
+        add_media(Media) -> Done;
+        sign_media(SignMediaRequest) -> SignedPath;
+        open_media(SignedMedia) -> Media;
+        grant_upload(UploadGrant) -> SignedPath;
+        check_upload(SignedUpload) -> UploadGrant;
         changes(ChangesRequest) -> ChangesReply;
     }
 }

@@ -77,6 +77,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::GroupNotFound
         | Reason::NamedGroupNotFound
         | Reason::RoomNotFound
+        | Reason::MediaNotFound
         | Reason::RetractNotFound
         | Reason::ConversationNotFound
         | Reason::AppNotFound => Code::NotFound,

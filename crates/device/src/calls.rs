@@ -33,6 +33,11 @@ impl Session {
                 return errors::refuse(id, errors::NOT_LOGGED_IN, "", "log in first");
             }
             "user.get" => self.get_user(&call.body).await,
+            "media.url" | "media.upload_grant" if self.user.is_none() => {
+                return errors::refuse(id, errors::NOT_LOGGED_IN, "", "log in first");
+            }
+            "media.url" => self.media_url(&call.body).await,
+            "media.upload_grant" => self.upload_grant(&call.body).await,
             _ => return errors::refuse(id, errors::UNKNOWN_METHOD, "call.method", "unknown method"),
         };
         match answer {
@@ -67,6 +72,6 @@ impl Session {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|e| Failure::invalid("call.body", e.to_string()))
 }

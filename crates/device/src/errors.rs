@@ -36,6 +36,7 @@ fn code(reason: Reason) -> u32 {
         Reason::DndGlobalOn => 835_001,
         Reason::ShieldOn => 842_003,
         Reason::ShieldOff => 843_001,
+        Reason::MediaNotFound => INVALID,
         Reason::NamedGroupNotFound => 803_004,
         Reason::NotInNamedGroup => 803_005,
         Reason::AlreadyFriends => 805_002,

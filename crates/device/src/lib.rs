@@ -16,6 +16,7 @@ mod errors;
 mod groups;
 mod hub;
 mod login;
+mod media;
 mod outbound;
 mod rate;
 mod rooms;

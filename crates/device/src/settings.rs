@@ -37,6 +37,8 @@ pub struct Settings {
     pub refusals: u32,
     /// Logins that may fail on one connection.
     pub failed_logins: u32,
+    /// Scheme and host under which clients reach this server, for the addresses of files; none: paths alone.
+    pub public_url: Option<String>,
     /// Connections of this gateway.
     pub connections: usize,
     /// Origins that browsers may come from; empty = the same host, or no Origin at all.
@@ -61,6 +63,7 @@ impl Default for Settings {
             syncs: Rate::per_minute(600),
             refusals: 256,
             failed_logins: 5,
+            public_url: None,
             connections: 18_000,
             origins: Vec::new(),
         }

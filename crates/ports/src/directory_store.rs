@@ -17,8 +17,8 @@ use bytes::Bytes;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
-    App, AppRules, DeviceRecord, Friend, FriendNote, Login, LoginOutcome, MultiDevice, NewApp, NewUser, Profile, Rights, Session,
-    SessionState, SignatureRule, Switch, TokenDigest, User,
+    App, AppRules, DeviceRecord, Friend, FriendNote, Login, LoginOutcome, Media, MultiDevice, NewApp, NewUser, Profile, Rights,
+    Session, SessionState, SignatureRule, Switch, TokenDigest, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -127,6 +127,14 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// Whether the filter is on, and all words.
     async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error>;
+
+    // ---- media ----
+
+    /// Notes an uploaded file; its id was never used.
+    async fn add_media(&self, media: Media) -> Result<(), Error>;
+
+    /// What is known of a file, of whatever app.
+    async fn media(&self, id: &str) -> Result<Option<Media>, Error>;
 
     // ---- users ----
 

@@ -6,10 +6,12 @@ pub mod bus;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod directory_store;
+pub mod media_store;
 pub mod message_log;
 pub mod presence;
 
 pub use bus::Bus;
 pub use directory_store::DirectoryStore;
+pub use media_store::MediaStore;
 pub use message_log::MessageLog;
 pub use presence::Presence;

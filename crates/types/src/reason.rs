@@ -118,11 +118,13 @@ pub enum Reason {
     ShieldOn = 77,
     /// The user gets the messages of the group.
     ShieldOff = 78,
+    /// There is no such uploaded file in the app.
+    MediaNotFound = 79,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 57] = [
         Self::Invalid,
         Self::UserNotFound,
         Self::NamedUserNotFound,
@@ -179,6 +181,7 @@ impl Reason {
         Self::NotInNamedGroup,
         Self::ShieldOn,
         Self::ShieldOff,
+        Self::MediaNotFound,
     ];
 
     /// Reads the wire form.

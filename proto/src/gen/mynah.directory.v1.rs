@@ -664,6 +664,76 @@ pub struct WordFilterReply {
     #[prost(string, repeated, tag = "2")]
     pub words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// ---- media ----
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Media {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub app_id: u64,
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub size: u64,
+    #[prost(uint32, tag = "6")]
+    pub crc32: u32,
+    #[prost(string, tag = "7")]
+    pub hash: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub format: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "9")]
+    pub width: u32,
+    #[prost(uint32, tag = "10")]
+    pub height: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignMediaRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedPath {
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub expires_ms: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedMedia {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub expires_ms: u64,
+    #[prost(string, tag = "3")]
+    pub signature: ::prost::alloc::string::String,
+}
+/// crc32: absent = not told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadGrant {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+    #[prost(uint32, optional, tag = "4")]
+    pub crc32: ::core::option::Option<u32>,
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedUpload {
+    #[prost(message, optional, tag = "1")]
+    pub grant: ::core::option::Option<UploadGrant>,
+    #[prost(uint64, tag = "2")]
+    pub expires_ms: u64,
+    #[prost(string, tag = "3")]
+    pub signature: ::prost::alloc::string::String,
+}
 /// ---- chatrooms ----
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Room {
@@ -2038,6 +2108,116 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "WordFilter"));
             self.inner.unary(req, path, codec).await
         }
+        /// ---- media ----
+        /// Notes a file that lies in the media store.
+        pub async fn add_media(
+            &mut self,
+            request: impl tonic::IntoRequest<super::Media>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/AddMedia",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "AddMedia"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The signed address of a file of the app: its path and query. MediaNotFound for every other file.
+        pub async fn sign_media(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignMediaRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignedPath>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/SignMedia",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "SignMedia"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who comes with a signed address: the file. Wrong or too old: SignatureExpired.
+        pub async fn open_media(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignedMedia>,
+        ) -> std::result::Result<tonic::Response<super::Media>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/OpenMedia",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "OpenMedia"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The signed address that a device uploads one file to; and whoever comes with it.
+        pub async fn grant_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UploadGrant>,
+        ) -> std::result::Result<tonic::Response<super::SignedPath>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/GrantUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "GrantUpload"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn check_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignedUpload>,
+        ) -> std::result::Result<tonic::Response<super::UploadGrant>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/CheckUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "CheckUpload"));
+            self.inner.unary(req, path, codec).await
+        }
         /// ---- router ----
         /// Changes of a group or room above a version, in order; NotFound reasons if it never existed. Dissolved ones answer to the end.
         pub async fn changes(
@@ -2315,6 +2495,31 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::WordFilterRequest>,
         ) -> std::result::Result<tonic::Response<super::WordFilterReply>, tonic::Status>;
+        /// ---- media ----
+        /// Notes a file that lies in the media store.
+        async fn add_media(
+            &self,
+            request: tonic::Request<super::Media>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        /// The signed address of a file of the app: its path and query. MediaNotFound for every other file.
+        async fn sign_media(
+            &self,
+            request: tonic::Request<super::SignMediaRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignedPath>, tonic::Status>;
+        /// Who comes with a signed address: the file. Wrong or too old: SignatureExpired.
+        async fn open_media(
+            &self,
+            request: tonic::Request<super::SignedMedia>,
+        ) -> std::result::Result<tonic::Response<super::Media>, tonic::Status>;
+        /// The signed address that a device uploads one file to; and whoever comes with it.
+        async fn grant_upload(
+            &self,
+            request: tonic::Request<super::UploadGrant>,
+        ) -> std::result::Result<tonic::Response<super::SignedPath>, tonic::Status>;
+        async fn check_upload(
+            &self,
+            request: tonic::Request<super::SignedUpload>,
+        ) -> std::result::Result<tonic::Response<super::UploadGrant>, tonic::Status>;
         /// ---- router ----
         /// Changes of a group or room above a version, in order; NotFound reasons if it never existed. Dissolved ones answer to the end.
         async fn changes(
@@ -4722,6 +4927,223 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WordFilterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/AddMedia" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddMediaSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::Media>
+                    for AddMediaSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Media>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::add_media(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddMediaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/SignMedia" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignMediaSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::SignMediaRequest>
+                    for SignMediaSvc<T> {
+                        type Response = super::SignedPath;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignMediaRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::sign_media(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignMediaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/OpenMedia" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenMediaSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::SignedMedia>
+                    for OpenMediaSvc<T> {
+                        type Response = super::Media;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignedMedia>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::open_media(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenMediaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/GrantUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct GrantUploadSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::UploadGrant>
+                    for GrantUploadSvc<T> {
+                        type Response = super::SignedPath;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UploadGrant>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::grant_upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GrantUploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/CheckUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckUploadSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::SignedUpload>
+                    for CheckUploadSvc<T> {
+                        type Response = super::UploadGrant;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignedUpload>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::check_upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckUploadSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

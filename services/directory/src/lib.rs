@@ -22,6 +22,7 @@ mod groups;
 mod hashing;
 mod import;
 mod locks;
+mod media;
 mod membership;
 mod operator;
 mod outbox;

@@ -230,4 +230,24 @@ impl DirectoryService for Directory {
     async fn set_word_filter(&self, request: Request<wire::SetWordFilterRequest>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.set_word_filter(request.into_inner()).await }).await)
     }
+
+    async fn add_media(&self, request: Request<wire::Media>) -> Answer<wire::Done> {
+        answer(self.detached(|inner| async move { inner.add_media(request.into_inner()).await }).await)
+    }
+
+    async fn sign_media(&self, request: Request<wire::SignMediaRequest>) -> Answer<wire::SignedPath> {
+        answer(self.0.sign_media(request.into_inner()).await)
+    }
+
+    async fn open_media(&self, request: Request<wire::SignedMedia>) -> Answer<wire::Media> {
+        answer(self.0.open_media(request.into_inner()).await)
+    }
+
+    async fn grant_upload(&self, request: Request<wire::UploadGrant>) -> Answer<wire::SignedPath> {
+        answer(self.0.grant_upload(request.into_inner()).await)
+    }
+
+    async fn check_upload(&self, request: Request<wire::SignedUpload>) -> Answer<wire::UploadGrant> {
+        answer(self.0.check_upload(request.into_inner()).await)
+    }
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub signature_validity_ms: u64,
     /// Web signatures that are remembered against replay. Full: refused as overloaded.
     pub signatures_remembered: usize,
+    /// An address of an uploaded file is good for so long, in milliseconds.
+    pub media_lifetime_ms: u64,
     /// How long a call waits for the router or the gateways, and for another call on the same group.
     pub handover_deadline: Duration,
     /// The outbox waits so long after a failure, doubling up to [`Settings::outbox_backoff_max`].
@@ -56,6 +58,7 @@ impl Default for Settings {
             session_touch_ms: HOUR_MS,
             signature_validity_ms: 10 * 60 * 1000,
             signatures_remembered: 100_000,
+            media_lifetime_ms: HOUR_MS,
             handover_deadline: Duration::from_secs(3),
             outbox_backoff_min: Duration::from_millis(100),
             outbox_backoff_max: Duration::from_secs(10),

@@ -6,14 +6,14 @@ use axum::Router as Routes;
 use axum::extract::{Request, State};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
-use mynah_ports::Presence;
+use mynah_ports::{MediaStore, Presence};
 use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_types::Clock;
 use mynah_words::Words;
 use tokio::sync::Semaphore;
 
 use crate::settings::Settings;
-use crate::{page, rest};
+use crate::{media, page, rest};
 
 /// What the HTTP side works with.
 pub struct Deps {
@@ -23,6 +23,8 @@ pub struct Deps {
     pub router: RouterClient,
     /// Who is online.
     pub presence: Arc<dyn Presence>,
+    /// Uploaded files.
+    pub media: Arc<dyn MediaStore>,
     /// What the apps do not let through.
     pub words: Words,
     /// The time.
@@ -35,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) deps: Deps,
     /// Places for requests that are being worked on.
     pub(crate) places: Semaphore,
+    /// Places for files that are coming in.
+    pub(crate) uploads: Semaphore,
     pub(crate) quotas: rest::Quotas,
 }
 
@@ -49,7 +53,8 @@ impl Gateway {
         let settings = &deps.settings;
         let window_ms = u64::try_from(settings.quota_window.as_millis()).unwrap_or(u64::MAX);
         let quotas = rest::Quotas::new(settings.requests_per_window, settings.sends_per_window, window_ms);
-        Self(Arc::new(Inner { places: Semaphore::new(settings.requests), quotas, deps }))
+        let (places, uploads) = (Semaphore::new(settings.requests), Semaphore::new(settings.uploads));
+        Self(Arc::new(Inner { places, uploads, quotas, deps }))
     }
 
     /// Everything but device connections: pages under `/ui/`, and the API for every other path.
@@ -57,6 +62,7 @@ impl Gateway {
         Routes::new()
             .route("/", get(|| async { Redirect::to("/ui/") }))
             .merge(page::routes())
+            .merge(media::routes())
             .fallback(api)
             .with_state(self.clone())
     }

@@ -6,6 +6,7 @@
 //! Reading order: [`Gateway`], `rest::table` (every endpoint, one row each), `rest::dispatch` (the life of a request), then a handler.
 
 mod gateway;
+mod media;
 mod page;
 mod rest;
 mod settings;

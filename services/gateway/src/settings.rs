@@ -11,6 +11,12 @@ pub struct Settings {
     pub body_within: Duration,
     /// Requests that may be worked on at one time. Full: refused, retryably.
     pub requests: usize,
+    /// Files that may be coming in at one time. Full: refused, retryably.
+    pub uploads: usize,
+    /// A file must be there in this time.
+    pub upload_within: Duration,
+    /// Scheme and host under which clients reach this server, for the addresses of files; none: as the request names it.
+    pub public_url: Option<String>,
     /// Requests of one app in a window; 0 = any number.
     pub requests_per_window: u32,
     /// Messages of one sender by the API in a window; 0 = any number.
@@ -33,6 +39,9 @@ impl Default for Settings {
             body: 1 << 20,
             body_within: Duration::from_secs(30),
             requests: 512,
+            uploads: 64,
+            upload_within: Duration::from_secs(120),
+            public_url: None,
             requests_per_window: 0,
             sends_per_window: 0,
             quota_window: Duration::from_secs(60),

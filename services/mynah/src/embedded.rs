@@ -11,6 +11,7 @@ use mynah_device::{Devices, Rate};
 use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, Options};
 use mynah_gateway::Gateway;
+use mynah_media::LocalMedia;
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{DirectoryStore, Presence};
 use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
@@ -27,7 +28,9 @@ const GATEWAY: GatewayId = GatewayId(1);
 /// Records that may wait on the in-process bus.
 const BUS_CAPACITY: usize = 8192;
 /// Milliseconds of a day.
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// Milliseconds of a minute.
+const MINUTE_MS: u64 = 60 * 1000;
 
 /// Everything that runs, and the lock on its data folder.
 pub struct Embedded {
@@ -109,6 +112,7 @@ impl Embedded {
             settings: mynah_directory::Settings {
                 argon2_memory_kib: settings.argon2_memory_kib,
                 argon2_iterations: settings.argon2_iterations,
+                media_lifetime_ms: settings.media_url_minutes * MINUTE_MS,
                 session_lifetime_ms: settings.session_days * DAY_MS,
                 ..mynah_directory::Settings::default()
             },
@@ -125,6 +129,7 @@ impl Embedded {
             settings: mynah_device::Settings {
                 connections: settings.device_connections,
                 origins: settings.origins.clone(),
+                public_url: settings.public_url.clone(),
                 sends: Rate::per_minute(settings.sends_per_minute),
                 calls: Rate::per_minute(settings.calls_per_minute),
                 syncs: Rate::per_minute(settings.syncs_per_minute),
@@ -135,10 +140,13 @@ impl Embedded {
             directory: directory.clone(),
             router: router.clone(),
             presence: Arc::clone(&presence),
+            media: Arc::new(LocalMedia::open(&data_dir.join("media"))?),
             words,
             clock: Arc::clone(&clock),
             settings: mynah_gateway::Settings {
                 zone_minutes: settings.zone_minutes,
+                public_url: settings.public_url.clone(),
+                upload_within: Duration::from_secs(settings.upload_seconds),
                 requests: settings.requests,
                 requests_per_window: settings.rest_per_minute,
                 sends_per_window: settings.rest_sends_per_minute,

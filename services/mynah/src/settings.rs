@@ -33,6 +33,12 @@ pub struct Settings {
     pub rest_per_minute: u32,
     /// Messages of one sender by REST in a minute; 0 = any number.
     pub rest_sends_per_minute: u32,
+    /// Scheme and host under which clients reach this server.
+    pub public_url: Option<String>,
+    /// Minutes for which the address of a file is good.
+    pub media_url_minutes: u64,
+    /// Seconds in which an uploaded file must be there.
+    pub upload_seconds: u64,
     /// Seconds in which a request's body must be there.
     pub body_seconds: u64,
     /// Days from its last use after which a session ends.
@@ -67,6 +73,9 @@ impl Default for Settings {
             requests: 512,
             rest_per_minute: 0,
             rest_sends_per_minute: 0,
+            public_url: None,
+            media_url_minutes: 60,
+            upload_seconds: 120,
             body_seconds: 30,
             session_days: 30,
             argon2_memory_kib: 19_456,
@@ -140,6 +149,21 @@ pub const KEYS: &[Key<Settings>] = &[
         set: |s, v| within(v, 0..=100_000_000, &mut s.rest_sends_per_minute),
     },
     Key {
+        name: "public_url",
+        help: "Scheme and host under which clients reach this server, for the addresses of files [default: none]",
+        set: |s, v| public_url(v, &mut s.public_url),
+    },
+    Key {
+        name: "media_url_minutes",
+        help: "Minutes for which the address of a file is good [default: 60]",
+        set: |s, v| within(v, 1..=525_600, &mut s.media_url_minutes),
+    },
+    Key {
+        name: "upload_seconds",
+        help: "Seconds in which an uploaded file must be there [default: 120]",
+        set: |s, v| within(v, 1..=3600, &mut s.upload_seconds),
+    },
+    Key {
         name: "body_seconds",
         help: "Seconds in which the body of a REST request must be there [default: 30]",
         set: |s, v| within(v, 1..=3600, &mut s.body_seconds),
@@ -185,6 +209,17 @@ pub const KEYS: &[Key<Settings>] = &[
         set: |s, v| within(v, 0..=3_600_000, &mut s.drain_spread_ms),
     },
 ];
+
+fn public_url(value: &str, into: &mut Option<String>) -> Result<(), String> {
+    let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")).map(|rest| rest.trim_end_matches('/'));
+    let plain = |host: &&str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_/".contains(&b));
+    *into = match (value.is_empty(), host.filter(plain)) {
+        (true, _) => None,
+        (false, Some(_)) => Some(value.to_owned()),
+        (false, None) => return Err("must be http:// or https:// and a host".into()),
+    };
+    Ok(())
+}
 
 fn parse<T: FromStr>(value: &str, what: &str, into: &mut T) -> Result<(), String> {
     match value.parse() {

@@ -7,6 +7,7 @@ mod apps;
 mod engine;
 mod feeds;
 mod friends;
+mod media;
 mod relations;
 mod rosters;
 mod schema;

@@ -5,14 +5,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_ports::directory_store::{
-    App, Change, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Login, LoginOutcome, Member, NewApp,
+    App, Change, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Login, LoginOutcome, Media, Member, NewApp,
     NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, feeds, friends, relations, rosters, sessions, switches, users, words};
+use crate::{apps, feeds, friends, media, relations, rosters, sessions, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -92,6 +92,15 @@ impl DirectoryStore for SqliteDirectory {
 
     async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error> {
         self.engine.read(move |conn| words::filter(conn, app)).await
+    }
+
+    async fn add_media(&self, media: Media) -> Result<(), Error> {
+        self.engine.write(move |conn| media::add(conn, &media)).await
+    }
+
+    async fn media(&self, id: &str) -> Result<Option<Media>, Error> {
+        let id = id.to_owned();
+        self.engine.read(move |conn| media::by_id(conn, &id)).await
     }
 
     async fn insert_users(&self, app: AppId, users: Vec<NewUser>, now: Millis) -> Result<Vec<Option<Uid>>, Error> {

@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod directory_store;
+pub mod media_store;
 pub mod message_log;
 pub mod presence;

@@ -349,3 +349,30 @@ fn class_of(platform: char) -> &'static str {
         _ => "web",
     }
 }
+
+/// What is known of an uploaded file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Its name in the media store, and its id for clients.
+    pub id: String,
+    /// Its app.
+    pub app: AppId,
+    /// image, file or voice.
+    pub kind: String,
+    /// What the uploader calls it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// CRC-32 (IEEE) of the bytes.
+    pub crc32: u32,
+    /// Digest of the bytes, in text form.
+    pub hash: String,
+    /// Lower-case extension; empty if there is none.
+    pub format: String,
+    /// Of an image; 0 otherwise.
+    pub width: u32,
+    /// Of an image; 0 otherwise.
+    pub height: u32,
+    /// When it was uploaded.
+    pub ctime: Millis,
+}

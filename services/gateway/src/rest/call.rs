@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderValue;
 use mynah_proto::directory::App;
 use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_types::Username;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::lenient::{self, Fields};
@@ -22,6 +24,10 @@ pub(crate) struct Call {
     pub(crate) params: Vec<String>,
     pub(crate) query: Query,
     pub(crate) body: Bytes,
+    /// A body that is read while it streams, with its content type; taken once.
+    pub(crate) stream: Mutex<Option<(Option<HeaderValue>, Body)>>,
+    /// The `Host` header, as it came.
+    pub(crate) host: Option<HeaderValue>,
     /// The `Idempotency-Key` header, as it came.
     pub(crate) idempotency_key: Option<HeaderValue>,
 }
@@ -96,6 +102,21 @@ impl Call {
         let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
         let in_form = (1..=IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if in_form { Ok(Some(key)) } else { Err(Refusal::invalid("Idempotency-Key", "must be 1 to 60 visible ASCII characters")) }
+    }
+
+    /// The body of an endpoint that reads it while it streams.
+    pub(crate) fn take_body(&self) -> Option<(Option<HeaderValue>, Body)> {
+        self.stream.lock().take()
+    }
+
+    /// Scheme and host that clients reach this server by: as it is set, or as the caller named it.
+    pub(crate) fn base(&self) -> String {
+        if let Some(url) = &self.gateway.deps.settings.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b)) && !host.is_empty();
+        format!("http://{}", host.filter(plain).unwrap_or("localhost"))
     }
 
     /// A status of 0 or 1, in the query or in the body.

@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -16,7 +17,7 @@ use super::path::{self, Path};
 use super::query::Query;
 use super::quota::Quota;
 use super::refusal::{INVALID, Refusal};
-use super::table::{self, Found};
+use super::table::{self, Found, TakesBody};
 use crate::gateway::Inner;
 
 /// How long a client should wait that was refused for want of room.
@@ -45,9 +46,6 @@ async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, 
     if let Some(quota) = quota {
         quota.check()?;
     }
-    let Ok(_place) = gateway.places.try_acquire() else {
-        return Err(Refusal { retry_after_ms: RETRY_AFTER_MS, ..timed_out() });
-    };
     let Path::Segments(segments) = path::read(parts.uri.path()) else {
         return Err(Refusal::invalid("path", "must be UTF-8"));
     };
@@ -57,11 +55,34 @@ async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, 
         Found::Nothing => return Err(Refusal::new(404, INVALID, "no such path")),
     };
     *route = row.pattern;
-    let body = if row.takes_body { read_body(&gateway, body).await? } else { bytes::Bytes::new() };
-    let query = Query::read(parts.uri.query());
+    // A file that comes slowly takes no place from those who ask quickly.
+    let places = if row.body == TakesBody::Stream { &gateway.uploads } else { &gateway.places };
+    let Ok(_place) = places.try_acquire() else { return Err(too_busy()) };
+    let header = |name: header::HeaderName| parts.headers.get(name).cloned();
+    let (mut read, mut stream) = (bytes::Bytes::new(), None);
+    match row.body {
+        TakesBody::No => {}
+        TakesBody::Json => read = read_body(&gateway, body).await?,
+        TakesBody::Stream => stream = Some((header(header::CONTENT_TYPE), body)),
+    }
+    let call = Call {
+        gateway: Arc::clone(&gateway),
+        app,
+        params,
+        query: Query::read(parts.uri.query()),
+        body: read,
+        stream: Mutex::new(stream),
+        host: header(header::HOST),
+        idempotency_key: parts.headers.get("idempotency-key").cloned(),
+    };
+    if row.body == TakesBody::Stream {
+        // In the connection's own task: with a client that goes away the file goes too.
+        let within = gateway.deps.settings.upload_within;
+        return timeout(within, (row.handler)(call))
+            .await
+            .unwrap_or_else(|_| Err(Refusal::invalid("file", "did not come in time")));
+    }
     let deadline = gateway.deps.settings.deadline;
-    let idempotency_key = parts.headers.get("idempotency-key").cloned();
-    let call = Call { gateway: Arc::clone(&gateway), app, params, query, body, idempotency_key };
     // In a task of its own: a client that goes away does not stop a change half-way.
     let task = tokio::spawn((row.handler)(call));
     match timeout(deadline, task).await {
@@ -72,6 +93,11 @@ async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, 
         }
         Err(_) => Err(timed_out()),
     }
+}
+
+/// No room for the request now.
+pub(crate) fn too_busy() -> Refusal {
+    Refusal { retry_after_ms: RETRY_AFTER_MS, ..timed_out() }
 }
 
 fn timed_out() -> Refusal {

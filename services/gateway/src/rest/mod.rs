@@ -20,6 +20,7 @@ mod messages;
 mod nodisturb;
 mod profile;
 mod registration;
+mod resource;
 mod retract;
 mod rooms;
 mod shield;
@@ -28,8 +29,8 @@ mod userstat;
 mod words;
 
 pub(crate) use call::{Answer, Outcome};
-pub(crate) use dispatch::{answer, serve};
+pub(crate) use dispatch::{answer, serve, too_busy};
 pub(crate) use lenient::{Fields, names, parse};
 pub(crate) use quota::Quotas;
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::{INVALID, Refusal};
 pub use table::{Endpoint, endpoints};

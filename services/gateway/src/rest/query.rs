@@ -26,6 +26,11 @@ impl Query {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter as it came.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+
     /// A truth value in any spelling that clients use; it must be there.
     pub(crate) fn boolean(&self, name: &str) -> Result<bool, Refusal> {
         match self.get(name) {

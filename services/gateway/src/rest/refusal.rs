@@ -80,6 +80,7 @@ fn row(reason: Reason) -> (u16, u32) {
         Reason::NotFriends => (400, 899_071),
         Reason::CrossAppDenied => (403, 899_020),
         Reason::RoomNotFound => (404, 899_081),
+        Reason::MediaNotFound => (404, INVALID),
         Reason::NotInRoom => (400, 899_082),
         Reason::AppNotFound | Reason::AppDisabled => (401, 899_009),
         Reason::BadCredentials

@@ -6,19 +6,30 @@ use http::Method;
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
 use super::{
-    blacklist, cross, friends, groups, messages, nodisturb, registration, retract, rooms, shield, users, userstat, words,
+    blacklist, cross, friends, groups, messages, nodisturb, registration, resource, retract, rooms, shield, users, userstat,
+    words,
 };
 
 /// What serves an endpoint.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Outcome>;
+
+/// What is done with a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakesBody {
+    /// It is ignored, whatever it is.
+    No,
+    /// It is read before the handler begins.
+    Json,
+    /// The handler reads it while it streams.
+    Stream,
+}
 
 /// An endpoint.
 pub(crate) struct Row {
     pub(crate) method: &'static str,
     /// Segments, the version first; `*` stands for one segment. A literal wins over a placeholder.
     pub(crate) pattern: &'static str,
-    /// Whether the body is read; else it is ignored, whatever it is.
-    pub(crate) takes_body: bool,
+    pub(crate) body: TakesBody,
     pub(crate) handler: Handler,
 }
 
@@ -27,12 +38,13 @@ macro_rules! table {
         pub(crate) const TABLE: &[Row] = &[$(Row {
             method: stringify!($method),
             pattern: $pattern,
-            takes_body: table!(@ $body),
+            body: table!(@ $body),
             handler: |call| Box::pin($module::$handler(call)),
         }),*];
     };
-    (@ json) => { true };
-    (@ bare) => { false };
+    (@ json) => { TakesBody::Json };
+    (@ bare) => { TakesBody::No };
+    (@ file) => { TakesBody::Stream };
 }
 
 table! {
@@ -65,6 +77,8 @@ table! {
     GET    "v1/users/*/chatroom"            bare rooms::of_user;
     POST   "v1/messages"                    json messages::send;
     POST   "v1/messages/*/*/retract"        bare retract::retract;
+    GET    "v1/resource"                    bare resource::address;
+    POST   "v1/resource"                    file resource::upload;
     POST   "v1/groups"                      json groups::create;
     GET    "v1/groups"                      bare groups::list;
     GET    "v1/groups/*"                    bare groups::get;
@@ -113,13 +127,13 @@ pub struct Endpoint {
     pub method: &'static str,
     /// Segments, the version first; `*` stands for one segment.
     pub pattern: &'static str,
-    /// Whether a body is read.
+    /// Whether a JSON body is read.
     pub takes_body: bool,
 }
 
 /// Every endpoint of the API.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    TABLE.iter().map(|row| Endpoint { method: row.method, pattern: row.pattern, takes_body: row.takes_body })
+    TABLE.iter().map(|row| Endpoint { method: row.method, pattern: row.pattern, takes_body: row.body == TakesBody::Json })
 }
 
 /// What a path and method lead to.

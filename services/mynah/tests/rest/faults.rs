@@ -60,6 +60,8 @@ pub fn table() -> Vec<Good> {
         good("POST", "v1/messages", message, &["/version", "/target_type", "/target_id", "/from_type", "/from_id", "/msg_type",
             "/msg_body", "/msg_body/text"]),
         bare("POST", "v1/messages/*/*/retract"),
+        bare("GET", "v1/resource"),
+        bare("POST", "v1/resource"),
         good("POST", "v1/groups", json!({"owner_username": "anna", "name": "g2", "members_username": ["tommy"], "desc": "d",
             "avatar": "x", "flag": 1}), &["/owner_username", "/name"]),
         bare("GET", "v1/groups"),

@@ -7,6 +7,7 @@ mod channels;
 mod faults;
 mod flows;
 mod limits;
+mod media;
 mod races;
 mod reach;
 mod setup;

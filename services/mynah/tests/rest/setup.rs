@@ -4,6 +4,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::media;
 use crate::world::{App, Server, basic};
 
 /// What a setup made: ids of the group, room and message, 0 if none.
@@ -12,6 +13,8 @@ pub struct Made {
     pub group: u64,
     pub room: u64,
     pub message: u64,
+    /// Id of an uploaded picture.
+    pub media: String,
     /// Key of a second app; of none, if a case needs none.
     pub other: String,
 }
@@ -37,6 +40,7 @@ pub async fn set_up(server: &Server, app: &mut App, text: &str) -> Made {
         "send Bearer x" => app.authorization = Some("Bearer x".into()),
         "unknown appKey" => app.authorization = Some(basic(&format!("{0}:{0}", "0".repeat(24)))),
         "header Content-Type: application/json;charset:utf-8" => app.content_type = Some("application/json;charset:utf-8"),
+        "uploaded media $mid" => made.media = media::upload(app, "image", "a.png", &media::png(2, 3)).await,
         "no Content-Type" => app.content_type = None,
         _ => made = people_and_things(server, app, text).await,
     }

@@ -111,6 +111,21 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
 /// Shapes of words, users across apps, states that may be missing.
 fn has_of_extensions(shape: &str, body: &Value) -> bool {
     match shape {
+        "{media_id,media_crc32,width:1,height:1,format:'png',fsize}" => {
+            object(body, &["media_id", "media_crc32", "hash"])
+                && (&body["width"], &body["height"], &body["format"]) == (&json!(1), &json!(1), &json!("png"))
+                && body["fsize"].is_u64()
+        }
+        "{media_id,...}" => body["media_id"].as_str().is_some_and(|id| id.contains("/j/")),
+        "{media_id,media_crc32,fname,fsize,hash}" => {
+            object(body, &["media_id", "media_crc32", "fsize", "hash"]) && body["fname"] == "a.dmp"
+        }
+        "{media_id,media_crc32,hash,format,fsize}" => {
+            object(body, &["media_id", "media_crc32", "fsize", "hash"]) && body["format"] == "m4a"
+        }
+        "{url:'http...'} url serves the same bytes without credentials" => {
+            body["url"].as_str().is_some_and(|url| url.starts_with("http://") && url.contains("/media/"))
+        }
         "[{username,devices,statuscode:0}]" => {
             list(body, |item| item["username"] == "u1001" && item["devices"].is_array() && item["statuscode"] == 0)
         }

@@ -18,7 +18,7 @@ pub struct Server {
     pub embedded: Embedded,
     pub clock: ManualClock,
     pub routes: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -31,7 +31,7 @@ impl Server {
         let (settings, clock, folder) = Self::settings();
         let settings = change(settings);
         let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+        Self { routes: embedded.routes(), embedded, clock, folder }
     }
 
     /// The same with every call between the services over a channel.
@@ -40,7 +40,7 @@ impl Server {
         let (mut channels, clients) = Channels::new().await;
         let embedded =
             Embedded::wired(&settings, Arc::new(clock.clone()), clients, |offered| channels.offer(offered)).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, _folder: folder }
+        Self { routes: embedded.routes(), embedded, clock, folder }
     }
 
     fn settings() -> (Settings, ManualClock, tempfile::TempDir) {
@@ -53,6 +53,11 @@ impl Server {
             ..Settings::default()
         };
         (settings, ManualClock::at(1_795_600_000_000), folder)
+    }
+
+    /// Where its data lie.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// An app of its own.

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use mynah_types::AppId;
 
 use super::{Harness, app, new_app, refusal};
-use crate::directory_store::{AppRules, MultiDevice, Refusal, SignatureRule};
+use crate::directory_store::{AppRules, Media, MultiDevice, Refusal, SignatureRule};
 
 pub async fn words_are_listed_once_and_in_order(harness: &dyn Harness) {
     let store = harness.open();
@@ -80,4 +80,25 @@ pub async fn a_grant_has_one_direction(harness: &dyn Harness) {
         harness.open().set_grant(one, two, false).await.unwrap();
     }
     assert_eq!(store.grants(one).await.unwrap(), []);
+}
+
+pub async fn a_file_is_known_by_its_id(harness: &dyn Harness) {
+    let store = harness.open();
+    let media = Media {
+        id: "store/image/j/1.png".into(),
+        app: app(&*store).await.id,
+        kind: "image".into(),
+        name: "a picture.png".into(),
+        size: 5_000_000_000,
+        crc32: u32::MAX,
+        hash: "h".into(),
+        format: "png".into(),
+        width: 3,
+        height: 4,
+        ctime: 9,
+    };
+    store.add_media(media.clone()).await.unwrap();
+    assert!(store.add_media(media.clone()).await.is_err(), "an id is given once");
+    assert_eq!(harness.open().media(&media.id).await.unwrap(), Some(media));
+    assert_eq!(store.media("store/image/j/2.png").await.unwrap(), None);
 }
