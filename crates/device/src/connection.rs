@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::devices::Inner;
 use crate::errors::{self, Close};
-use crate::incoming::{self, Came, gather};
+use crate::incoming::{self, Came};
 use crate::outbound::{Outbound, Window, encode};
 use crate::rate::{Kind, Rates};
 use crate::sends::TargetName;
@@ -90,13 +90,16 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
             }
             message = socket.next() => {
                 heard_at = Instant::now();
-                match gather(message, &mut socket, settings.ws_message) {
+                match incoming::gather(message, &mut socket, settings) {
                     Came::Control => {}
                     Came::End(close) => break close,
-                    Came::Texts(texts) => {
+                    Came::Texts(texts, end) => {
                         // In a box: what a request needs is not kept by connections that ask nothing.
                         if let Err(close) = Box::pin(session.messages(&texts, &mut socket)).await {
                             break Some(close);
+                        }
+                        if end.is_some() {
+                            break end;
                         }
                     }
                 }
@@ -172,36 +175,28 @@ impl Session {
         true
     }
 
-    /// Reads frames, up to 64 in a WebSocket message; answers them in order.
+    /// Answers the frames of messages that arrived together, in order.
     async fn messages<S>(&mut self, texts: &[Utf8Bytes], sink: &mut S) -> Result<(), Close>
     where
         S: futures_util::Sink<Message> + Unpin,
     {
-        let mut frames = Vec::new();
-        for text in texts {
-            let lines: Vec<&str> = text.split('\n').filter(|line| !line.trim().is_empty()).collect();
-            if lines.is_empty() || lines.len() > self.inner.deps.settings.frames_per_message {
-                return Err(Close::PROTOCOL);
-            }
-            for line in lines {
-                frames.push(self.parse(line)?);
-            }
-        }
+        let (frames, broken) = incoming::frames(texts, &self.inner.deps.settings);
+        // The message whose hello or login failed, and why: the rest of that message fails with it, the next one stands alone.
         let mut setup_failed = None;
         let mut frames = frames.into_iter().peekable();
-        while let Some(next) = frames.next() {
+        while let Some((message, next)) = frames.next() {
             let answered = match next {
                 Err(_) if self.app.is_none() => return Err(Close::PROTOCOL),
                 Err(refusal) => vec![refusal],
-                Ok(frame) => match &setup_failed {
-                    Some(cause) => vec![behind(frame.id, cause)],
+                Ok(frame) => match setup_failed.as_ref().filter(|(of, _)| *of == message) {
+                    Some((_, cause)) => vec![behind(frame.id, cause)],
                     None => {
                         let is_setup = matches!(frame.body, Some(client_frame::Body::Hello(_) | client_frame::Body::Login(_)));
                         let name = frame.body.as_ref().map_or("", json::client_frame_name);
                         let mut answered = self.group(crate::sends::run(frame, &mut frames)).await?;
                         answered.iter_mut().for_each(|answer| errors::name_field(answer, name));
                         if is_setup {
-                            setup_failed = answered.iter().find_map(|a| a.error.clone());
+                            setup_failed = answered.iter().find_map(|a| Some((message, a.error.clone()?)));
                         }
                         answered
                     }
@@ -214,14 +209,7 @@ impl Session {
                 return Err(Close::RATE);
             }
         }
-        Ok(())
-    }
-
-    fn parse(&self, line: &str) -> Result<Result<ClientFrame, ServerFrame>, Close> {
-        if line.len() > self.inner.deps.settings.frame {
-            return Ok(Err(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big")));
-        }
-        incoming::read(line)
+        broken.map_or(Ok(()), Err)
     }
 
     /// Takes a token, or refuses.

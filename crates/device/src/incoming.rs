@@ -5,6 +5,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use mynah_proto::device::{ClientFrame, ServerFrame};
 use mynah_proto::json::{self, FrameError};
 
+use crate::Settings;
 use crate::errors::{self, Close};
 
 /// Nesting of a frame's JSON.
@@ -12,38 +13,74 @@ const MOST_DEPTH: usize = 32;
 /// WebSocket messages that are taken together.
 const MOST_GATHERED: usize = 64;
 
-/// What came in: frames to work on, or nothing more.
+/// What came in: messages to work on, or nothing more.
 pub(crate) enum Came {
-    Texts(Vec<Utf8Bytes>),
+    /// Texts, and why the connection ends after them, if it does.
+    Texts(Vec<Utf8Bytes>, Option<Close>),
     Control,
     End(Option<Close>),
 }
 
+/// A frame, or its refusal, with the number of its message: what fails together is bound to one message.
+pub(crate) type Incoming = (usize, Result<ClientFrame, ServerFrame>);
+
 /// Takes what has arrived already with a message, so that sends which were pipelined go to the router together.
-pub(crate) fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, most_bytes: usize) -> Came
+pub(crate) fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, settings: &Settings) -> Came
 where
     S: futures_util::Stream<Item = Result<Message, axum::Error>> + Unpin,
 {
     let mut texts = Vec::new();
-    let (mut next, mut bytes) = (Some(first), 0);
+    let (mut next, mut bytes, mut frames) = (Some(first), 0, 0);
     while let Some(message) = next {
         match message {
             Some(Ok(Message::Text(text))) => {
                 bytes += text.len();
+                frames += lines(&text).count();
                 texts.push(text);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Came::End(Some(Close::PROTOCOL)),
+            Some(Ok(Message::Binary(_))) if texts.is_empty() => return Came::End(Some(Close::PROTOCOL)),
+            Some(Ok(Message::Binary(_))) => return Came::Texts(texts, Some(Close::PROTOCOL)),
             // What came before the end is not worked on: its sender is gone, and asks again.
             None | Some(Err(_) | Ok(Message::Close(_))) => return Came::End(None),
         }
-        next = if texts.len() < MOST_GATHERED && bytes < most_bytes { stream.next().now_or_never() } else { None };
+        let room = texts.len() < MOST_GATHERED && frames < settings.frames_per_message && bytes < settings.ws_message;
+        next = if room { stream.next().now_or_never() } else { None };
     }
-    if texts.is_empty() { Came::Control } else { Came::Texts(texts) }
+    if texts.is_empty() { Came::Control } else { Came::Texts(texts, None) }
+}
+
+/// The frames of messages, up to the first message that is none: that one ends the connection once those before it are answered.
+pub(crate) fn frames(texts: &[Utf8Bytes], settings: &Settings) -> (Vec<Incoming>, Option<Close>) {
+    let mut frames = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        match message(text, settings) {
+            Ok(of_message) => frames.extend(of_message.into_iter().map(|frame| (number, frame))),
+            Err(close) => return (frames, Some(close)),
+        }
+    }
+    (frames, None)
+}
+
+/// The frames of one message, up to 64.
+fn message(text: &str, settings: &Settings) -> Result<Vec<Result<ClientFrame, ServerFrame>>, Close> {
+    let count = lines(text).count();
+    if count == 0 || count > settings.frames_per_message {
+        return Err(Close::PROTOCOL);
+    }
+    let frame = |line: &str| match line.len() {
+        length if length > settings.frame => Ok(Err(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big"))),
+        _ => read(line),
+    };
+    lines(text).map(frame).collect()
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter(|line| !line.trim().is_empty())
 }
 
 /// Reads one frame: the outer error closes the connection, the inner one is its answer.
-pub(crate) fn read(line: &str) -> Result<Result<ClientFrame, ServerFrame>, Close> {
+fn read(line: &str) -> Result<Result<ClientFrame, ServerFrame>, Close> {
     if depth(line) > MOST_DEPTH {
         return Err(Close::PROTOCOL);
     }
@@ -77,6 +114,15 @@ fn depth(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gathering_stops_at_as_many_frames_as_a_message_may_have() {
+        let text = vec![r#"{"id":1,"ping":{}}"#; 40].join("\n");
+        let mut rest = futures_util::stream::iter((0..3).map(|_| Ok(Message::text(text.clone()))));
+        let came = gather(rest.next().now_or_never().unwrap(), &mut rest, &Settings::default());
+        assert!(matches!(came, Came::Texts(texts, None) if texts.len() == 2));
+        assert_eq!(rest.count().now_or_never(), Some(1), "what was not taken still waits");
+    }
 
     #[test]
     fn nesting_counts_outside_strings_only() {

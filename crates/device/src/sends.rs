@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::connection::{Session, ok};
 use crate::errors;
+use crate::incoming::Incoming;
 use crate::rate::Kind;
 
 /// Users that one message may mention.
@@ -36,16 +37,16 @@ fn as_send(frame: &Frame) -> Option<&Send> {
     }
 }
 
-/// A frame with those behind it that go together with it: sends to the same target.
+/// A frame with those behind it that go together with it, whatever messages they came in: sends to the same target.
 pub(crate) fn run<I>(first: Frame, rest: &mut std::iter::Peekable<I>) -> Vec<Frame>
 where
-    I: Iterator<Item = Result<Frame, ServerFrame>>,
+    I: Iterator<Item = Incoming>,
 {
     let target = |f: &Frame| as_send(f).map(target_of);
     let Some(of_first) = target(&first) else { return vec![first] };
     let mut together = vec![first];
     while together.len() < MOST_TOGETHER
-        && let Some(Ok(frame)) = rest.next_if(|next| next.as_ref().is_ok_and(|f| target(f).as_ref() == Some(&of_first)))
+        && let Some((_, Ok(frame))) = rest.next_if(|(_, next)| next.as_ref().is_ok_and(|f| target(f).as_ref() == Some(&of_first)))
     {
         together.push(frame);
     }
@@ -304,4 +305,20 @@ fn ack(id: u32, conv_id: &str, result: SendResult, word: Option<String>) -> Serv
         ..SendAck::default()
     };
     ok(id, server_frame::Body::SendAck(ack))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_to_one_target_go_together_across_messages() {
+        let send = |id: u32, to: &str| {
+            let send = Send { target_type: "single".into(), target_id: to.into(), ..Send::default() };
+            Frame { id, body: Some(client_frame::Body::Send(send)) }
+        };
+        let mut rest = [(0, Ok(send(2, "tom"))), (1, Ok(send(3, "tom"))), (1, Ok(send(4, "ann")))].into_iter().peekable();
+        let together = run(send(1, "tom"), &mut rest);
+        assert_eq!(together.iter().map(|frame| frame.id).collect::<Vec<_>>(), [1, 2, 3]);
+    }
 }

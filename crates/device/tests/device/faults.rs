@@ -103,6 +103,14 @@ async fn gone(device: &mut Device) -> bool {
     tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok()
 }
 
+/// Sends several messages in one write, so that they arrive together.
+async fn send_together(device: &mut Device, messages: &[Message]) {
+    for message in messages {
+        device.0.feed(message.clone()).await.unwrap();
+    }
+    device.0.flush().await.unwrap();
+}
+
 async fn logged_in(server: &Server) -> Device {
     Device::login(server, "anna", "d1").await
 }
@@ -241,6 +249,36 @@ async fn before_hello_and_login_nothing_else_is_answered() {
         early.send(&[hello, json!({"id": 2, *name: good})]).await;
         assert!(early.next().await.unwrap()["welcome"].is_object());
         assert_eq!(early.next().await.unwrap()["error"]["code"], 800_012, "{name}");
+    }
+}
+
+/// What fails because it stands behind a failed login is bound to its own message, however many arrived together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_login_fails_what_is_behind_it_in_its_message_and_nothing_of_the_next() {
+    let server = serve_with(unlimited()).await;
+    logged_in(&server).await;
+    let mut device = Device::connect(&server).await;
+    let hello = json!({"id":1,"hello":{"appkey":server.appkey,"platform":"a","device_id":"d1"}});
+    let wrong = json!({"id":2,"login":{"username":"anna","password":"wrong"}});
+    let right = json!({"id":4,"login":{"username":"anna","password":"secret"}});
+    let (behind, after) = (json!({"id":3,"conv_list":{}}), json!({"id":5,"conv_list":{}}));
+    let first = format!("{hello}\n{wrong}\n{behind}");
+    send_together(&mut device, &[Message::text(first), Message::text(format!("{right}\n{after}"))]).await;
+    let refused = device.until(|f| f["id"] == 2).await["error"]["code"].clone();
+    assert_eq!(device.next().await.unwrap()["error"]["code"], refused, "behind the wrong login");
+    assert!(device.next().await.unwrap()["login_ack"].is_object(), "of the next message");
+    assert!(device.next().await.unwrap()["conv_page"].is_object());
+}
+
+/// A message that is no frames ends the connection after what came before it was answered, whether or not they arrived together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_message_takes_nothing_from_the_one_before_it() {
+    let server = serve_with(unlimited()).await;
+    for broken in [Message::text("{"), Message::binary(vec![1])] {
+        let mut device = logged_in(&server).await;
+        send_together(&mut device, &[Message::text(json!({"id": 8, "ping": {}}).to_string()), broken]).await;
+        assert_eq!(device.next().await.map(|frame| frame["id"].clone()), Ok(json!(8)));
+        assert_eq!(device.next().await, Err(PROTOCOL));
     }
 }
 
