@@ -29,8 +29,8 @@ export class Chat {
     this.byConvId = new Map();
     this.acks = new Map();
     this.syncing = new Map();
-    for (const { type, id, name, cmid, text } of saved.load("outbox") ?? []) {
-      this.#get(type, id, name).pending.push({ cmid, text, state: "failed" });
+    for (const { type, id, name, cmid, message } of saved.load("outbox") ?? []) {
+      this.#get(type, id, name).pending.push({ cmid, message, state: "failed" });
     }
     this.rooms = new Set(saved.load("rooms") ?? []);
   }
@@ -52,9 +52,7 @@ export class Chat {
     for (const room of this.rooms) await this.enterRoom(room.id, room.name).catch(() => {});
     const loaded = [...this.conversations.values()].filter((c) => c.loaded && c.type !== "chatroom");
     await Promise.all(loaded.map((c) => this.#catchUp(c)));
-    for (const conversation of this.conversations.values()) {
-      for (const item of conversation.pending) if (item.state !== "refused") await this.#send(conversation, item);
-    }
+    for (const conversation of this.conversations.values()) await this.#flush(conversation);
   }
 
   push(name, body) {
@@ -110,21 +108,21 @@ export class Chat {
     return conversation;
   }
 
-  // Shows a message at once; it is sent with one client message id until it is acknowledged.
-  send(conversation, text) {
-    const item = { cmid: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, text, state: "sending" };
+  // Shows a message {msg_type, msg_body} at once; it is sent with one client message id until it is acknowledged.
+  send(conversation, message) {
+    const item = { cmid: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, message, state: "sending" };
     conversation.pending.push(item);
     conversation.at = Date.now();
     this.#saveOutbox();
     this.changed();
-    return this.#send(conversation, item);
+    return this.#flush(conversation);
   }
 
   // Again, with the same client message id: what was in fact stored before is not stored twice.
   retry(conversation, item) {
     item.state = "sending";
     this.changed();
-    return this.#send(conversation, item);
+    return this.#flush(conversation);
   }
 
   drop(conversation, item) {
@@ -147,30 +145,41 @@ export class Chat {
     this.changed();
   }
 
-  // One message of a conversation at a time: what comes later must not overtake one that has to be sent again.
-  async #send(conversation, item) {
-    const before = conversation.sending ?? Promise.resolve();
-    conversation.sending = before.then(() => this.#sendNow(conversation, item));
-    return conversation.sending;
+  // Sends what waits in a conversation, oldest first, one at a time, and stops at the first that has to be sent again: nothing
+  // overtakes it.
+  async #flush(conversation) {
+    if (conversation.flushing) return; // It comes to what was added meanwhile.
+    conversation.flushing = true;
+    try {
+      const waiting = () => conversation.pending.filter((item) => item.state !== "refused");
+      for (let [item] = waiting(); item; [item] = waiting()) {
+        await this.#sendNow(conversation, item);
+        if (item.state !== "failed" || !conversation.pending.includes(item)) continue;
+        for (const behind of waiting()) Object.assign(behind, { state: "failed", why: item.why });
+        break;
+      }
+    } finally {
+      conversation.flushing = false;
+    }
+    this.changed();
   }
 
   async #sendNow(conversation, item) {
-    if (!conversation.pending.includes(item)) return;
-    const body = { cmid: item.cmid, target_type: conversation.type, target_id: String(conversation.id), msg_type: "text", msg_body: { text: item.text } };
+    const body = { cmid: item.cmid, target_type: conversation.type, target_id: String(conversation.id), ...item.message };
     try {
       item.state = "sending";
       const ack = await this.connection.request("send", body);
       this.#learn(conversation, ack.conv_id);
       const from = { username: this.me, type: "user" };
       const stored = { conv_id: ack.conv_id, seq: ack.seq, msg_id: ack.msg_id, ctime_ms: ack.ctime_ms, cmid: item.cmid, from,
-        target: { type: conversation.type, id: conversation.id }, message: { msg_type: "text", msg_body: { text: item.text } } };
+        target: { type: conversation.type, id: conversation.id }, message: item.message };
       this.#sent(conversation, item.cmid);
       conversation.loaded ? this.#apply(ack.entry ?? stored) : await this.load(conversation);
       this.#preview(conversation, ack.entry ?? stored);
     } catch (error) {
       if (error.retryAfterMs) {
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs));
-        return this.#sendNow(conversation, item);
+        return; // It is still the oldest that waits.
       }
       item.state = error.retryable ? "failed" : "refused";
       item.why = error.message;
@@ -187,7 +196,7 @@ export class Chat {
   #saveOutbox() {
     const outbox = [];
     for (const { type, id, name, pending } of this.conversations.values()) {
-      for (const { cmid, text } of pending) outbox.push({ type, id, name, cmid, text });
+      for (const { cmid, message } of pending) outbox.push({ type, id, name, cmid, message });
     }
     this.saved.store("outbox", outbox);
   }

@@ -2,6 +2,7 @@
 
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
+import { Pictures, upload } from "./pictures.js";
 import { View, pick } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
@@ -58,22 +59,8 @@ function changed() {
 
 const visible = () => document.visibilityState === "visible" && document.hasFocus();
 
-function start(me, who) {
-  byId("enter").hidden = true;
-  byId("app").hidden = false;
-  byId("me").textContent = me;
-  chat = new Chat({ me, saved, changed });
-  view = new View({
-    me,
-    on: {
-      choose: (conversation) => choose(conversation),
-      retry: (item) => chat.retry(current, item),
-      drop: (item) => chat.drop(current, item),
-      retract: (entry) => chat.retract(current, entry).catch((error) => alertStatus(error.message)),
-      older: () => current && chat.loadOlder(current).catch(() => {}),
-    },
-  });
-  connection = new Connection({
+function connectionOf(who) {
+  return new Connection({
     deviceId: deviceId(), who, sign,
     on: {
       status: (text) => { byId("status").textContent = text; document.body.dataset.status = text; },
@@ -85,7 +72,26 @@ function start(me, who) {
       ended: (reason, error) => leave(error?.message ?? words(reason)),
     },
   });
+}
+
+function start(me, who) {
+  byId("enter").hidden = true;
+  byId("app").hidden = false;
+  byId("me").textContent = me;
+  chat = new Chat({ me, saved, changed });
+  connection = connectionOf(who);
   chat.bind(connection);
+  view = new View({
+    me,
+    pictures: new Pictures(connection),
+    on: {
+      choose: (conversation) => choose(conversation),
+      retry: (item) => chat.retry(current, item),
+      drop: (item) => chat.drop(current, item),
+      retract: (entry) => chat.retract(current, entry).catch((error) => alertStatus(error.message)),
+      older: () => current && chat.loadOlder(current).catch(() => {}),
+    },
+  });
   changed();
 }
 
@@ -182,7 +188,14 @@ function say(event) {
   const text = byId("text").value.trim();
   if (!text || !current) return;
   byId("text").value = "";
-  chat.send(current, text);
+  chat.send(current, { msg_type: "text", msg_body: { text } });
+}
+
+async function sendPicture() {
+  const [file] = byId("picture").files;
+  const conversation = current;
+  byId("picture").value = "";
+  if (file && conversation) await chat.send(conversation, { msg_type: "image", msg_body: await upload(connection, file) });
 }
 
 function back() {
@@ -197,6 +210,7 @@ byId("compose").onsubmit = say;
 byId("text").onkeydown = (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) say(event);
 };
+byId("picture").onchange = shown(sendPicture);
 byId("back").onclick = back;
 byId("new-chat").onclick = shown(newChat);
 byId("new-group").onclick = shown(newGroup);

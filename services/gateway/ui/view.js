@@ -17,12 +17,8 @@ function when(ms) {
   return Date.now() - ms < 18 * 3600_000 ? clock.format(ms) : day.format(ms);
 }
 
-function said(entry) {
-  if (entry.retracted) return "was taken back";
-  const { msg_type, msg_body } = entry.message;
-  if (msg_type === "text") return msg_body.text;
-  return `[${msg_type}]`;
-}
+const written = ({ msg_type, msg_body }) => (msg_type === "text" ? msg_body.text : `[${msg_type}]`);
+const said = (entry) => (entry.retracted ? "was taken back" : written(entry.message));
 
 const EVENTS = { 8: "created the group with", 9: "left", 10: "added", 11: "removed", 12: "changed the group's details", 65: "changed who may write", 82: "made the new owner" };
 
@@ -35,7 +31,7 @@ function happened(entry) {
 
 function lastLine(conversation, me) {
   const item = conversation.pending.at(-1);
-  if (item) return item.text;
+  if (item) return written(item.message);
   const entry = conversation.last;
   if (!entry) return "";
   if (entry.event) return happened(entry);
@@ -46,8 +42,8 @@ function lastLine(conversation, me) {
 
 export class View {
   // `on` are the handlers {choose(conversation), retry(item), drop(item), retract(entry), older()}.
-  constructor({ me, on }) {
-    Object.assign(this, { me, on });
+  constructor({ me, pictures, on }) {
+    Object.assign(this, { me, pictures, on });
     this.rows = new Map();
     this.drawn = null;
     byId("entries").onscroll = ({ target }) => { if (target.scrollTop < 80) on.older(); };
@@ -111,13 +107,19 @@ export class View {
     else list.scrollTop = top;
   }
 
+  // What was said; a picture is shown once its message is stored.
+  #said(entry) {
+    const picture = !entry.retracted && entry.message.msg_type === "image";
+    return element("div", { className: "said" }, picture ? this.pictures.element(entry.msg_id, entry.message.msg_body) : said(entry));
+  }
+
   #entry(entry) {
     if (entry.event) return element("li", { className: "event" }, happened(entry));
     const own = entry.from?.username === this.me;
     const under = element("div", { className: "under" }, when(entry.ctime_ms));
     const row = element("li", { className: `message${own ? " own" : ""}${entry.retracted ? " retracted" : ""}` });
     if (!own) row.append(element("div", { className: "who" }, entry.from?.name || entry.from?.username || ""));
-    row.append(element("div", { className: "said" }, said(entry)), under);
+    row.append(this.#said(entry), under);
     row.dataset.seq = entry.seq;
     if (own) {
       row.dataset.state = "sent";
@@ -130,7 +132,7 @@ export class View {
   }
 
   #pending(item) {
-    const row = element("li", { className: `message own ${item.state}` }, element("div", { className: "said" }, item.text));
+    const row = element("li", { className: `message own ${item.state}` }, element("div", { className: "said" }, written(item.message)));
     row.dataset.state = item.state;
     const under = element("div", { className: "under" });
     if (item.state === "sending") under.append("sending …");

@@ -29,6 +29,7 @@ files! {
     "main.js" SCRIPT;
     "connection.js" SCRIPT;
     "chat.js" SCRIPT;
+    "pictures.js" SCRIPT;
     "view.js" SCRIPT;
     "style.css" STYLE;
     "icon.svg" ICON;

@@ -46,6 +46,17 @@ async function say(page, text) {
   await page.press("#text", "Enter");
 }
 
+// Says it in the very moment in which the page is connected again, before it has asked the server anything.
+const sayOnceOnline = (page, text) => page.evaluate((text) => {
+  const observer = new MutationObserver(() => {
+    if (document.body.dataset.status !== "online") return;
+    observer.disconnect();
+    document.querySelector("#text").value = text;
+    document.querySelector("#compose").requestSubmit();
+  });
+  observer.observe(document.body, { attributeFilter: ["data-status"] });
+}, text);
+
 // Waits until the conversation shows exactly these texts, in this order.
 async function shows(page, wanted) {
   const same = (wanted) => {
@@ -75,6 +86,22 @@ const steps = {
     await anna.locator("#entries button", { hasText: "Take back" }).click();
     await shows(tommy, ["was taken back", "<b>hi</b> 你好"]);
     await shows(anna, ["was taken back", "<b>hi</b> 你好"]);
+  },
+
+  async "a picture is sent, and shown on both sides"() {
+    const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4z8AARAwoFABE0AX7pM/egAAAAABJRU5ErkJggg==", "base64");
+    await anna.setInputFiles("#picture", { name: "dot.png", mimeType: "image/png", buffer: png });
+    const loaded = () => document.querySelector("#entries img.picture")?.naturalHeight === 3;
+    await Promise.all([anna.waitForFunction(loaded), tommy.waitForFunction(loaded)]);
+    // It is taken back, and no longer shown.
+    await anna.locator("#entries .message", { has: anna.locator("img") }).locator("button", { hasText: "Take back" }).click();
+    await Promise.all([anna, tommy].map((page) => page.locator("#entries img").waitFor({ state: "detached" })));
+    // What is no picture is refused with words, and nothing is sent.
+    await anna.setInputFiles("#picture", { name: "no.png", mimeType: "image/png", buffer: Buffer.from("<svg/>") });
+    await anna.locator("#status", { hasText: "file" }).waitFor();
+    assert.equal(await anna.locator("#entries img").count(), 0);
+    // The browser itself tells of the refused upload.
+    assert.match(faults.pop() ?? "", /400/);
   },
 
   async "a group: events and messages in one order"() {
@@ -150,9 +177,10 @@ const steps = {
     await anna.waitForSelector("body[data-status=reconnecting]");
     await say(anna, "written while it was down");
     await anna.waitForSelector("#entries [data-state=failed]");
+    await sayOnceOnline(anna, "written when it was back");
     await server.restart();
     await Promise.all([online(anna), online(tommy)]);
-    const all = ["was taken back", "<b>hi</b> 你好", "written while it was down"];
+    const all = ["was taken back", "<b>hi</b> 你好", "was taken back", "written while it was down", "written when it was back"];
     await shows(anna, all);
     await shows(tommy, all);
     await anna.waitForFunction(() => !document.querySelector("#entries [data-state=failed]"));
@@ -167,10 +195,10 @@ const steps = {
     await tommy.waitForFunction(() => document.querySelectorAll("#entries .said").length >= 40);
     await tommy.waitForFunction(() => {
       document.querySelector("#entries").scrollTop = 0;
-      return document.querySelectorAll("#entries .said").length === 123;
+      return document.querySelectorAll("#entries .said").length === 125;
     }, undefined, { polling: 100 });
     const got = await texts(tommy);
-    assert.deepEqual(got.slice(3), Array.from({ length: 120 }, (_, i) => `line ${i + 1}`));
+    assert.deepEqual(got.slice(5), Array.from({ length: 120 }, (_, i) => `line ${i + 1}`));
   },
 };
 
