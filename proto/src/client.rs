@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use mynah_types::Reason;
 
 use crate::Failure;
-use crate::{directory, gateway, router};
+use crate::{directory, gateway, report, router};
 
 macro_rules! client {
     ($(#[$doc:meta])* $name:ident, $wire:ident, $server:ident :: $service:ident, $remote:ident, { $($method:ident($request:ident) -> $reply:ident;)* }) => {
@@ -125,12 +125,22 @@ client! {
         list_words(ListRequest) -> WordPage;
         set_word_filter(SetWordFilterRequest) -> Done;
         word_filter(WordFilterRequest) -> WordFilterReply;
+        growth(GrowthRequest) -> GrowthReply;
         add_media(Media) -> Done;
         sign_media(SignMediaRequest) -> SignedPath;
         open_media(SignedMedia) -> Media;
         grant_upload(UploadGrant) -> SignedPath;
         check_upload(SignedUpload) -> UploadGrant;
         changes(ChangesRequest) -> ChangesReply;
+    }
+}
+
+client! {
+    /// Calls the report service.
+    ReportClient, report, report_server::Report, report_client, {
+        history(HistoryRequest) -> HistoryReply;
+        sent(SentRequest) -> SentReply;
+        activity(ActivityRequest) -> ActivityReply;
     }
 }
 

@@ -19,6 +19,9 @@ mod generated {
         pub mod gateway {
             pub mod v1 { include!("gen/mynah.gateway.v1.rs"); }
         }
+        pub mod report {
+            pub mod v1 { include!("gen/mynah.report.v1.rs"); }
+        }
         pub mod router {
             pub mod v1 { include!("gen/mynah.router.v1.rs"); }
         }
@@ -29,6 +32,7 @@ pub use generated::mynah::common::v1::Failure;
 pub use generated::mynah::device::v1 as device;
 pub use generated::mynah::directory::v1 as directory;
 pub use generated::mynah::gateway::v1 as gateway;
+pub use generated::mynah::report::v1 as report;
 pub use generated::mynah::router::v1 as router;
 
 mod client;
@@ -36,5 +40,5 @@ mod content;
 mod failure;
 pub mod json;
 
-pub use client::{DirectoryClient, GatewayClient, RouterClient};
+pub use client::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
 pub use content::content_hash;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "mynah/common/v1/failure.proto",
     "mynah/device/v1/device.proto",
     "mynah/directory/v1/directory.proto",
     "mynah/gateway/v1/gateway.proto",
     "mynah/router/v1/router.proto",
+    "mynah/report/v1/report.proto",
 ];
 
 /// Device fields that hold JSON text: embedded raw in the JSON codec.
@@ -60,8 +61,12 @@ fn generate(out: &Path) -> Outcome {
     fs::create_dir_all(out)?;
     let schema = root().join("proto/proto");
     let descriptors = protox::compile(FILES.map(|f| schema.join(f)), [&schema])?;
-    let mut build =
-        tonic_prost_build::configure().out_dir(out).build_transport(false).bytes(".mynah.device.v1").bytes(".mynah.router.v1");
+    let mut build = tonic_prost_build::configure()
+        .out_dir(out)
+        .build_transport(false)
+        .bytes(".mynah.device.v1")
+        .bytes(".mynah.router.v1")
+        .bytes(".mynah.report.v1");
     let device = descriptors.file.iter().filter(|f| f.package() == "mynah.device.v1");
     for message in device.flat_map(|f| &f.message_type).filter(|m| !HAND_WRITTEN.contains(&m.name())) {
         let path = format!(".mynah.device.v1.{}", message.name());

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
-    App, AppRules, DeviceRecord, Friend, FriendNote, Login, LoginOutcome, Media, MultiDevice, NewApp, NewUser, Profile, Rights,
-    Session, SessionState, SignatureRule, Switch, TokenDigest, User,
+    App, AppRules, Day, DeviceRecord, Friend, FriendNote, Growth, Login, LoginOutcome, Media, MultiDevice, NewApp, NewUser,
+    Profile, Rights, Session, SessionState, SignatureRule, Switch, TokenDigest, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -193,7 +193,8 @@ pub trait DirectoryStore: Send + Sync + 'static {
     async fn session(&self, token: &TokenDigest) -> Result<Option<Session>, Error>;
 
     /// Notes that a session was used, and until when it lives. A revoked one stays revoked.
-    async fn touch_session(&self, session_id: u64, now: Millis, expires: Millis) -> Result<(), Error>;
+    /// `day`: as in [`Login::day`].
+    async fn touch_session(&self, session_id: u64, now: Millis, day: u64, expires: Millis) -> Result<(), Error>;
 
     /// Revokes one session of a user, or all. Answers those revoked.
     async fn revoke_sessions(&self, uid: Uid, session_id: Option<u64>, now: Millis) -> Result<Vec<Session>, Error>;
@@ -201,10 +202,14 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// The newest record of each platform of each user, in platform order.
     async fn devices(&self, uids: &[Uid], now: Millis) -> Result<Vec<(Uid, Vec<DeviceRecord>)>, Error>;
 
+    /// How an app grew, one answer per day.
+    async fn growth(&self, app: AppId, days: Vec<Day>) -> Result<Vec<Growth>, Error>;
+
     /// A number above every one that was given before in the deployment, across restarts.
     async fn next_generation(&self) -> Result<u64, Error>;
 
     /// Forgets sessions that ended before `now`, at most `limit`. Answers how many.
+    /// Who was active more than two months ago is forgotten with it.
     async fn purge_sessions(&self, now: Millis, limit: usize) -> Result<usize, Error>;
 
     // ---- relations ----

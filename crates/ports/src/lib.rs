@@ -9,9 +9,11 @@ pub mod directory_store;
 pub mod media_store;
 pub mod message_log;
 pub mod presence;
+pub mod report_index;
 
 pub use bus::Bus;
 pub use directory_store::DirectoryStore;
 pub use media_store::MediaStore;
 pub use message_log::MessageLog;
 pub use presence::Presence;
+pub use report_index::ReportIndex;

@@ -77,6 +77,9 @@ pub trait MessageLog: Send + Sync + 'static {
     /// Entries of a span, ascending.
     async fn entries(&self, key: ConversationKey, span: Span) -> Result<Vec<Logged>, Error>;
 
+    /// The entries at these places, in the order given; none where nothing lies.
+    async fn at(&self, places: &[Location]) -> Result<Vec<Option<Logged>>, Error>;
+
     /// What the first send under this id was answered.
     async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error>;
 

@@ -664,6 +664,35 @@ pub struct WordFilterReply {
     #[prost(string, repeated, tag = "2")]
     pub words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// ---- statistics ----
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrowthRequest {
+    #[prost(uint64, tag = "1")]
+    pub app_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub first_day: u64,
+    #[prost(uint32, tag = "3")]
+    pub days: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GrowthReply {
+    #[prost(message, repeated, tag = "1")]
+    pub days: ::prost::alloc::vec::Vec<GrowthDay>,
+}
+/// users and groups: those there are still that were made by the end of the day; admins are not counted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrowthDay {
+    #[prost(uint64, tag = "1")]
+    pub users: u64,
+    #[prost(uint64, tag = "2")]
+    pub new_users: u64,
+    #[prost(uint64, tag = "3")]
+    pub logged_in: u64,
+    #[prost(uint64, tag = "4")]
+    pub groups: u64,
+    #[prost(uint64, tag = "5")]
+    pub new_groups: u64,
+}
 /// ---- media ----
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Media {
@@ -2108,6 +2137,29 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "WordFilter"));
             self.inner.unary(req, path, codec).await
         }
+        /// ---- statistics ----
+        /// Days of the zone that is set, days since 1970; at most 60.
+        pub async fn growth(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GrowthRequest>,
+        ) -> std::result::Result<tonic::Response<super::GrowthReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/Growth",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Growth"));
+            self.inner.unary(req, path, codec).await
+        }
         /// ---- media ----
         /// Notes a file that lies in the media store.
         pub async fn add_media(
@@ -2495,6 +2547,12 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::WordFilterRequest>,
         ) -> std::result::Result<tonic::Response<super::WordFilterReply>, tonic::Status>;
+        /// ---- statistics ----
+        /// Days of the zone that is set, days since 1970; at most 60.
+        async fn growth(
+            &self,
+            request: tonic::Request<super::GrowthRequest>,
+        ) -> std::result::Result<tonic::Response<super::GrowthReply>, tonic::Status>;
         /// ---- media ----
         /// Notes a file that lies in the media store.
         async fn add_media(
@@ -4927,6 +4985,49 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WordFilterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/Growth" => {
+                    #[allow(non_camel_case_types)]
+                    struct GrowthSvc<T: Directory>(pub Arc<T>);
+                    impl<T: Directory> tonic::server::UnaryService<super::GrowthRequest>
+                    for GrowthSvc<T> {
+                        type Response = super::GrowthReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GrowthRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::growth(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GrowthSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -19,6 +19,7 @@ mod events;
 mod feed;
 mod friends;
 mod groups;
+mod growth;
 mod hashing;
 mod import;
 mod locks;

@@ -231,6 +231,10 @@ impl DirectoryService for Directory {
         answer(self.detached(|inner| async move { inner.set_word_filter(request.into_inner()).await }).await)
     }
 
+    async fn growth(&self, request: Request<wire::GrowthRequest>) -> Answer<wire::GrowthReply> {
+        answer(self.0.growth(request.into_inner()).await)
+    }
+
     async fn add_media(&self, request: Request<wire::Media>) -> Answer<wire::Done> {
         answer(self.detached(|inner| async move { inner.add_media(request.into_inner()).await }).await)
     }

@@ -54,6 +54,7 @@ impl Inner {
             rule: app.rules.multi_device,
             kick_others: request.kick_others,
             now,
+            day: self.day_of(now),
             expires: now + self.settings.session_lifetime_ms,
         };
         let outcome = self.store.login(login).await.map_err(|error| match error {
@@ -101,12 +102,13 @@ impl Inner {
         self.login_reply(app, &user, request.session, session, &[]).await
     }
 
-    /// Moves the session's end, at most once an hour.
+    /// Moves the session's end, at most once an hour, and at the first use of a day.
     async fn touch(&self, mut session: Session, now: u64) -> Result<Session, Failure> {
-        if now.saturating_sub(session.last_used) >= self.settings.session_touch_ms {
+        let day = self.day_of(now);
+        if now.saturating_sub(session.last_used) >= self.settings.session_touch_ms || day != self.day_of(session.last_used) {
             session.last_used = now;
             session.expires = now + self.settings.session_lifetime_ms;
-            self.store.touch_session(session.id, now, session.expires).await.map_err(convert::store)?;
+            self.store.touch_session(session.id, now, day, session.expires).await.map_err(convert::store)?;
         }
         Ok(session)
     }

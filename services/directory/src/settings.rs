@@ -25,6 +25,8 @@ pub struct Settings {
     pub signatures_remembered: usize,
     /// An address of an uploaded file is good for so long, in milliseconds.
     pub media_lifetime_ms: u64,
+    /// Minutes east of UTC: where days begin.
+    pub zone_minutes: i32,
     /// How long a call waits for the router or the gateways, and for another call on the same group.
     pub handover_deadline: Duration,
     /// The outbox waits so long after a failure, doubling up to [`Settings::outbox_backoff_max`].
@@ -59,6 +61,7 @@ impl Default for Settings {
             signature_validity_ms: 10 * 60 * 1000,
             signatures_remembered: 100_000,
             media_lifetime_ms: HOUR_MS,
+            zone_minutes: 8 * 60,
             handover_deadline: Duration::from_secs(3),
             outbox_backoff_min: Duration::from_millis(100),
             outbox_backoff_max: Duration::from_secs(10),

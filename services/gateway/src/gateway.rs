@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use mynah_ports::{MediaStore, Presence};
-use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_proto::{DirectoryClient, ReportClient, RouterClient};
 use mynah_types::Clock;
 use mynah_words::Words;
 use tokio::sync::Semaphore;
@@ -21,6 +21,8 @@ pub struct Deps {
     pub directory: DirectoryClient,
     /// Messages.
     pub router: RouterClient,
+    /// What was said before, and how much.
+    pub report: ReportClient,
     /// Who is online.
     pub presence: Arc<dyn Presence>,
     /// Uploaded files.

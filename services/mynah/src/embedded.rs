@@ -9,12 +9,13 @@ use std::time::Duration;
 use axum::Router as Routes;
 use mynah_device::{Devices, Rate};
 use mynah_directory::{Directory, Operator, SecretKey};
-use mynah_fjall::{FjallLog, Options};
+use mynah_fjall::{FjallLog, FjallReport, Options};
 use mynah_gateway::Gateway;
 use mynah_media::LocalMedia;
 use mynah_memory::{MemoryBus, MemoryPresence};
-use mynah_ports::{DirectoryStore, Presence};
-use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
+use mynah_ports::{DirectoryStore, MessageLog as _, Presence};
+use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
+use mynah_report::Report;
 use mynah_router::{Gateways, Router};
 use mynah_sqlite::SqliteDirectory;
 use mynah_types::{Clock, GatewayId, SystemClock};
@@ -54,6 +55,8 @@ pub struct Clients {
     pub router: RouterClient,
     /// Calls the gateway.
     pub gateway: GatewayClient,
+    /// Calls the report service.
+    pub report: ReportClient,
 }
 
 /// A service that runs now and may be called.
@@ -64,6 +67,8 @@ pub enum Offered {
     Router(Router),
     /// The gateway's side that is called: its devices.
     Gateway(Devices),
+    /// The report service.
+    Report(Report),
 }
 
 impl Embedded {
@@ -72,13 +77,18 @@ impl Embedded {
     /// # Errors
     /// When another server has the folder, or a store does not open.
     pub async fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Box<dyn Error>> {
-        let clients =
-            Clients { directory: DirectoryClient::late(), router: RouterClient::late(), gateway: GatewayClient::late() };
+        let clients = Clients {
+            directory: DirectoryClient::late(),
+            router: RouterClient::late(),
+            gateway: GatewayClient::late(),
+            report: ReportClient::late(),
+        };
         let bound = clients.clone();
         Self::wired(settings, clock, clients, |offered| match offered {
             Offered::Directory(service) => bound.directory.bind(Arc::new(service)),
             Offered::Router(service) => bound.router.bind(Arc::new(service)),
             Offered::Gateway(service) => bound.gateway.bind(Arc::new(service)),
+            Offered::Report(service) => bound.report.bind(Arc::new(service)),
         })
         .await
     }
@@ -101,7 +111,7 @@ impl Embedded {
         let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
         let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
         let operator = operator(data_dir, Arc::clone(&store));
-        let Clients { directory, router, gateway } = clients;
+        let Clients { directory, router, gateway, report } = clients;
         let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
         let service = Directory::new(mynah_directory::Deps {
             store,
@@ -114,6 +124,7 @@ impl Embedded {
                 argon2_iterations: settings.argon2_iterations,
                 media_lifetime_ms: settings.media_url_minutes * MINUTE_MS,
                 session_lifetime_ms: settings.session_days * DAY_MS,
+                zone_minutes: settings.zone_minutes,
                 ..mynah_directory::Settings::default()
             },
         });
@@ -139,6 +150,7 @@ impl Embedded {
         let rest = Gateway::new(mynah_gateway::Deps {
             directory: directory.clone(),
             router: router.clone(),
+            report,
             presence: Arc::clone(&presence),
             media: Arc::new(LocalMedia::open(&data_dir.join("media"))?),
             words,
@@ -161,10 +173,13 @@ impl Embedded {
             presence,
             directory: directory.clone(),
             gateways: Gateways::single(GATEWAY, gateway),
-            clock,
+            clock: Arc::clone(&clock),
             settings: mynah_router::Settings::default(),
         });
         offer(Offered::Router(actors.await?));
+        let reports = reports(settings, &log, clock)?;
+        offer(Offered::Report(reports.clone()));
+        tokio::spawn(reports.run());
         tokio::spawn(async move { service.run_outbox().await });
         Ok(Self { operator, devices, gateway: rest, directory, router, log, _lock: lock })
     }
@@ -184,6 +199,17 @@ impl Embedded {
     pub async fn failed(&self) {
         self.log.failed().await;
     }
+}
+
+/// History and statistics, on an index of their own.
+fn reports(settings: &Settings, log: &FjallLog, clock: Arc<dyn Clock>) -> Result<Report, Box<dyn Error>> {
+    let index = FjallReport::open(&settings.data_dir.join("report"), &log.log_epoch(), settings.zone_minutes)?;
+    Ok(Report::new(mynah_report::Deps {
+        index: Arc::new(index),
+        log: Arc::new(log.clone()),
+        clock,
+        settings: mynah_report::Settings { zone_minutes: settings.zone_minutes, ..mynah_report::Settings::default() },
+    }))
 }
 
 /// The operator's hand on a data folder.

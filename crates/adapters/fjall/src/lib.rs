@@ -1,4 +1,4 @@
-//! The embedded message log: fjall, a log-structured store, one durable batch per append.
+//! The embedded message log: fjall, a log-structured store, one durable batch per append. And the report index, made from it.
 //!
 //! It owns the layout on disk. It knows the port and the types, no service and no wire format.
 //!
@@ -12,5 +12,7 @@ mod keys;
 mod log;
 mod mark;
 mod read;
+mod report;
 
 pub use log::{FjallLog, OpenError, Options};
+pub use report::FjallReport;

@@ -290,6 +290,10 @@ impl MessageLog for FjallLog {
         read::entries(&self.0, key, span)
     }
 
+    async fn at(&self, places: &[Location]) -> Result<Vec<Option<Logged>>, Error> {
+        places.iter().map(|place| read::at(&self.0, place.key, place.seq)).collect()
+    }
+
     async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
         let found = self.0.sends.get(keys::send(key, sender, cmid)).map_err(unavailable)?;
         found.map(|value| codec::read_send(&value)).transpose()

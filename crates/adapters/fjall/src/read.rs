@@ -94,6 +94,12 @@ pub(crate) fn entries(store: &Store, key: ConversationKey, span: Span) -> Result
     Ok(page)
 }
 
+pub(crate) fn at(store: &Store, key: ConversationKey, seq: Seq) -> Result<Option<Logged>, Error> {
+    let Some(value) = store.entries.get(keys::entry(key, seq)).map_err(unavailable)? else { return Ok(None) };
+    let retracted = store.rows.contains_key(keys::retracted(key, seq)).map_err(unavailable)?;
+    Ok(Some(Logged { entry: codec::read_entry(seq, &value)?, retracted }))
+}
+
 pub(crate) fn members(store: &Store, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error> {
     let mut members = Vec::new();
     for row in store.rows.prefix(keys::members(key)) {

@@ -3,6 +3,7 @@
 //! Owns the schema and its migrations. It knows the port's records, and nothing of services, wires or rules beyond what the
 //! port asks of its transactions. Several processes may open one file: the server, and the operator's commands beside it.
 
+mod activity;
 mod apps;
 mod engine;
 mod feeds;

@@ -302,7 +302,7 @@ fn member(row: &Row<'_>, first: usize) -> rusqlite::Result<Member> {
     })
 }
 
-fn kind_number(kind: RosterKind) -> u8 {
+pub(crate) fn kind_number(kind: RosterKind) -> u8 {
     match kind {
         RosterKind::Group => 1,
         RosterKind::Room => 2,

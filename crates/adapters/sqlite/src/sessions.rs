@@ -4,6 +4,7 @@ use mynah_ports::directory_store::{DeviceRecord, Error, Login, LoginOutcome, Ref
 use mynah_types::{AppId, Millis, Uid};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::activity;
 use crate::engine::failed;
 use crate::users::row_id;
 
@@ -46,6 +47,7 @@ pub(crate) fn login(conn: &Connection, login: &Login) -> Result<LoginOutcome, Er
     })
     .map_err(failed)?;
     let id = row_id(conn)?;
+    activity::of_session(conn, id, login.day)?;
     conn.prepare_cached(
         "INSERT OR REPLACE INTO devices (uid, platform, device_id, session_id, last_login) VALUES (?1, ?2, ?3, ?4, ?5)",
     )
@@ -110,7 +112,8 @@ pub(crate) fn by_token(conn: &Connection, token: &TokenDigest) -> Result<Option<
     query.query_row([token.0.as_slice()], row).optional().map_err(failed)
 }
 
-pub(crate) fn touch(conn: &Connection, session_id: u64, now: Millis, expires: Millis) -> Result<(), Error> {
+pub(crate) fn touch(conn: &Connection, session_id: u64, now: Millis, day: u64, expires: Millis) -> Result<(), Error> {
+    activity::of_session(conn, session_id, day)?;
     conn.prepare_cached("UPDATE sessions SET last_used = ?2, expires = ?3 WHERE session_id = ?1 AND revoked_at IS NULL")
         .and_then(|mut update| update.execute(params![session_id, now, expires]))
         .map(drop)
@@ -142,6 +145,7 @@ pub(crate) fn devices(conn: &Connection, uids: &[Uid], now: Millis) -> Result<Ve
 }
 
 pub(crate) fn purge(conn: &Connection, now: Millis, limit: usize) -> Result<usize, Error> {
+    activity::forget(conn, now)?;
     conn.execute(
         "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions WHERE expires < ?1 LIMIT ?2)",
         params![now, limit],

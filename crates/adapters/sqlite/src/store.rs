@@ -5,14 +5,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_ports::directory_store::{
-    App, Change, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Login, LoginOutcome, Media, Member, NewApp,
-    NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
+    App, Change, Day, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Growth, Login, LoginOutcome, Media,
+    Member, NewApp, NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{apps, feeds, friends, media, relations, rosters, sessions, switches, users, words};
+use crate::{activity, apps, feeds, friends, media, relations, rosters, sessions, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -172,8 +172,12 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.read(move |conn| sessions::by_token(conn, &token)).await
     }
 
-    async fn touch_session(&self, session_id: u64, now: Millis, expires: Millis) -> Result<(), Error> {
-        self.engine.write(move |conn| sessions::touch(conn, session_id, now, expires)).await
+    async fn touch_session(&self, session_id: u64, now: Millis, day: u64, expires: Millis) -> Result<(), Error> {
+        self.engine.write(move |conn| sessions::touch(conn, session_id, now, day, expires)).await
+    }
+
+    async fn growth(&self, app: AppId, days: Vec<Day>) -> Result<Vec<Growth>, Error> {
+        self.engine.read(move |conn| days.iter().map(|day| activity::growth(conn, app, *day)).collect()).await
     }
 
     async fn revoke_sessions(&self, uid: Uid, session_id: Option<u64>, now: Millis) -> Result<Vec<Session>, Error> {

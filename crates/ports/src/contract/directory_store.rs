@@ -45,7 +45,7 @@ macro_rules! directory_store_contract {
             sessions: the_rule_decides_who_goes, a_login_that_may_not_kick_is_refused, the_same_device_takes_its_own_place,
                 a_password_change_ends_sessions_with_it, a_login_by_an_old_password_is_refused, a_password_hashed_anew_leaves_sessions_alone, disabling_ends_sessions_with_it,
                 a_revoked_session_stays_revoked, ended_sessions_are_forgotten, devices_tell_the_newest_of_each_platform,
-                generations_rise_across_openers;
+                generations_rise_across_openers, growth_counts_who_is_there_and_who_came;
             rosters: ids_come_from_one_sequence, a_change_needs_the_version_that_it_saw, racing_adds_fill_a_roster_exactly,
                 racing_joins_fill_a_users_groups_exactly, a_refused_change_has_no_effect, the_owner_comes_first_then_join_order, silence_and_names_change_with_a_version_and_stay,
                 a_dissolved_roster_leaves_its_changes, who_leaves_a_group_has_switched_nothing_for_it, changes_wait_until_they_are_applied, lists_of_rosters_keep_order_and_total;

@@ -39,7 +39,7 @@ macro_rules! message_log_contract {
                 what_is_refused_leaves_the_rest_of_the_batch, racing_appends_to_one_head_make_one,
                 claims_count_up_and_ids_go_on_above_what_was_used, progress_comes_back_with_the_next_claim,
                 an_append_without_entries_writes_its_rows;
-            reads: a_span_is_bounded_by_places_entries_and_bytes, the_tail_tells_the_newest_sends_and_from_where_it_is_whole,
+            reads: a_span_is_bounded_by_places_entries_and_bytes, entries_are_read_at_their_places, the_tail_tells_the_newest_sends_and_from_where_it_is_whole,
                 heads_come_in_the_order_asked, a_message_is_found_by_its_id, members_keep_their_latest_row, marks_only_rise,
                 what_is_taken_back_is_marked_and_weighed, single_chats_page_in_key_order, newer_entries_of_a_shard_come_by_id,
                 what_a_member_hides_is_kept_in_order_of_place, what_is_dropped_is_found_by_nothing_and_the_rest_stays;

@@ -5,3 +5,4 @@ pub mod directory_store;
 pub mod media_store;
 pub mod message_log;
 pub mod presence;
+pub mod report_index;

@@ -210,8 +210,36 @@ pub struct Login {
     pub kick_others: bool,
     /// Now.
     pub now: Millis,
+    /// The day of it, days since 1970 in the zone that is set: the user counts as active then.
+    pub day: u64,
     /// When the session ends if it is not used.
     pub expires: Millis,
+}
+
+/// How an app grew on a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Users, admins not counted, that are there still, made on the day or before.
+    pub users: u64,
+    /// Those of them that were made on the day.
+    pub new_users: u64,
+    /// Users who logged in on the day.
+    pub logged_in: u64,
+    /// Groups that are there still, made on the day or before.
+    pub groups: u64,
+    /// Those of them that were made on the day.
+    pub new_groups: u64,
+}
+
+/// A day, and the time that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day {
+    /// Days since 1970 in the zone that is set.
+    pub number: u64,
+    /// Its first millisecond.
+    pub from: Millis,
+    /// The first millisecond after it.
+    pub until: Millis,
 }
 
 /// What a login did.

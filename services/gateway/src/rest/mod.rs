@@ -2,8 +2,10 @@
 
 mod auth;
 mod call;
+mod cursor;
 mod dispatch;
 mod lenient;
+mod moments;
 mod path;
 mod query;
 mod quota;
@@ -16,6 +18,7 @@ mod content;
 mod cross;
 mod friends;
 mod groups;
+mod history;
 mod messages;
 mod nodisturb;
 mod profile;
@@ -24,6 +27,7 @@ mod resource;
 mod retract;
 mod rooms;
 mod shield;
+mod statistics;
 mod users;
 mod userstat;
 mod words;

@@ -6,8 +6,8 @@ use http::Method;
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
 use super::{
-    blacklist, cross, friends, groups, messages, nodisturb, registration, resource, retract, rooms, shield, users, userstat,
-    words,
+    blacklist, cross, friends, groups, history, messages, nodisturb, registration, resource, retract, rooms, shield, statistics,
+    users, userstat, words,
 };
 
 /// What serves an endpoint.
@@ -118,6 +118,15 @@ table! {
     PUT    "v1/sensitiveword/status"        json words::set_status;
     GET    "v1/sdkregister/status"          bare registration::get;
     PUT    "v1/sdkregister/status"          json registration::set;
+    GET    "v1/messages"                    bare history::of_app_v1;
+    GET    "v1/users/*/messages"            bare history::of_user_v1;
+    GET    "v2/messages"                    bare history::of_app;
+    GET    "v2/users/*/messages"            bare history::of_user;
+    GET    "v2/groups/*/messages"           bare history::of_group;
+    GET    "v2/chatrooms/*/messages"        bare history::of_room;
+    GET    "v2/statistic/users"             bare statistics::users;
+    GET    "v2/statistic/messages"          bare statistics::messages;
+    GET    "v2/statistic/groups"            bare statistics::groups;
 }
 
 /// An endpoint as others may know it.

@@ -109,6 +109,15 @@ pub fn table() -> Vec<Good> {
         good("PUT", "v1/sensitiveword/status", json!({"status": 1}), &["/status"]),
         bare("GET", "v1/sdkregister/status"),
         good("PUT", "v1/sdkregister/status", json!({"status": 1}), &["/status"]),
+        bare("GET", "v1/messages"),
+        bare("GET", "v1/users/*/messages"),
+        bare("GET", "v2/messages"),
+        bare("GET", "v2/users/*/messages"),
+        bare("GET", "v2/groups/*/messages"),
+        bare("GET", "v2/chatrooms/*/messages"),
+        bare("GET", "v2/statistic/users"),
+        bare("GET", "v2/statistic/messages"),
+        bare("GET", "v2/statistic/groups"),
     ]
 }
 
@@ -139,7 +148,7 @@ impl World {
         let ids = match kind {
             "admins" => vec!["admin".to_owned()],
             "groups" => vec![self.group.to_string()],
-            "chatroom" => vec![self.room.to_string(), "tommy".to_owned()],
+            "chatroom" | "chatrooms" => vec![self.room.to_string(), "tommy".to_owned()],
             "messages" => vec!["admin".to_owned(), self.message.to_string()],
             _ => vec!["anna".to_owned()],
         };
@@ -158,6 +167,12 @@ impl World {
             "v1/users/*/forbidden" => "?disable=true",
             "v1/groups/messages/*/silence" => "?status=true",
             "v1/chatroom/*/forbidden/*" => "?status=1",
+            _ if pattern.starts_with("v2") && pattern.ends_with("messages") && !pattern.contains("statistic") => {
+                "?count=9&begin_time=2026-01-01+00:00:00&end_time=2026-01-02+00:00:00"
+            }
+            "v2/statistic/users" | "v2/statistic/messages" | "v2/statistic/groups" => {
+                "?time_unit=DAY&start=2026-01-01&duration=1"
+            }
             _ => "",
         });
         path
@@ -176,6 +191,7 @@ impl World {
             "/v1/sensitiveword".to_owned(),
             "/v1/sensitiveword/status".to_owned(),
             "/v1/sdkregister/status".to_owned(),
+            "/v1/messages?start=0&count=100".to_owned(),
             format!("/v1/groups/{}/members/", self.group),
             format!("/v1/chatroom/{}/members?start=0&count=100", self.room),
         ];

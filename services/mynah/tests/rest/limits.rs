@@ -3,7 +3,7 @@
 use mynah::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, App, Server};
+use crate::world::{Answer, App, NOON, Server};
 
 fn quota(answer: &Answer) -> [Option<u64>; 3] {
     ["limit", "remaining", "reset"].map(|name| answer.headers.get(format!("x-rate-limit-{name}"))?.to_str().ok()?.parse().ok())
@@ -17,7 +17,7 @@ async fn list(app: &App) -> Answer {
 async fn an_app_that_asks_too_often_is_told_to_wait_and_no_other() {
     let server = Server::start_with(|settings| Settings { rest_per_minute: 3, ..settings }).await;
     let (app, other) = (server.app().await, server.app().await);
-    server.clock.advance(60_000 - 1_795_600_000_000 % 60_000);
+    server.clock.advance(60_000 - NOON % 60_000);
     for left in [2, 1, 0] {
         let answer = list(&app).await;
         assert_eq!((answer.status, quota(&answer)), (200, [Some(3), Some(left), Some(60)]));

@@ -6,6 +6,7 @@ mod cases;
 mod channels;
 mod faults;
 mod flows;
+mod history;
 mod limits;
 mod media;
 mod races;

@@ -15,6 +15,8 @@ pub struct Made {
     pub message: u64,
     /// Id of an uploaded picture.
     pub media: String,
+    /// Where the history of the app goes on.
+    pub cursor: String,
     /// Key of a second app; of none, if a case needs none.
     pub other: String,
 }
@@ -57,7 +59,7 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
     let about_others = text.contains("x2001") || text.contains("app2") || text == "cross friends";
     let about_group = about_group || text == "shield on" || text == "u1001 in a group";
     let about_room = text.contains("r1") || text == "1 room";
-    let about_message = text.contains("m1 ") || text.starts_with("message");
+    let about_message = text.contains("m1 ") || text.starts_with("message") || text.starts_with("cursor");
     let about_somebody = about_others || about_group || about_room || about_message || text.contains("DND");
     if about_somebody && !users.contains(&"u1001") {
         users.push("u1001");
@@ -84,6 +86,19 @@ async fn people_and_things(server: &Server, app: &App, text: &str) -> Made {
     }
     if about_message {
         made.message = app.text("adm1", "u1001").await;
+    }
+    if text == "messages in range" {
+        made.group = groups(server, app, "g1").await;
+        made.room = app.room("u1001", &[]).await;
+        for (kind, id) in [("group", made.group), ("chatroom", made.room)] {
+            app.say("adm1", kind, &id.to_string(), "hello all").await;
+        }
+    }
+    if text == "cursor of a first page" {
+        app.text("adm1", "u1001").await;
+        let query = "count=1&begin_time=2026-01-01%2000:00:00&end_time=2026-01-02%2000:00:00";
+        let page = app.works("GET", &format!("/v2/messages?{query}"), &Value::Null).await;
+        page["cursor"].as_str().unwrap().clone_into(&mut made.cursor);
     }
     if about_others {
         made.other = others(server, app, text, &made).await;

@@ -40,6 +40,20 @@ fn made_group(value: &Value) -> bool {
     group(value) && value["owner_username"].is_string() && value["members_username"].is_array() && value["MaxMemberCount"] == 500
 }
 
+/// A page of history with something in it, in the order of time.
+fn history(body: &Value) -> bool {
+    let message = |m: &Value| {
+        object(m, &["target_type", "target_id", "msg_type", "msg_body", "from_id", "from_type", "from_appkey", "from_platform"])
+            && m["msgid"].is_u64()
+            && m["version"] == 1
+            && m["create_time"].as_u64().zip(m["msg_ctime"].as_u64()).is_some_and(|(s, ms)| s == ms / 1000 && s > 1_700_000_000)
+    };
+    let times = |m: &Value| m["msg_ctime"].as_u64();
+    body["total"].is_u64()
+        && body["messages"].as_array().is_some_and(|m| body["count"] == m.len() && m.is_sorted_by_key(times))
+        && list(&body["messages"], message)
+}
+
 /// Whether an answer has the shape; a shape that is not known fails its case.
 pub fn has(shape: &str, answer: &Answer) -> bool {
     let body = &answer.body;
@@ -111,6 +125,21 @@ pub fn has(shape: &str, answer: &Answer) -> bool {
 /// Shapes of words, users across apps, states that may be missing.
 fn has_of_extensions(shape: &str, body: &Value) -> bool {
     match shape {
+        "{total,cursor?,count,messages[]} ascending; msgid, create_time s, msg_ctime ms" => history(body),
+        "{total,start,count,messages[]}" => history(body) && body["start"] == 0,
+        "[{date,active_users,total_users,send_msg_users,new_users}x3]" => {
+            let members = ["date", "active_users", "total_users", "send_msg_users", "new_users"];
+            body.as_array().is_some_and(|days| days.len() == 3) && list(body, |day| object(day, &members))
+        }
+        "[{date,active_group,total_group,new_group}]" => {
+            list(body, |day| object(day, &["date", "active_group", "total_group", "new_group"]))
+        }
+        "{send_msg_stat[],group_msg_stat{},single_msg_stat{}}" => {
+            let sorts = ["txt_msg", "image_msg", "voice_msg", "other_msg"];
+            list(&body["send_msg_stat"], |slot| object(slot, &["time", "group_send_msg", "single_send_msg"]))
+                && object(&body["group_msg_stat"], &sorts)
+                && object(&body["single_msg_stat"], &sorts)
+        }
         "{media_id,media_crc32,width:1,height:1,format:'png',fsize}" => {
             object(body, &["media_id", "media_crc32", "hash"])
                 && (&body["width"], &body["height"], &body["format"]) == (&json!(1), &json!(1), &json!("png"))

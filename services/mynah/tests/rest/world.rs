@@ -13,6 +13,9 @@ use tower::ServiceExt as _;
 
 use crate::channels::Channels;
 
+/// Where clocks begin: 2026-01-01 12:00 in UTC+8, a day that cases of the contract ask for.
+pub const NOON: u64 = 1_767_240_000_000;
+
 /// A server on an empty folder, with a clock that a test moves.
 pub struct Server {
     pub embedded: Embedded,
@@ -52,7 +55,7 @@ impl Server {
             argon2_iterations: 1,
             ..Settings::default()
         };
-        (settings, ManualClock::at(1_795_600_000_000), folder)
+        (settings, ManualClock::at(NOON), folder)
     }
 
     /// Where its data lie.
@@ -160,9 +163,14 @@ impl App {
     }
 
     pub async fn text(&self, from: &str, to: &str) -> u64 {
+        self.say(from, "single", to, "hi").await
+    }
+
+    /// What an admin says to anybody.
+    pub async fn say(&self, from: &str, kind: &str, to: &str, text: &str) -> u64 {
         let body = json!({
-            "version": 1, "target_type": "single", "target_id": to, "from_type": "admin", "from_id": from,
-            "msg_type": "text", "msg_body": {"text": "hi"},
+            "version": 1, "target_type": kind, "target_id": to, "from_type": "admin", "from_id": from,
+            "msg_type": "text", "msg_body": {"text": text},
         });
         self.works("POST", "/v1/messages", &body).await["msg_id"].as_u64().unwrap()
     }

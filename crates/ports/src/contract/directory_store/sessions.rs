@@ -4,7 +4,9 @@ use mynah_types::{AppId, Uid};
 
 use super::{Harness, app, refusal, users};
 use crate::DirectoryStore;
-use crate::directory_store::{DeviceRecord, Login, LoginOutcome, MultiDevice, Refusal, Session, SessionState, TokenDigest};
+use crate::directory_store::{
+    Day, DeviceRecord, Growth, Login, LoginOutcome, MultiDevice, Refusal, Session, SessionState, TokenDigest,
+};
 
 fn login(app: AppId, uid: Uid, platform: char, device: &str) -> Login {
     let mut token = [0; 32];
@@ -20,6 +22,7 @@ fn login(app: AppId, uid: Uid, platform: char, device: &str) -> Login {
         rule: MultiDevice::Class,
         kick_others: true,
         now: 100,
+        day: 7,
         expires: 1000,
     }
 }
@@ -137,10 +140,10 @@ pub async fn a_revoked_session_stays_revoked(harness: &dyn Harness) {
     let session = store.login(phone.clone()).await.unwrap().session;
     let other = store.login(web.clone()).await.unwrap().session;
     assert_eq!(ids(&store.revoke_sessions(uid, Some(session.id), 110).await.unwrap()), [session.id]);
-    store.touch_session(session.id, 120, 5000).await.unwrap();
+    store.touch_session(session.id, 120, 9, 5000).await.unwrap();
     let stored = store.session(&phone.token).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.expires), (SessionState::Revoked, 1000));
-    store.touch_session(other.id, 120, 5000).await.unwrap();
+    store.touch_session(other.id, 120, 9, 5000).await.unwrap();
     let stored = store.session(&web.token).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.last_used, stored.expires), (SessionState::Live, 120, 5000));
     assert_eq!(ids(&store.revoke_sessions(uid, None, 130).await.unwrap()), [other.id]);
@@ -196,4 +199,21 @@ pub async fn a_password_hashed_anew_leaves_sessions_alone(harness: &dyn Harness)
     assert!(!store.rehash_password(uid, "pw1".into(), "pw3".into()).await.unwrap());
     assert_eq!(harness.open().password(uid).await.unwrap().as_deref(), Some("pw2"));
     assert!(is_live(&*store, &phone).await);
+}
+
+pub async fn growth_counts_who_is_there_and_who_came(harness: &dyn Harness) {
+    let (store, app, uid) = with_user(harness).await;
+    let of = |number, from, until| Day { number, from, until };
+    let before = store.growth(app, vec![of(6, 0, 1), of(7, 1, 1 << 40)]).await.unwrap();
+    assert_eq!(before, [Growth::default(), Growth { users: 1, new_users: 1, ..Growth::default() }]);
+    let phone = login(app, uid, 'a', "one");
+    let session = store.login(phone.clone()).await.unwrap().session;
+    store.login(login(app, uid, 'j', "two")).await.unwrap();
+    store.touch_session(session.id, 120, 9, 5000).await.unwrap();
+    let days = vec![of(7, 1, 1 << 40), of(8, 1 << 40, 1 << 41), of(9, 1 << 40, 1 << 41)];
+    let found = store.growth(app, days).await.unwrap();
+    let logged_in: Vec<_> = found.iter().map(|day| (day.users, day.new_users, day.logged_in)).collect();
+    assert_eq!(logged_in, [(1, 1, 1), (1, 0, 0), (1, 0, 1)]);
+    store.purge_sessions(80 * 24 * 60 * 60 * 1000, 10).await.unwrap();
+    assert_eq!(store.growth(app, vec![of(9, 0, 1)]).await.unwrap()[0].logged_in, 0, "old days are forgotten");
 }

@@ -29,6 +29,15 @@ pub async fn a_span_is_bounded_by_places_entries_and_bytes(harness: &mut dyn Har
     }
 }
 
+pub async fn entries_are_read_at_their_places(harness: &mut dyn Harness) {
+    let log = harness.open();
+    Owner::of(&log).await.fill(1..=5).await;
+    let place = |key, seq| Location { key, seq };
+    let found = log.at(&[place(GROUP, 4), place(neighbour(), 1), place(GROUP, 9), place(GROUP, 1)]).await.unwrap();
+    let seqs: Vec<_> = found.iter().map(|logged| logged.as_ref().map(|l| l.entry.seq)).collect();
+    assert_eq!(seqs, [Some(4), None, None, Some(1)]);
+}
+
 pub async fn the_tail_tells_the_newest_sends_and_from_where_it_is_whole(harness: &mut dyn Harness) {
     let log = harness.open();
     Owner::of(&log).await.fill(1..=5).await;

@@ -1,0 +1,300 @@
+//! The report index in a store of its own: lost, it is made again from the log, so nothing of it is synced to disk by each write.
+
+mod days;
+mod keys;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use mynah_ports::report_index::{Active, Error, Place, Queued, Recorded, ReportIndex, Scope, Sent, SentTo, Stretch};
+use mynah_types::{AppKey, ConversationKey, Millis, MsgId, ShardId};
+
+use days::Zone;
+
+/// Rows that are deleted with one write.
+const SWEEP: usize = 10_000;
+/// Bytes of the block cache.
+const CACHE_BYTES: u64 = 8 << 20;
+
+struct Store {
+    db: Database,
+    rows: Keyspace,
+    zone: Zone,
+}
+
+/// The embedded report index.
+#[derive(Clone)]
+pub struct FjallReport(Arc<Store>);
+
+fn unavailable(error: fjall::Error) -> Error {
+    Error::Unavailable(error.to_string())
+}
+
+fn number(value: &[u8]) -> Result<u64, Error> {
+    let bytes: [u8; 8] = value.try_into().map_err(|_| Error::Damaged("a counter does not read".into()))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+impl FjallReport {
+    /// Opens the index in a folder, or creates it. One of another log, or with days of another zone, is emptied.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub fn open(path: &Path, log_epoch: &str, zone_minutes: i32) -> Result<Self, Error> {
+        let format = format!("1 {log_epoch} {zone_minutes}");
+        let store = Store::open(path, zone_minutes)?;
+        let stored = store.rows.get(keys::FORMAT).map_err(unavailable)?;
+        if stored.is_some_and(|stored| stored.as_ref() != format.as_bytes()) {
+            store.rows.clear().map_err(unavailable)?;
+        }
+        store.rows.insert(keys::FORMAT, format).map_err(unavailable)?;
+        Ok(Self(Arc::new(store)))
+    }
+
+    /// Runs what may read many rows apart from the tasks that must not wait.
+    async fn apart<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+        let store = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        done.unwrap_or_else(|error| Err(Error::Unavailable(error.to_string())))
+    }
+}
+
+impl Store {
+    fn open(path: &Path, zone_minutes: i32) -> Result<Self, Error> {
+        let db = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(unavailable)?;
+        let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(unavailable)?;
+        Ok(Self { db, rows, zone: Zone::new(zone_minutes) })
+    }
+
+    fn counter(&self, key: &[u8]) -> Result<u64, Error> {
+        self.rows.get(key).map_err(unavailable)?.map_or(Ok(0), |value| number(&value))
+    }
+
+    fn record(&self, shard: ShardId, upto: MsgId, messages: &[Recorded]) -> Result<(), Error> {
+        let mut batch = self.db.batch();
+        let mut counters: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut queues: HashMap<&AppKey, u64> = HashMap::new();
+        for message in messages {
+            let place = message.place;
+            let (day, hour) = self.zone.of(place.ctime);
+            for scope in scopes(message) {
+                batch.insert(&self.rows, keys::place(day, &scope, place.ctime, place.msg_id), keys::write_place(place));
+                *counters.entry(keys::hour(day, &scope, hour)).or_default() += 1;
+            }
+            let to = sent_to(place.key);
+            *counters.entry(keys::sent(&message.app, hour, to, message.sort)).or_default() += 1;
+            batch.insert(&self.rows, keys::sender(day, &message.app, message.sender), []);
+            if let ConversationKey::Group(gid) = place.key {
+                batch.insert(&self.rows, keys::group(day, &message.app, gid), []);
+            }
+            if message.queued {
+                let last = match queues.get(&message.app) {
+                    Some(last) => *last,
+                    None => self.counter(&keys::queue_end(&message.app))?,
+                };
+                queues.insert(&message.app, last + 1);
+                batch.insert(&self.rows, keys::queued(&message.app, last + 1), keys::write_place(place));
+            }
+        }
+        for (key, more) in counters {
+            let sum = self.counter(&key)? + more;
+            batch.insert(&self.rows, key, sum.to_be_bytes());
+        }
+        for (app, last) in queues {
+            batch.insert(&self.rows, keys::queue_end(app), last.to_be_bytes());
+        }
+        batch.insert(&self.rows, keys::position(shard), upto.0.to_be_bytes());
+        batch.commit().map_err(unavailable)
+    }
+
+    fn positions(&self) -> Result<Vec<(ShardId, MsgId)>, Error> {
+        let rows = self.rows.prefix(keys::POSITIONS).map(|row| {
+            let (key, value) = row.into_inner().map_err(unavailable)?;
+            let shard = keys::shard_of(&key).ok_or_else(|| Error::Damaged("a position without a shard".into()))?;
+            Ok((shard, MsgId(number(&value)?)))
+        });
+        rows.collect()
+    }
+
+    /// How many places a scope has in a stretch that lies inside one hour.
+    fn inside(&self, scope: &Scope, hour: u64, stretch: Stretch) -> Result<u64, Error> {
+        let day = hour / 24;
+        if stretch == self.zone.hour(hour) {
+            return self.counter(&keys::hour(day, scope, hour));
+        }
+        let rows = self.rows.range(keys::from(day, scope, stretch.from, MsgId(0))..=keys::upto(day, scope, stretch.to));
+        rows.map(|row| row.key().map_err(unavailable)).try_fold(0, |sum, row| row.map(|_| sum + 1))
+    }
+
+    fn count(&self, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
+        let hours = self.zone.hours(self.held(stretch)?);
+        hours.map(|(hour, part)| self.inside(scope, hour, part)).try_fold(0, |sum, count| count.map(|count| sum + count))
+    }
+
+    /// A stretch without the years before the first day that is held: nothing is looked for there.
+    fn held(&self, stretch: Stretch) -> Result<Stretch, Error> {
+        let first = self.rows.prefix(keys::DAYS).next().map(|row| row.key().map_err(unavailable)).transpose()?;
+        let last = self.rows.prefix(keys::DAYS).next_back().map(|row| row.key().map_err(unavailable)).transpose()?;
+        let day = |key: Option<fjall::Slice>| key.and_then(|key| keys::day_of(&key));
+        let (Some(first), Some(last)) = (day(first), day(last)) else { return Ok(Stretch { from: 1, to: 0 }) };
+        let (begin, end) = (self.zone.hour(first * 24).from, self.zone.hour(last * 24 + 23).to);
+        Ok(Stretch { from: stretch.from.max(begin), to: stretch.to.min(end) })
+    }
+
+    fn places(
+        &self,
+        scope: &Scope,
+        stretch: Stretch,
+        after: Option<(Millis, MsgId)>,
+        skip: u64,
+        limit: usize,
+    ) -> Result<Vec<Place>, Error> {
+        let stretch = self.held(stretch)?;
+        let (mut from, mut skip) = (stretch.from, skip);
+        if skip > 0 {
+            for (hour, part) in self.zone.hours(stretch) {
+                let count = self.inside(scope, hour, part)?;
+                if count > skip {
+                    break;
+                }
+                skip -= count;
+                from = part.to + 1;
+            }
+        }
+        let after = after.filter(|(ctime, _)| *ctime >= from);
+        let (from, first) = after.map_or((from, MsgId(0)), |(ctime, id)| (ctime, MsgId(id.0 + 1)));
+        let mut places = Vec::new();
+        if from > stretch.to {
+            return Ok(places);
+        }
+        let (mut first, mut from, mut skip) = (first, from, usize::try_from(skip).unwrap_or(usize::MAX));
+        for day in self.zone.of(from).0..=self.zone.of(stretch.to).0 {
+            let rows = self.rows.range(keys::from(day, scope, from, first)..=keys::upto(day, scope, stretch.to));
+            for row in rows.skip(skip).take(limit - places.len()) {
+                let value = row.value().map_err(unavailable)?;
+                places.push(keys::read_place(&value).ok_or_else(|| Error::Damaged("a place does not read".into()))?);
+            }
+            // The rest of what is skipped lies in one hour, so in one day.
+            (from, first, skip) = (0, MsgId(0), 0);
+            if places.len() == limit {
+                break;
+            }
+        }
+        Ok(places)
+    }
+
+    fn sent(&self, app: &AppKey, from: u64, to: u64) -> Result<Vec<Sent>, Error> {
+        let rows = self.rows.range(keys::sent_from(app, from)..keys::sent_from(app, to + 1));
+        let read = |row: fjall::Guard| {
+            let (key, value) = row.into_inner().map_err(unavailable)?;
+            let (hour, to, sort) = keys::read_sent(&key).ok_or_else(|| Error::Damaged("a count does not read".into()))?;
+            Ok(Sent { hour, to, sort, count: number(&value)? })
+        };
+        rows.map(read).collect()
+    }
+
+    fn rows_of(&self, prefix: Vec<u8>) -> Result<u64, Error> {
+        self.rows.prefix(prefix).map(|row| row.key().map_err(unavailable)).try_fold(0, |sum, row| row.map(|_| sum + 1))
+    }
+
+    fn sweep(&self, range: std::ops::Range<Vec<u8>>) -> Result<(), Error> {
+        loop {
+            let mut batch = self.db.batch();
+            let mut count = 0;
+            for row in self.rows.range(range.clone()).take(SWEEP) {
+                batch.remove(&self.rows, row.key().map_err(unavailable)?);
+                count += 1;
+            }
+            batch.commit().map_err(unavailable)?;
+            if count < SWEEP {
+                return Ok(());
+            }
+        }
+    }
+
+    fn queue(&self, app: &AppKey, limit: usize) -> Result<Vec<Queued>, Error> {
+        let read = |row: fjall::Guard| {
+            let (key, value) = row.into_inner().map_err(unavailable)?;
+            keys::read_queued(&key, &value).ok_or_else(|| Error::Damaged("a queued message does not read".into()))
+        };
+        self.rows.prefix(keys::queue(app)).take(limit).map(read).collect()
+    }
+}
+
+fn sent_to(key: ConversationKey) -> SentTo {
+    match key {
+        ConversationKey::Group(_) => SentTo::Group,
+        ConversationKey::Room(_) => SentTo::Room,
+        ConversationKey::Single(..) | ConversationKey::Feed(_) => SentTo::Single,
+    }
+}
+
+/// Where a message is listed, each scope once.
+fn scopes(message: &Recorded) -> Vec<Scope> {
+    let key = message.place.key;
+    let mut scopes = vec![Scope::App(message.app.clone()), Scope::User(message.sender)];
+    match key.peer_of(message.sender) {
+        Some(peer) if peer != message.sender => scopes.push(Scope::User(peer)),
+        Some(_) => {}
+        None => scopes.push(Scope::Conversation(key)),
+    }
+    scopes
+}
+
+#[async_trait]
+impl ReportIndex for FjallReport {
+    async fn positions(&self) -> Result<Vec<(ShardId, MsgId)>, Error> {
+        self.0.positions()
+    }
+
+    async fn record(&self, shard: ShardId, upto: MsgId, messages: Vec<Recorded>) -> Result<(), Error> {
+        self.apart(move |store| store.record(shard, upto, &messages)).await
+    }
+
+    async fn count(&self, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
+        let scope = scope.clone();
+        self.apart(move |store| store.count(&scope, stretch)).await
+    }
+
+    async fn places(
+        &self,
+        scope: &Scope,
+        stretch: Stretch,
+        after: Option<(Millis, MsgId)>,
+        skip: u64,
+        limit: usize,
+    ) -> Result<Vec<Place>, Error> {
+        let scope = scope.clone();
+        self.apart(move |store| store.places(&scope, stretch, after, skip, limit)).await
+    }
+
+    async fn sent(&self, app: &AppKey, from: u64, to: u64) -> Result<Vec<Sent>, Error> {
+        let app = app.clone();
+        self.apart(move |store| store.sent(&app, from, to)).await
+    }
+
+    async fn active(&self, app: &AppKey, day: u64) -> Result<Active, Error> {
+        let app = app.clone();
+        self.apart(move |store| {
+            Ok(Active { senders: store.rows_of(keys::senders(day, &app))?, groups: store.rows_of(keys::groups(day, &app))? })
+        })
+        .await
+    }
+
+    async fn forget_before(&self, day: u64) -> Result<(), Error> {
+        self.apart(move |store| store.sweep(keys::DAYS.to_vec()..keys::day(day))).await
+    }
+
+    async fn queued(&self, app: &AppKey, limit: usize) -> Result<Vec<Queued>, Error> {
+        let app = app.clone();
+        self.apart(move |store| store.queue(&app, limit)).await
+    }
+
+    async fn taken(&self, app: &AppKey, upto: u64) -> Result<(), Error> {
+        let app = app.clone();
+        self.apart(move |store| store.sweep(keys::queue(&app)..keys::queued(&app, upto + 1))).await
+    }
+}

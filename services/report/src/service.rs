@@ -1,0 +1,100 @@
+//! What is wired, and the `Report` service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mynah_ports::{MessageLog, ReportIndex};
+use mynah_proto::Failure;
+use mynah_proto::report::report_server::Report as ReportService;
+use mynah_proto::report::{ActivityReply, ActivityRequest, HistoryReply, HistoryRequest, SentReply, SentRequest};
+use mynah_types::{AppKey, Clock, Reason};
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status};
+
+use crate::{history, projector, statistics};
+
+/// What the service works with.
+pub struct Deps {
+    /// The messages.
+    pub log: Arc<dyn MessageLog>,
+    /// What is known of them.
+    pub index: Arc<dyn ReportIndex>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Times and bounds.
+    pub settings: Settings,
+}
+
+/// Times and bounds.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How often the index follows the log when nobody asks.
+    pub follow_every: Duration,
+    /// How long a question waits for the index to follow.
+    pub follow_within: Duration,
+    /// Days that history goes back (rest-api 3.A).
+    pub keep_days: u64,
+    /// Minutes east of UTC: where days begin.
+    pub zone_minutes: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { follow_every: Duration::from_secs(2), follow_within: Duration::from_secs(5), keep_days: 60, zone_minutes: 8 * 60 }
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) deps: Deps,
+    /// Held while the index follows: one at a time.
+    pub(crate) following: Mutex<()>,
+}
+
+/// The service; clones share it.
+#[derive(Clone)]
+pub struct Report(pub(crate) Arc<Inner>);
+
+impl Report {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self(Arc::new(Inner { deps, following: Mutex::new(()) }))
+    }
+
+    /// Keeps the index near the log, and forgets what is too old. Never ends.
+    pub async fn run(self) {
+        projector::run(&self.0).await;
+    }
+}
+
+/// The index or the log cannot be read now.
+pub(crate) fn unreadable(engine: &'static str, error: &dyn std::error::Error) -> Failure {
+    metrics::counter!("mynah_report_engine_failures_total", "engine" => engine).increment(1);
+    tracing::warn!(%error, engine, "an engine of reports does not answer");
+    Failure::new(Reason::Unavailable, format!("the {engine} does not answer: try again"))
+}
+
+pub(crate) fn app(appkey: &str) -> Result<AppKey, Failure> {
+    AppKey::parse(appkey).map_err(|e| Failure::invalid(e.what, e.why))
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+fn wrap<T>(result: Result<T, Failure>) -> Answer<T> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+#[async_trait::async_trait]
+impl ReportService for Report {
+    async fn history(&self, request: Request<HistoryRequest>) -> Answer<HistoryReply> {
+        wrap(history::history(&self.0, request.into_inner()).await)
+    }
+
+    async fn sent(&self, request: Request<SentRequest>) -> Answer<SentReply> {
+        wrap(statistics::sent(&self.0, request.into_inner()).await)
+    }
+
+    async fn activity(&self, request: Request<ActivityRequest>) -> Answer<ActivityReply> {
+        wrap(statistics::activity(&self.0, request.into_inner()).await)
+    }
+}
