@@ -32,7 +32,7 @@ pub fn multipart(part: &str, name: &str, bytes: &[u8]) -> Vec<u8> {
     [head.as_bytes(), bytes, b"\r\n--XboundaryX--\r\n"].concat()
 }
 
-async fn post(app: &App, kind: &str, body: impl Into<Body>) -> Answer {
+pub async fn post(app: &App, kind: &str, body: impl Into<Body>) -> Answer {
     let app = App { content_type: Some(MULTIPART), ..app.clone() };
     app.raw("POST", &format!("/v1/resource?type={kind}"), body).await
 }
@@ -44,13 +44,13 @@ pub async fn upload(app: &App, kind: &str, name: &str, bytes: &[u8]) -> String {
     answer.body["media_id"].as_str().unwrap().to_owned()
 }
 
-async fn address(app: &App, id: &str) -> String {
+pub async fn address(app: &App, id: &str) -> String {
     let url = app.works("GET", &format!("/v1/resource?mediaId={id}"), &Value::Null).await["url"].as_str().unwrap().to_owned();
     url.strip_prefix("http://localhost").unwrap_or(&url).to_owned()
 }
 
 /// Without credentials, as a browser does.
-async fn fetch(app: &App, path: &str, headers: &[(header::HeaderName, &str)]) -> (u16, http::HeaderMap, Vec<u8>) {
+pub async fn fetch(app: &App, path: &str, headers: &[(header::HeaderName, &str)]) -> (u16, http::HeaderMap, Vec<u8>) {
     let request = headers.iter().fold(Request::builder().uri(path), |request, (name, value)| request.header(name, *value));
     let response = app.routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -114,7 +114,7 @@ async fn another_apps_file_is_not_there(server: Server) {
     assert_eq!((there.status, there.code(), &there.bytes), (404, Some(899_003), &nowhere.bytes));
 }
 
-async fn ask(phone: &mut Phone, method: &str, body: Value) -> Value {
+pub async fn ask(phone: &mut Phone, method: &str, body: Value) -> Value {
     let call = json!({"id": 9, "call": {"method": method, "body": body}});
     phone.send(Message::text(call.to_string())).await.unwrap();
     loop {
@@ -126,7 +126,7 @@ async fn ask(phone: &mut Phone, method: &str, body: Value) -> Value {
     }
 }
 
-async fn put(app: &App, path: &str, bytes: Vec<u8>) -> (u16, Value) {
+pub async fn put(app: &App, path: &str, bytes: Vec<u8>) -> (u16, Value) {
     let request = Request::builder().method("PUT").uri(path).body(Body::from(bytes)).unwrap();
     let response = app.routes.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -175,7 +175,7 @@ async fn a_device_uploads_what_it_was_granted_and_nothing_else(server: Server) {
     heard(&mut phone, "deliver").await;
 }
 
-fn files(server: &Server) -> usize {
+pub fn files(server: &Server) -> usize {
     fn count(folder: &std::path::Path) -> usize {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
