@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use crate::media::{MULTIPART, address, ask, fetch, files, multipart, png, post, put, upload};
+use crate::media::{MULTIPART, address, ask, fetch, files, multipart, nothing_is_left, png, post, put, upload};
 use crate::setup::device;
 use crate::world::{App, Server};
 
@@ -83,7 +83,7 @@ async fn a_picture_that_only_begins_like_one_is_none() {
         let answer = post(&app, "image", multipart("filename", "a.png", &bytes)).await;
         assert_eq!((answer.status, answer.code()), (400, Some(899_003)), "{answer:?}");
     }
-    assert_eq!(files(&server), 0);
+    nothing_is_left(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn the_bound_is_exact_for_devices_too() {
     let grant = ask(&mut phone, "media.upload_grant", json!({"type": "file", "size": LARGEST})).await;
     let path = grant["reply"]["body"]["url"].as_str().unwrap().to_owned();
     assert_eq!(put(&app, &path, vec![7; LARGEST + 1]).await.0, 400);
-    assert_eq!(files(&server), 0);
+    nothing_is_left(&server).await;
     let (status, made) = put(&app, &path, vec![7; LARGEST]).await;
     assert_eq!((status, &made["fsize"]), (200, &json!(LARGEST)));
 }
@@ -145,7 +145,7 @@ async fn an_upload_that_stands_still_is_ended() {
     let app = server.app().await;
     let mut socket = stalled(listen(&server).await, app.authorization.as_ref().unwrap()).await;
     assert_eq!(status(&mut socket).await, 400);
-    assert_eq!(files(&server), 0);
+    nothing_is_left(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +186,7 @@ async fn what_cannot_be_noted_is_not_kept() {
     database.execute_batch("ALTER TABLE media RENAME TO away").unwrap();
     let answer = post(&app, "file", multipart("filename", "a.bin", b"bytes")).await;
     assert!(answer.status >= 500, "{answer:?}");
-    assert_eq!(files(&server), 0);
+    nothing_is_left(&server).await;
     database.execute_batch("ALTER TABLE away RENAME TO media").unwrap();
     upload(&app, "file", "a.bin", b"bytes").await;
     assert_eq!(files(&server), 1);
