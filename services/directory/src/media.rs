@@ -5,6 +5,7 @@
 use mynah_ports::directory_store::Media;
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, Reason};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::signature::same;
 use crate::{Inner, convert};
@@ -70,16 +71,16 @@ impl Inner {
         if grant.size == 0 || grant.size > LARGEST {
             return Err(Failure::invalid("size", format!("must be 1 to {LARGEST} bytes")));
         }
-        let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if grant.name.len() > NAME || !plain(&grant.name) {
-            return Err(Failure::invalid("name", "must be at most 255 letters, digits and . _ -"));
+        if grant.name.len() > NAME || grant.name.contains(char::is_control) {
+            return Err(Failure::invalid("name", format!("must be at most {NAME} bytes, with no control character")));
         }
         let expires_ms = self.clock.now_ms() + self.settings.media_lifetime_ms;
         let signature = self.sign_upload(&grant, expires_ms);
         let crc32 = grant.crc32.map(|crc| format!("&crc32={crc}")).unwrap_or_default();
+        let name = utf8_percent_encode(&grant.name, NON_ALPHANUMERIC);
         let path = format!(
-            "/media/upload?app={}&type={}&size={}{crc32}&name={}&e={expires_ms}&s={signature}",
-            app.id.0, grant.kind, grant.size, grant.name
+            "/media/upload?app={}&type={}&size={}{crc32}&name={name}&e={expires_ms}&s={signature}",
+            app.id.0, grant.kind, grant.size
         );
         Ok(wire::SignedPath { path, expires_ms })
     }

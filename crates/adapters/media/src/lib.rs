@@ -22,12 +22,14 @@ const PART: usize = 256 << 10;
 pub struct LocalMedia(LocalFileSystem);
 
 impl LocalMedia {
-    /// Opens the folder, and makes it if it is missing.
+    /// Opens the folder, makes it if it is missing, and clears it of uploads that a killed process left half.
+    /// It is for one process at a time.
     ///
     /// # Errors
-    /// When it can neither be opened nor made.
+    /// When it can neither be opened, made nor cleared.
     pub fn open(folder: &Folder) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(|error| Error::Unavailable(format!("{}: {error}", folder.display())))?;
+        let cleared = std::fs::create_dir_all(folder).and_then(|()| clear(folder));
+        cleared.map_err(|error| Error::Unavailable(format!("{}: {error}", folder.display())))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(&error))?;
         Ok(Self(store.with_fsync(true)))
     }
@@ -79,6 +81,19 @@ impl Upload for Parts {
         }
         self.upload.complete().await.map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// Takes half uploads away. The library writes `name#number` until a commit, and no name of ours has a `#`.
+fn clear(folder: &Folder) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            clear(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().contains('#') {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Only names that the server makes are names: nothing climbs out of the folder.

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mynah_media::LocalMedia;
 use mynah_ports::MediaStore;
 use mynah_ports::contract::media_store::Harness;
@@ -42,4 +43,22 @@ async fn no_name_leaves_the_folder() {
         assert!(matches!(store.read(name, 0..1).await, Err(Error::NotFound)), "{name}");
         assert!(store.begin(name).await.is_err(), "{name}");
     }
+}
+
+/// A process that is killed takes nothing back: whoever opens the folder next does.
+#[tokio::test]
+async fn what_a_killed_process_left_half_is_cleared_at_the_next_start() {
+    let folder = fresh();
+    let store = folder.open();
+    let mut upload = store.begin("store/file/j/WHOLE.1").await.unwrap();
+    upload.write(Bytes::from_static(b"whole")).await.unwrap();
+    upload.commit().await.unwrap();
+    let mut half = store.begin("store/file/j/HALF").await.unwrap();
+    half.write(Bytes::from(vec![1; 600_000])).await.unwrap();
+    std::mem::forget(half);
+    drop(store);
+    assert_eq!(folder.files(), 2);
+    let store = folder.open();
+    assert_eq!(folder.files(), 1);
+    assert!(store.read("store/file/j/WHOLE.1", 0..5).await.is_ok());
 }

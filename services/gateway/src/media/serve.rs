@@ -15,7 +15,7 @@ use mynah_types::Reason;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::image::content_type;
-use super::take::{Expected, Kind, Source, answer, cut, take};
+use super::take::{Expected, Kind, Source, answer, cut, last_component, take};
 use crate::gateway::Inner;
 use crate::rest::{self, Answer, Refusal};
 
@@ -146,7 +146,7 @@ async fn put_file(gateway: &Inner, query: Option<String>, request: Request) -> R
     let kind = Kind::parse(&grant.kind).ok_or_else(forbidden)?;
     let Ok(_place) = gateway.uploads.try_acquire() else { return Err(rest::too_busy()) };
     let expected = Some(Expected { size: grant.size, crc32: grant.crc32 });
-    let source = Source { app_id: grant.app_id, kind, name: grant.name, expected };
+    let source = Source { app_id: grant.app_id, kind, name: last_component(&grant.name), expected };
     let stream = request.into_body().into_data_stream().map(|bytes| bytes.map_err(|error| cut(&error)));
     match tokio::time::timeout(gateway.deps.settings.upload_within, take(gateway, source, stream)).await {
         Ok(taken) => taken,

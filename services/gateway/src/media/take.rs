@@ -1,11 +1,14 @@
 //! Taking a file in: counted, summed and looked at while it streams, never held whole.
 
+use std::sync::Arc;
+
 use axum::Error as BodyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use mynah_ports::media_store::Error as StoreError;
+use mynah_ports::MediaStore;
+use mynah_ports::media_store::{Error as StoreError, Upload};
 use mynah_proto::directory::Media;
 use mynah_proto::{DirectoryClient, Failure};
 use mynah_types::Reason;
@@ -19,8 +22,8 @@ use crate::rest::Refusal;
 
 /// Largest file, in bytes.
 const LARGEST: u64 = 8 << 20;
-/// The first bytes, which tell what a picture is: a camera's notes may lie before its size.
-const HEAD: usize = 256 << 10;
+/// The first bytes, which tell what a picture is: a camera's notes and a printer's colours may lie before its size.
+const HEAD: usize = 1 << 20;
 
 /// What a file is uploaded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +91,8 @@ where
     let mut passed = Passed { size: 0, crc32: crc32fast::Hasher::new(), digest: Sha256::new() };
     let mut head = Vec::new();
     let mut ended = false;
-    while head.len() < HEAD && !ended {
+    let enough = if source.kind == Kind::Image { HEAD } else { 1 };
+    while head.len() < enough && !ended {
         match stream.next().await {
             Some(bytes) => {
                 let bytes = bytes?;
@@ -119,7 +123,6 @@ where
     }
     let crc32 = passed.crc32.finalize();
     check(source.expected, passed.size, crc32)?;
-    upload.commit().await.map_err(unavailable)?;
     let Picture { width, height, .. } = picture.unwrap_or(Picture { format: "", width: 0, height: 0 });
     let media = Media {
         id,
@@ -133,7 +136,9 @@ where
         width,
         height,
     };
-    note(&gateway.deps.directory, &media).await?;
+    // In a task of its own: who goes away now cannot leave a file that nobody knows of.
+    let finished = tokio::spawn(finish(Arc::clone(&gateway.deps.media), gateway.deps.directory.clone(), upload, media.clone()));
+    finished.await.map_err(|error| Failure::new(Reason::Internal, error.to_string()))??;
     metrics::counter!("mynah_media_uploads_total", "type" => source.kind.name()).increment(1);
     metrics::counter!("mynah_media_uploaded_bytes_total").increment(media.size);
     Ok(media)
@@ -150,10 +155,22 @@ fn check(expected: Option<Expected>, size: u64, crc32: u32) -> Result<(), Refusa
     Ok(())
 }
 
-/// A file that is stored and not noted is found by nobody: its name is not to be guessed.
-async fn note(directory: &DirectoryClient, media: &Media) -> Result<(), Refusal> {
-    directory.add_media(media.clone()).await?;
-    Ok(())
+/// Makes the file appear and has it noted. If that is refused the file goes: its name, which cannot be guessed, was told to nobody.
+async fn finish(
+    store: Arc<dyn MediaStore>,
+    directory: DirectoryClient,
+    upload: Box<dyn Upload>,
+    media: Media,
+) -> Result<(), Refusal> {
+    let id = media.id.clone();
+    upload.commit().await.map_err(unavailable)?;
+    let noted = directory.add_media(media).await;
+    if noted.is_err()
+        && let Err(error) = store.delete(&id).await
+    {
+        tracing::warn!(%error, id, "a file that was not noted is left");
+    }
+    noted.map(drop).map_err(Refusal::from)
 }
 
 fn unavailable(error: StoreError) -> Refusal {

@@ -90,7 +90,7 @@ const steps = {
 
   async "a picture is sent, and shown on both sides"() {
     const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4z8AARAwoFABE0AX7pM/egAAAAABJRU5ErkJggg==", "base64");
-    await anna.setInputFiles("#picture", { name: "dot.png", mimeType: "image/png", buffer: png });
+    await anna.setInputFiles("#picture", { name: "my dot (1) 写真.png", mimeType: "image/png", buffer: png });
     const loaded = () => document.querySelector("#entries img.picture")?.naturalHeight === 3;
     await Promise.all([anna.waitForFunction(loaded), tommy.waitForFunction(loaded)]);
     // It is taken back, and no longer shown.

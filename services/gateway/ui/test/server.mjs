@@ -23,7 +23,8 @@ export class Server {
   }
 
   async restart() {
-    const args = ["serve", "--data-dir", this.dataDir, "--http-listen", this.host, "--ops-listen", `127.0.0.1:${this.ops}`, "--sends-per-minute", "3000"];
+    // A public name that leads nowhere from here: the page does without it.
+    const args = ["serve", "--public-url", "https://im.example", "--data-dir", this.dataDir, "--http-listen", this.host, "--ops-listen", `127.0.0.1:${this.ops}`, "--sends-per-minute", "3000"];
     this.child = spawn(this.binary, args, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.child.stdout, this.child.stderr]) stream.on("data", (data) => { this.log += data; });
     const deadline = Date.now() + 30_000;

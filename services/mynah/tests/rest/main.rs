@@ -13,4 +13,5 @@ mod races;
 mod reach;
 mod setup;
 mod shapes;
+mod uploads;
 mod world;
