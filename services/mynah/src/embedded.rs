@@ -109,7 +109,6 @@ impl Embedded {
         let options = Options { accept_loss: settings.accept_log_loss, ..Options::default() };
         let log = FjallLog::open(&data_dir.join("log"), &options)?;
         let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
-        let key = SecretKey::open_or_create(&data_dir.join("secret.key"))?;
         let operator = operator(data_dir, Arc::clone(&store));
         let Clients { directory, router, gateway, report } = clients;
         let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
@@ -118,7 +117,7 @@ impl Embedded {
             router: router.clone(),
             gateway: gateway.clone(),
             clock: Arc::clone(&clock),
-            key,
+            key: SecretKey::open_or_create(&data_dir.join("secret.key"))?,
             settings: mynah_directory::Settings {
                 argon2_memory_kib: settings.argon2_memory_kib,
                 argon2_iterations: settings.argon2_iterations,
