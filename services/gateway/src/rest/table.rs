@@ -5,6 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
+use super::path::{self, Path};
 use super::{
     blacklist, cross, friends, groups, messages, nodisturb, registration, resource, retract, rooms, shield, users, userstat,
     words,
@@ -134,6 +135,15 @@ pub struct Endpoint {
 /// Every endpoint of the API.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     TABLE.iter().map(|row| Endpoint { method: row.method, pattern: row.pattern, takes_body: row.body == TakesBody::Json })
+}
+
+/// The endpoint that a request line leads to.
+pub fn endpoint_of(method: &Method, path: &str) -> Option<Endpoint> {
+    let Path::Segments(segments) = path::read(path) else { return None };
+    match find(method, &segments) {
+        Found::Row(row, _) => endpoints().find(|endpoint| (endpoint.method, endpoint.pattern) == (row.method, row.pattern)),
+        Found::OtherMethod | Found::Nothing => None,
+    }
 }
 
 /// What a path and method lead to.

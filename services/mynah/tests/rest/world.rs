@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::channels::Channels;
+use crate::documented;
 
 /// A server on an empty folder, with a clock that a test moves.
 pub struct Server {
@@ -127,7 +128,9 @@ impl App {
         } else if !bytes.is_empty() {
             assert_eq!(kind.unwrap(), "application/json; charset=utf-8");
         }
-        Answer { status: status.as_u16(), body, bytes, headers }
+        let answer = Answer { status: status.as_u16(), body, bytes, headers };
+        documented::check(method, path, &answer);
+        answer
     }
 
     pub async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
