@@ -38,7 +38,7 @@ class Schemas {
     if (name) return name;
     const forms = schema.anyOf ?? schema.oneOf;
     if (forms) return [...new Set(forms.map((form) => this.kind(form)))].join(" or ");
-    if (schema.allOf) return this.kind(schema.allOf[0]);
+    if (schema.allOf) return `${this.kind(schema.allOf[0])} and more`;
     if (schema.type === "integer") return ["integer", range(schema.minimum, schema.maximum)].filter(Boolean).join(" ");
     if (schema.type === "string") return ["text", range(schema.minLength, schema.maxLength)].filter(Boolean).join(" ");
     return schema.type ?? "any";

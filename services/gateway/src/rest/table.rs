@@ -177,6 +177,13 @@ pub(crate) fn find(method: &Method, path: &[String]) -> Found {
     }
 }
 
+/// The methods that a path has, as the `Allow` header lists them.
+pub(crate) fn allowed(path: &str) -> String {
+    let Path::Segments(segments) = path::read(path) else { return String::new() };
+    let rows = TABLE.iter().filter(|row| matches(row.pattern, &segments).is_some());
+    rows.map(|row| row.method).collect::<Vec<_>>().join(", ")
+}
+
 fn matches(pattern: &str, path: &[String]) -> Option<Vec<String>> {
     let mut params = Vec::new();
     let mut segments = path.iter();
@@ -210,6 +217,13 @@ mod tests {
         assert_eq!(pattern(Method::POST, &["v1", "users", "tommy"]), "405");
         assert_eq!(pattern(Method::GET, &["v1", "users", "tommy", "more"]), "404");
         assert_eq!(pattern(Method::POST, &["v1", "groups", "1", "addMembers"]), "404");
+    }
+
+    #[test]
+    fn what_a_path_allows_is_of_every_row_that_it_leads_to() {
+        assert_eq!(allowed("/v1/users/userstat/"), "GET, PUT, DELETE, POST");
+        assert_eq!(allowed("/v1/messages/a/1/retract"), "POST");
+        assert_eq!(allowed("/v1/nothing"), "");
     }
 
     #[test]

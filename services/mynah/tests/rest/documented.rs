@@ -61,6 +61,19 @@ async fn the_description_is_given_to_everybody_and_may_be_kept() {
     assert_eq!(answer.body, openapi());
 }
 
+/// HTTP wants it, and programs that test APIs look for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_method_is_told_which_ones_there_are() {
+    let app = Server::start().await.app().await;
+    for (path, methods) in
+        [("/v1/users/anna/password", "PUT"), ("/groups/1/", "GET, PUT, DELETE"), ("/v2/users/userstat", "POST")]
+    {
+        let answer = app.call("TRACE", path, &Value::Null).await;
+        assert_eq!((answer.status, answer.headers["allow"].to_str().unwrap()), (405, methods), "{path}");
+    }
+    assert!(app.call("GET", "/v1/nothing", &Value::Null).await.headers.get("allow").is_none());
+}
+
 #[test]
 #[should_panic(expected = "GET v1/users/* does not describe 403")]
 fn what_is_not_described_is_found() {

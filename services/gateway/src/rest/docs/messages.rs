@@ -45,6 +45,16 @@ fn contents() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What `msg_body` must hold for each type, in words.
+fn needs() -> String {
+    let each = contents().into_iter().map(|(kind, body)| {
+        let required = body.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let names: Vec<String> = required.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { format!("{kind}: anything") } else { format!("{kind}: {}", names.join(" ")) }
+    });
+    format!("By type, {}. Further members reach the receiver as they are.", each.collect::<Vec<_>>().join("; "))
+}
+
 /// The body of a send: one form for each type of message.
 pub(super) fn message() -> Value {
     let shared = json!({
@@ -61,7 +71,11 @@ pub(super) fn message() -> Value {
         "notification": object(&[], json!({"title": text(0, 1024, ""), "alert": text(0, 1024, "")})),
     });
     let required = ["version", "target_type", "target_id", "from_type", "from_id", "msg_type", "msg_body"];
-    let forms = contents().into_iter().map(|(kind, body)| {
+    let needs = needs();
+    let forms = contents().into_iter().map(|(kind, mut body)| {
+        if let Some(members) = body.as_object_mut() {
+            members.insert("description".into(), needs.clone().into());
+        }
         let mut properties = shared.clone();
         if let Some(all) = properties.as_object_mut() {
             all.insert("msg_type".into(), json!({"type": "string", "enum": [kind]}));
@@ -117,6 +131,6 @@ pub(super) fn docs() -> Vec<Doc> {
              the message are told to take it back.",
         )
         .done(204, "The message is retracted.")
-        .errors(&[RETRACT_NOTHING, RETRACT_FOREIGN, RETRACTED, RETRACT_LATE]),
+        .errors(&[NO_GROUP, RETRACT_NOTHING, RETRACT_FOREIGN, RETRACTED, RETRACT_LATE]),
     ]
 }

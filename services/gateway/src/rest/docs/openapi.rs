@@ -41,6 +41,7 @@ pub fn openapi() -> Value {
         "paths": paths,
         "components": {
             "schemas": components(),
+            "headers": headers(),
             "securitySchemes": {"basic": {"type": "http", "scheme": "basic", "description": "appKey as the user, masterSecret as the password."}},
         },
         "x-errors": errors.collect::<Vec<_>>(),
@@ -153,14 +154,22 @@ fn refusal(doc: &Doc, status: u16, errors: &[Documented]) -> Value {
     })
 }
 
-/// Where an app stands, if apps are limited.
+/// The headers that tell an app where it stands.
+const QUOTA: [(&str, &str); 3] = [
+    ("X-Rate-Limit-Limit", "Requests of the app in a window. Sent only where apps are limited."),
+    ("X-Rate-Limit-Remaining", "Requests left in this window."),
+    ("X-Rate-Limit-Reset", "Seconds to the next window."),
+];
+
 fn quota() -> Value {
-    let header = |says: &str| json!({"description": says, "schema": {"type": "integer", "minimum": 0}});
-    json!({
-        "X-Rate-Limit-Limit": header("Requests of the app in a window. Sent only where apps are limited."),
-        "X-Rate-Limit-Remaining": header("Requests left in this window."),
-        "X-Rate-Limit-Reset": header("Seconds to the next window."),
-    })
+    let named = QUOTA.map(|(name, _)| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")})));
+    Value::Object(named.into_iter().collect())
+}
+
+fn headers() -> Value {
+    let described =
+        QUOTA.map(|(name, says)| (name.to_owned(), json!({"description": says, "schema": {"type": "integer", "minimum": 0}})));
+    Value::Object(described.into_iter().collect())
 }
 
 /// A command line to paste, with `$APP` as the README sets it.
