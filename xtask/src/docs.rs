@@ -2,6 +2,7 @@
 //!
 //! The gateway's own example writes it: this program stays free of the product, so that it builds when that does not.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +28,13 @@ pub fn check() -> Outcome {
     generate(&fresh)?;
     let (here, made) = (generated(&root().join("docs"))?, generated(&fresh)?);
     std::fs::remove_dir_all(&fresh)?;
-    let stale: Vec<String> = here
-        .iter()
-        .chain(&made)
-        .filter(|file| !(here.contains(file) && made.contains(file)))
-        .map(|(name, _)| name.clone())
-        .collect();
-    if stale.is_empty() { Ok(()) } else { Err(format!("stale: {}; run cargo xtask docs", stale.join(", ")).into()) }
+    let differs = |file: &&Made| !(here.contains(file) && made.contains(file));
+    let stale: BTreeSet<&str> = here.iter().chain(&made).filter(differs).map(|(name, _)| name.as_str()).collect();
+    if stale.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("stale: {}; run cargo xtask docs", stale.into_iter().collect::<Vec<_>>().join(", ")).into())
+    }
 }
 
 fn generate(folder: &Path) -> Outcome {

@@ -55,6 +55,7 @@ pub(super) struct Place {
 }
 
 const USERNAME: Place = Place { name: "username", text: "The user.", schema: "Username", example: "anna" };
+const ADMIN: Place = Place { name: "username", text: "The admin.", schema: "Username", example: "admin" };
 const GID: Place = Place { name: "gid", text: "The group.", schema: "Id", example: "10000001" };
 const ROOM: Place = Place { name: "room_id", text: "The chatroom.", schema: "Id", example: "10000002" };
 const MSGID: Place =
@@ -93,6 +94,7 @@ impl Doc {
         let first = match subject {
             Some("groups") => GID,
             Some("chatroom" | "chatrooms") => ROOM,
+            Some("admins") => ADMIN,
             _ => USERNAME,
         };
         let second = if subject == Some("messages") { MSGID } else { USERNAME };
