@@ -1,6 +1,9 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask codegen [--check]`.
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask codegen [--check]`,
+//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`.
 
 mod codegen;
+mod docs;
+mod schemathesis;
 mod steps;
 
 fn main() -> std::process::ExitCode {
@@ -11,7 +14,10 @@ fn main() -> std::process::ExitCode {
         ["bench"] => steps::bench(),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
-        _ => Err("usage: cargo xtask test | bench | codegen [--check]".into()),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["schemathesis"] => steps::schemathesis(),
+        _ => Err("usage: cargo xtask test | bench | codegen [--check] | docs [--check] | schemathesis".into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -5,14 +5,23 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Formatting, lints, generated code, tests of the whole workspace, the page in a real browser.
+/// Formatting, lints, generated code and documents, tests of the whole workspace, the page in a real browser, the API against its
+/// own description.
 pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    crate::docs::check()?;
     cargo(&["test", "--workspace"])?;
     page()?;
+    crate::schemathesis::schemathesis()?;
     crash()
+}
+
+/// The API against its own description, by the debug build of the server.
+pub fn schemathesis() -> Result<(), Box<dyn Error>> {
+    cargo(&["build", "-p", "mynah"])?;
+    crate::schemathesis::schemathesis()
 }
 
 /// Every figure of the message path beside its floor.
@@ -32,20 +41,21 @@ fn crash() -> Result<(), Box<dyn Error>> {
     run("target/debug/loadtest", &["crash", "--binary", "target/debug/mynah", "--kills", "20", "--users", "300"], &root)
 }
 
-/// The page against the debug build of the server.
+/// The pages against the debug build of the server.
 fn page() -> Result<(), Box<dyn Error>> {
     let tests = crate::codegen::root().join("services/gateway/ui/test");
     if !tests.join("node_modules").is_dir() {
         run("npm", &["ci", "--no-audit", "--no-fund"], &tests)?;
     }
+    run("node", &["api.mjs", "../../../../target/debug/mynah"], &tests)?;
     run("node", &["run.mjs", "../../../../target/debug/mynah"], &tests)
 }
 
-fn cargo(args: &[&str]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn cargo(args: &[&str]) -> Result<(), Box<dyn Error>> {
     run(env!("CARGO"), args, &crate::codegen::root())
 }
 
-fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), Box<dyn Error>> {
     let name = Path::new(program).file_name().unwrap_or_default().display();
     let (started, line) = (Instant::now(), format!("{name} {}", args.join(" ")));
     eprintln!("== {line}");

@@ -32,6 +32,9 @@ files! {
     "pictures.js" SCRIPT;
     "view.js" SCRIPT;
     "style.css" STYLE;
+    "api.html" HTML;
+    "api.js" SCRIPT;
+    "api.css" STYLE;
     "icon.svg" ICON;
 }
 

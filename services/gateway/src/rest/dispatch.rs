@@ -27,12 +27,16 @@ const RETRY_AFTER_MS: u32 = 1000;
 pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
     let began = Instant::now();
     let (mut route, mut quota) = ("none", None);
+    let uri = request.uri().clone();
     let outcome = carry(gateway, request, &mut route, &mut quota).await;
     let mut response = answer(outcome);
     if let Some(quota) = quota {
         quota.tell(response.headers_mut());
     }
     let status = response.status().as_u16();
+    if let (405, Ok(methods)) = (status, HeaderValue::try_from(table::allowed(uri.path()))) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
     metrics::counter!("mynah_rest_requests_total", "route" => route, "status" => status.to_string()).increment(1);
     metrics::histogram!("mynah_rest_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
     response

@@ -4,6 +4,7 @@ mod auth;
 mod call;
 mod cursor;
 mod dispatch;
+mod docs;
 mod lenient;
 mod moments;
 mod path;
@@ -34,7 +35,8 @@ mod words;
 
 pub(crate) use call::{Answer, Outcome};
 pub(crate) use dispatch::{answer, serve, too_busy};
+pub use docs::openapi;
 pub(crate) use lenient::{Fields, names, parse};
 pub(crate) use quota::Quotas;
 pub(crate) use refusal::{INVALID, Refusal};
-pub use table::{Endpoint, endpoints};
+pub use table::{Endpoint, endpoint_of, endpoints};

@@ -50,7 +50,7 @@ impl From<Failure> for Refusal {
     }
 }
 
-fn row(reason: Reason) -> (u16, u32) {
+pub(crate) fn row(reason: Reason) -> (u16, u32) {
     match reason {
         Reason::Invalid | Reason::TooLong | Reason::CmidConflict => (400, INVALID),
         Reason::UserNotFound => (404, 899_002),

@@ -5,6 +5,7 @@ use http::Method;
 
 use super::call::{Call, Outcome};
 use super::dispatch::same_method;
+use super::path::{self, Path};
 use super::{
     blacklist, cross, friends, groups, history, messages, nodisturb, registration, resource, retract, rooms, shield, statistics,
     users, userstat, words,
@@ -145,6 +146,15 @@ pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     TABLE.iter().map(|row| Endpoint { method: row.method, pattern: row.pattern, takes_body: row.body == TakesBody::Json })
 }
 
+/// The endpoint that a request line leads to.
+pub fn endpoint_of(method: &Method, path: &str) -> Option<Endpoint> {
+    let Path::Segments(segments) = path::read(path) else { return None };
+    match find(method, &segments) {
+        Found::Row(row, _) => endpoints().find(|endpoint| (endpoint.method, endpoint.pattern) == (row.method, row.pattern)),
+        Found::OtherMethod | Found::Nothing => None,
+    }
+}
+
 /// What a path and method lead to.
 pub(crate) enum Found {
     /// An endpoint, with the texts of its placeholders.
@@ -174,6 +184,13 @@ pub(crate) fn find(method: &Method, path: &[String]) -> Found {
         None if other_method => Found::OtherMethod,
         None => Found::Nothing,
     }
+}
+
+/// The methods that a path has, as the `Allow` header lists them.
+pub(crate) fn allowed(path: &str) -> String {
+    let Path::Segments(segments) = path::read(path) else { return String::new() };
+    let rows = TABLE.iter().filter(|row| matches(row.pattern, &segments).is_some());
+    rows.map(|row| row.method).collect::<Vec<_>>().join(", ")
 }
 
 fn matches(pattern: &str, path: &[String]) -> Option<Vec<String>> {
@@ -209,6 +226,13 @@ mod tests {
         assert_eq!(pattern(Method::POST, &["v1", "users", "tommy"]), "405");
         assert_eq!(pattern(Method::GET, &["v1", "users", "tommy", "more"]), "404");
         assert_eq!(pattern(Method::POST, &["v1", "groups", "1", "addMembers"]), "404");
+    }
+
+    #[test]
+    fn what_a_path_allows_is_of_every_row_that_it_leads_to() {
+        assert_eq!(allowed("/v1/users/userstat/"), "GET, PUT, DELETE, POST");
+        assert_eq!(allowed("/v1/messages/a/1/retract"), "POST");
+        assert_eq!(allowed("/v1/nothing"), "");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 mod cases;
 mod channels;
+mod codes;
+mod documented;
 mod faults;
 mod flows;
 mod history;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::channels::Channels;
+use crate::documented;
 
 /// Where clocks begin: 2026-01-01 12:00 in UTC+8, a day that cases of the contract ask for.
 pub const NOON: u64 = 1_767_240_000_000;
@@ -130,7 +131,9 @@ impl App {
         } else if !bytes.is_empty() {
             assert_eq!(kind.unwrap(), "application/json; charset=utf-8");
         }
-        Answer { status: status.as_u16(), body, bytes, headers }
+        let answer = Answer { status: status.as_u16(), body, bytes, headers };
+        documented::check(method, path, &answer);
+        answer
     }
 
     pub async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
