@@ -6,6 +6,7 @@ mod import;
 mod serve;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mynah: {error}");
+            // Whoever read it may be gone; the status tells all the same.
+            _ = writeln!(std::io::stderr(), "mynah: {error}");
             ExitCode::FAILURE
         }
     }
@@ -32,6 +34,8 @@ fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_env_filter(filter)
+        // A line that cannot be written is let go: to complain of it on the same pipe would panic in the midst of the work.
+        .log_internal_errors(false)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {

@@ -5,8 +5,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use serde_json::Value;
+use futures_util::{SinkExt as _, StreamExt as _};
+use mynah_fjall::{FjallLog, Options};
+use mynah_ports::MessageLog as _;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 fn mynah(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
@@ -30,8 +35,13 @@ struct Serving(Child, String);
 
 impl Serving {
     fn on(folder: &Path) -> Self {
-        let flags = ["--http-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--argon2-memory-kib", "8"];
-        let mut child = mynah(folder, &flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::with(mynah(folder, &["--http-listen", "127.0.0.1:0"]))
+    }
+
+    /// The same by another command, which names the public address.
+    fn with(mut command: Command) -> Self {
+        command.args(["--ops-listen", "127.0.0.1:0", "--argon2-memory-kib", "8"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let ready = log.lines().map_while(Result::ok).find(|line| line.contains("serving"));
         Self(child, ready.expect("it serves"))
@@ -126,6 +136,109 @@ fn a_first_start_tells_a_person_what_to_do() {
     }
     let again = Serving::on(folder.path());
     assert!(again.1.contains("serving"));
+}
+
+/// The log of a stopped server.
+fn log_epoch(folder: &Path) -> String {
+    FjallLog::open(&folder.join("log"), &Options::default()).unwrap().log_epoch()
+}
+
+#[test]
+fn a_log_that_is_gone_is_told_and_only_an_accepted_loss_starts_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--http-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    drop(Serving::on(folder.path()));
+    let before = log_epoch(folder.path());
+    std::fs::remove_dir_all(folder.path().join("log")).unwrap();
+    // Not even a second try starts with what the first one left.
+    for _ in 0..2 {
+        let mut child = mynah(folder.path(), &flags).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said: Vec<String> = lines.take_while(|line| !line.contains("serving")).collect();
+        // One that serves all the same ends here, with another status.
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{said:?}");
+        assert!(said.iter().any(|line| line.contains("has lost its last")), "{said:?}");
+    }
+    drop(Serving::with(mynah(folder.path(), &["--http-listen", "127.0.0.1:0", "--accept-log-loss", "true"])));
+    assert_ne!(log_epoch(folder.path()), before, "devices drop their positions");
+    drop(Serving::on(folder.path()));
+}
+
+/// A server on a small disk of its own, in a namespace of its own: needs no root. Its address, and what it prints first: its app.
+fn on_a_small_disk(folder: &Path) -> (Serving, String, Value) {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let script = "mount -t tmpfs -o size=32m tmpfs \"$MYNAH_DATA_DIR\" && \"$0\" app create --json && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_mynah"), "serve"]);
+    command.args(["--http-listen", &address, "--sends-per-minute", "0"]).env("MYNAH_DATA_DIR", folder);
+    let mut serving = Serving::with(command);
+    let mut printed = serde_json::Deserializer::from_reader(serving.0.stdout.take().unwrap()).into_iter();
+    let app = printed.next().unwrap().unwrap();
+    (serving, address, app)
+}
+
+/// Leaves no room on the disk that the process sees there.
+fn fill(process: u32, folder: &Path) {
+    let seen = format!("/proc/{process}/root{}/filler", folder.display());
+    let mut filler = std::fs::File::create(seen).unwrap();
+    for size in [1 << 20, 4 << 10] {
+        while std::io::Write::write_all(&mut filler, &vec![1; size]).is_ok() {}
+    }
+}
+
+/// Nobody reads the server's log lines here: it must not matter.
+#[tokio::test]
+async fn a_log_that_takes_nothing_more_is_told_retryably_and_ends_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, address, app) = on_a_small_disk(folder.path());
+    let (mut device, _) = tokio_tungstenite::connect_async(format!("ws://{address}/v1/ws")).await.unwrap();
+    let hello = json!({"id": 1, "hello": {"appkey": app["appkey"], "platform": "a", "device_id": "d"}});
+    let register =
+        |id, name| json!({"id": id, "call": {"method": "user.register", "body": {"username": name, "password": "secret"}}});
+    let login = json!({"id": 4, "login": {"username": "anna", "password": "secret"}});
+    for frame in [hello, register(2, "anna"), register(3, "tommy"), login] {
+        let answer = ask(&mut device, &frame).await;
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+    fill(serving.0.id(), folder.path());
+    let mut acknowledged = 0;
+    let refused = loop {
+        let text = json!({"text": "x".repeat(3000)});
+        let body = json!({"cmid": format!("m{acknowledged}"), "target_type": "single", "target_id": "tommy", "msg_type": "text", "msg_body": text});
+        let answer = ask(&mut device, &json!({"id": 5, "send": body})).await;
+        if answer["send_ack"].is_null() {
+            break answer;
+        }
+        acknowledged += 1;
+    };
+    assert_eq!(refused["error"]["retryable"], true, "after {acknowledged}: {refused}");
+    assert_eq!(ended(serving).await, Some(1));
+}
+
+/// The status of a server that ends by itself; one that does not is killed.
+async fn ended(mut serving: Serving) -> Option<i32> {
+    let process = serving.0.id().to_string();
+    let waiting = tokio::task::spawn_blocking(move || serving.0.wait().unwrap().code());
+    let Ok(code) = tokio::time::timeout(Duration::from_secs(30), waiting).await else {
+        Command::new("kill").args(["-KILL", &process]).status().unwrap();
+        panic!("it does not end");
+    };
+    code.unwrap()
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// Sends a frame, and waits for its answer; what is pushed meanwhile is passed over.
+async fn ask(device: &mut Socket, frame: &Value) -> Value {
+    device.send(Message::text(frame.to_string())).await.unwrap();
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(30), device.next()).await.expect("an answer in time");
+        let answer: Value = serde_json::from_str(message.unwrap().unwrap().to_text().unwrap()).unwrap();
+        if answer["id"] == frame["id"] {
+            return answer;
+        }
+    }
 }
 
 #[test]

@@ -163,3 +163,6 @@ fn answer(done: oneshot::Sender<Written>, written: Written) {
     // An actor that is gone asked for it; its successor loads what was written.
     _ = done.send(written);
 }
+
+#[cfg(test)]
+mod tests;

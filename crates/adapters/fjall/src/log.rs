@@ -253,9 +253,9 @@ impl Store {
     }
 
     pub(crate) fn fail(&self, error: &fjall::Error) -> Error {
-        tracing::error!(%error, "a commit of the message log failed: its outcome is unknown, nothing more is written");
         self.failed.store(true, Ordering::SeqCst);
         self.failure.notify_waiters();
+        tracing::error!(%error, "a commit of the message log failed: its outcome is unknown, nothing more is written");
         Error::Unavailable(error.to_string())
     }
 }

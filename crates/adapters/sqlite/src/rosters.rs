@@ -149,6 +149,9 @@ fn count_roster(conn: &Connection, app: AppId, kind: RosterKind, by: i64) -> Res
     conn.prepare_cached(sql).and_then(|mut update| update.execute(params![app.0, by])).map(drop).map_err(failed)
 }
 
+/// Changes stay for ever, confirmed or not. A log that was restored from a backup, or whose loss was accepted, stands at an older version
+/// than the router once confirmed, and an actor applies versions one by one: with one of them gone, it could never again tell who its
+/// members are. To prune them takes a record that holds all members at a version, for the actor to start from.
 fn insert_change(conn: &Connection, id: u64, change: &Change) -> Result<(), Error> {
     conn.prepare_cached(
         "INSERT INTO changes (roster_id, version, joined, gone, changed, dissolved, payload, actor) \

@@ -282,6 +282,22 @@ async fn a_broken_message_takes_nothing_from_the_one_before_it() {
     }
 }
 
+/// A socket that is closed with bytes unread is reset, and its peer may lose what was said to him last.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_still_speaks_while_he_is_closed_hears_why_and_is_not_reset() {
+    use tokio::io::AsyncReadExt as _;
+    let server = serve_with(unlimited()).await;
+    let mut device = logged_in(&server).await;
+    // Far more than one read of the server takes.
+    let more = Message::text(json!({"id": 8, "ping": {"x": "x".repeat(1024)}}).to_string());
+    let mut messages = vec![Message::text("{")];
+    messages.resize(200, more);
+    send_together(&mut device, &messages).await;
+    assert_eq!(device.next().await, Err(PROTOCOL));
+    let end = device.0.get_mut().read_to_end(&mut Vec::new()).await;
+    assert!(end.is_ok(), "{end:?}");
+}
+
 /// Good frames with a few bytes changed: an answer or a close of the protocol, and the server goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_changed_at_random_are_answered_or_close_the_connection() {

@@ -98,6 +98,30 @@ async fn a_device_that_acknowledges_nothing_gets_heads_and_after_its_acks_pushes
     assert_eq!(entry["seq"], 10);
 }
 
+/// `recv_window` counts where it is smaller than the server's own bound, in frames and in bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_narrows_its_window_and_never_widens_it() {
+    let settings = mynah_device::Settings { queue_frames: 4, sends: Rate::per_minute(0), ..mynah_device::Settings::default() };
+    let server = serve_with(settings).await;
+    let mut ann = Device::login(&server, "anna", "d1").await;
+    let cases = [("tom01", json!({"frames": 2}), 2), ("tom02", json!({"bytes": 1}), 1), ("tom03", json!({"frames": 100}), 4)];
+    for (name, window, pushes) in cases {
+        drop(Device::login(&server, name, "d2").await);
+        let mut tom = Device::connect(&server).await;
+        let hello = json!({"appkey": server.appkey, "platform": "a", "device_id": "d2", "recv_window": window});
+        let login = json!({"username": name, "password": "secret"});
+        tom.send(&[json!({"id": 1, "hello": hello}), json!({"id": 2, "login": login})]).await;
+        assert!(tom.until(|f| f["id"] == 2).await["login_ack"].is_object());
+        for n in 1..=6 {
+            ann.send(&[text(n, "single", name, &format!("m{n}"))]).await;
+            ann.until(|f| f["id"] == n).await;
+        }
+        let (seqs, told) = pushed(&mut tom).await;
+        assert_eq!(seqs, (1..=pushes).collect::<Vec<u64>>(), "{window}");
+        assert!(told["heads"].is_object(), "{window}: {told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_too_often_is_told_how_long_to_wait_and_keeps_his_order() {
     let settings = mynah_device::Settings { sends: Rate::per_minute(6), ..mynah_device::Settings::default() };

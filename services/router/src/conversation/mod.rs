@@ -8,3 +8,5 @@ mod slot;
 pub(crate) use actor::Shared;
 pub(crate) use registry::Registry;
 pub(crate) use slot::InFlight;
+#[cfg(test)]
+pub(crate) use slot::Slot;

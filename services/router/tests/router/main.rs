@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod directory;
+mod gateway;
+mod unknown;
 
 use std::path::Path;
 use std::sync::Arc;

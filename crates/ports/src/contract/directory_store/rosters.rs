@@ -226,6 +226,9 @@ pub async fn changes_wait_until_they_are_applied(harness: &dyn Harness) {
     // A late word of an earlier version takes nothing back.
     store.set_applied(group.id, 1).await.unwrap();
     assert_eq!(waiting(store.pending_rosters(10).await.unwrap()), []);
+    // A log that was lost, or is older than the store, learns its members from these.
+    let kept = store.changes(group.id, 0, 10).await.unwrap();
+    assert_eq!(kept.iter().map(|c| c.version).collect::<Vec<_>>(), [1, 2]);
 }
 
 pub async fn lists_of_rosters_keep_order_and_total(harness: &dyn Harness) {

@@ -1,0 +1,58 @@
+//! An actor that dies while its append is on its way.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use mynah_fjall::{FjallLog, Options};
+use mynah_memory::MemoryBus;
+use mynah_types::{ConversationKey, Entry, EntryKind, Uid};
+
+use super::*;
+use crate::conversation::Slot;
+use crate::delivery::Gateways;
+
+#[path = "../../tests/router/gateway.rs"]
+mod gateway;
+
+use gateway::{GATEWAY, Recorder, connected};
+
+/// The first entry of a chat, from its first user.
+fn first_of(key: ConversationKey) -> ConversationAppend {
+    let entry = Entry {
+        seq: 1,
+        msg_id: MsgId(0),
+        ctime: 1,
+        sender: Uid(1),
+        cmid: None,
+        content_hash: 0,
+        member_version: 0,
+        cum_unread: 1,
+        kind: EntryKind::Message { unread_delta: 1, no_offline: false },
+        payload: bytes::Bytes::new(),
+    };
+    ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }
+}
+
+/// On one thread: the writer runs when the test waits, not before.
+#[tokio::test]
+async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log: Arc<dyn MessageLog> = Arc::new(FjallLog::open(folder.path(), &Options::default()).unwrap());
+    let key = ConversationKey::single(Uid(1), Uid(2));
+    let claims = log.claim(&[key.shard()]).await.unwrap();
+    let mut composer = Composer::default();
+    composer.claimed(&claims);
+    let progress = Arc::new(Progress::new(Duration::ZERO, &claims));
+    let (gateway, mut delivered) = Recorder::start();
+    let gateways = Gateways::single(GATEWAY, gateway);
+    let delivery = Delivery::start(connected(2).await, Arc::new(MemoryBus::new(64)), gateways, Arc::clone(&progress), 64);
+    let writer = LogWriter::start(log, composer, delivery, progress, 64, 64);
+    let slot = Arc::new(Slot::default());
+    // The request is on its way when its actor is gone.
+    assert!(writer.append(first_of(key), InFlight::new(&slot)).now_or_never().is_none());
+    let entry = delivered.next().await;
+    assert_eq!((entry.conv_id.as_str(), entry.seq), ("s.1.2", 1));
+    slot.drained().await;
+}
