@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(Cursor::read(&text, "app", 120_999), Some(cursor));
         assert_eq!(Cursor::read(&text, "app", 121_000), None);
         assert_eq!(Cursor::read(&text, "user", 1000), None);
-        for bad in ["", "x", "MS4y", &text[1..], &"A".repeat(5000)] {
+        for bad in ["", "x", "MS4y", text.trim_start_matches('M'), &"A".repeat(5000)] {
             assert_eq!(Cursor::read(bad, "app", 1000), None, "{bad}");
         }
     }

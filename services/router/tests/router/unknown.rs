@@ -63,6 +63,10 @@ impl MessageLog for Forgetful {
         self.log.entries(key, span).await
     }
 
+    async fn at(&self, places: &[Location]) -> Result<Vec<Option<Logged>>, Error> {
+        self.log.at(places).await
+    }
+
     async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
         self.log.find_send(key, sender, cmid).await
     }

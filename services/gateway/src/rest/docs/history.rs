@@ -32,6 +32,7 @@ pub(super) fn recorded() -> Value {
             "create_time": int(0, 1 << 53, "Seconds since 1970."), "msg_ctime": int(0, 1 << 53, "Milliseconds since 1970."),
             "msgid": r("Id"), "msg_level": {"type": "integer", "enum": [0, 1], "description": "1: across apps."},
             "no_offline": {"type": "boolean"}, "no_notification": {"type": "boolean"},
+            "retracted": {"type": "boolean", "description": "It was taken back later."},
         }),
     )
 }
