@@ -1,5 +1,6 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask codegen [--check]`.
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask clients`, `cargo xtask codegen [--check]`.
 
+mod clients;
 mod codegen;
 mod steps;
 
@@ -9,9 +10,11 @@ fn main() -> std::process::ExitCode {
     let done = match words.as_slice() {
         ["test"] => steps::test(),
         ["bench"] => steps::bench(),
+        ["clients"] => clients::run(None),
+        ["clients", suite] => clients::run(Some(suite)),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
-        _ => Err("usage: cargo xtask test | bench | codegen [--check]".into()),
+        _ => Err("usage: cargo xtask test | bench | clients [suite] | codegen [--check]".into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

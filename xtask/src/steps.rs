@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Formatting, lints, generated code, tests of the whole workspace, the page in a real browser.
+/// Formatting, lints, generated code, tests of the whole workspace, the page in a real browser, real clients.
 pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace"])?;
     page()?;
+    crate::clients::run(None)?;
     crash()
 }
 

@@ -8,6 +8,7 @@ mod faults;
 mod flows;
 mod limits;
 mod media;
+mod quirks;
 mod races;
 mod reach;
 mod setup;
