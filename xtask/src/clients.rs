@@ -61,7 +61,7 @@ pub fn run(only: Option<&str>) -> Outcome<()> {
             Ok(command) => ready.push((suite, place, command)),
             Err(error) => match error.downcast::<NotRun>() {
                 Ok(why) if why.fails(on_ci()) => return Err(format!("clients: {}: {why}", suite.name).into()),
-                Ok(why) => skipped.push(format!("{}: {why}", suite.name)),
+                Ok(why) => skipped.push((suite.name, why)),
                 Err(error) => return Err(format!("clients: {}: {error}", suite.name).into()),
             },
         }
@@ -74,8 +74,9 @@ pub fn run(only: Option<&str>) -> Outcome<()> {
             ran += 1;
         }
     }
-    skipped.iter().for_each(|why| eprintln!("clients: SKIPPED {why}"));
-    eprintln!("clients: {ran} suites ran, {} SKIPPED", skipped.len());
+    skipped.iter().for_each(|(name, why)| eprintln!("clients: SKIPPED {name}: {why}"));
+    let names: Vec<&str> = skipped.iter().map(|(name, _)| *name).collect();
+    eprintln!("clients: {ran} suites ran, {} SKIPPED {}", names.len(), names.join(", "));
     Ok(())
 }
 

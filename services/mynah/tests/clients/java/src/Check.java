@@ -53,6 +53,12 @@ final class Check {
         throw new AssertionError("the client throws no " + kind.getSimpleName() + " any more");
     }
 
+    /** What was thrown; a refusal does not tell by itself. */
+    static String shown(Throwable thrown) {
+        if (!(thrown instanceof APIRequestException refusal)) return thrown.toString();
+        return "refused: " + refusal.getStatus() + " " + refusal.getErrorCode() + " " + refusal.getErrorMessage();
+    }
+
     /** Whether a call failed because no such path, or no such method of it, is served. The client reads no body of a 405. */
     static boolean isNotServed(Throwable thrown) {
         if (!(thrown instanceof APIRequestException refusal)) return false;

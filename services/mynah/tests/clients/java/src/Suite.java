@@ -56,13 +56,16 @@ public final class Suite {
             return listed ? "works now: take it off NOT_SERVED" : null;
         } catch (Throwable thrown) {
             if (listed && Check.isNotServed(thrown)) return null;
-            StackTraceElement[] at = thrown.getStackTrace();
-            for (StackTraceElement line : at) {
-                if (line.getFileName() != null && !line.getFileName().equals("Check.java") && line.getClassName().indexOf('.') < 0) {
-                    return thrown + " at " + line;
-                }
-            }
-            return thrown.toString();
+            return Check.shown(thrown) + where(thrown);
         }
+    }
+
+    /** The line of a flow. */
+    private static String where(Throwable thrown) {
+        for (StackTraceElement line : thrown.getStackTrace()) {
+            boolean ours = line.getClassName().indexOf('.') < 0 && !line.getClassName().startsWith("Check");
+            if (ours) return " at " + line;
+        }
+        return "";
     }
 }
