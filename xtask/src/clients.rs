@@ -76,7 +76,7 @@ pub fn run(only: Option<&str>) -> Outcome<()> {
     }
     skipped.iter().for_each(|(name, why)| eprintln!("clients: SKIPPED {name}: {why}"));
     let names: Vec<&str> = skipped.iter().map(|(name, _)| *name).collect();
-    eprintln!("clients: {ran} suites ran, {} SKIPPED {}", names.len(), names.join(", "));
+    eprintln!("clients: suites run: {ran}, SKIPPED: {} {}", names.len(), names.join(", "));
     Ok(())
 }
 
