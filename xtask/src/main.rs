@@ -1,6 +1,7 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask codegen [--check]`,
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
 //! `cargo xtask docs [--check]`, `cargo xtask schemathesis`.
 
+mod clients;
 mod codegen;
 mod docs;
 mod schemathesis;
@@ -12,12 +13,14 @@ fn main() -> std::process::ExitCode {
     let done = match words.as_slice() {
         ["test"] => steps::test(),
         ["bench"] => steps::bench(),
+        ["clients"] => clients::run(None),
+        ["clients", suite] => clients::run(Some(suite)),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["schemathesis"] => steps::schemathesis(),
-        _ => Err("usage: cargo xtask test | bench | codegen [--check] | docs [--check] | schemathesis".into()),
+        _ => Err("usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis".into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Formatting, lints, generated code and documents, tests of the whole workspace, the page in a real browser, the API against its
-/// own description.
+/// own description, real clients.
 pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::codegen::check()?;
@@ -15,6 +15,7 @@ pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["test", "--workspace"])?;
     page()?;
     crate::schemathesis::schemathesis()?;
+    crate::clients::run(None)?;
     crash()
 }
 

@@ -126,7 +126,7 @@ pub struct World {
     pub app: App,
     pub group: u64,
     pub room: u64,
-    message: u64,
+    pub message: u64,
 }
 
 impl World {

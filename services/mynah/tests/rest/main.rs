@@ -11,6 +11,7 @@ mod flows;
 mod history;
 mod limits;
 mod media;
+mod quirks;
 mod races;
 mod reach;
 mod setup;
