@@ -1,5 +1,7 @@
 //! The embedded report index keeps the contract of its port.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use mynah_fjall::FjallReport;
@@ -14,7 +16,6 @@ impl Harness for Folder {
     }
 }
 
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn fresh() -> Folder {
     Folder(tempfile::tempdir().unwrap())
 }

@@ -58,10 +58,4 @@ final class Check {
         if (!(thrown instanceof APIRequestException refusal)) return thrown.toString();
         return "refused: " + refusal.getStatus() + " " + refusal.getErrorCode() + " " + refusal.getErrorMessage();
     }
-
-    /** Whether a call failed because no such path, or no such method of it, is served. The client reads no body of a 405. */
-    static boolean isNotServed(Throwable thrown) {
-        if (!(thrown instanceof APIRequestException refusal)) return false;
-        return refusal.getStatus() == 405 || (refusal.getStatus() == 404 && "no such path".equals(refusal.getErrorMessage()));
-    }
 }

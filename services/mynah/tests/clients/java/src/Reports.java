@@ -12,6 +12,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /** History and statistics. */
 final class Reports {
@@ -57,17 +58,19 @@ final class Reports {
         for (String text : new String[] {"one", "two", "three"}) {
             sent.add(CLIENT.sendSingleTextByAdmin(name, admin, Messages.text(text)).getMsg_id());
         }
-        List<Long> found = new ArrayList<>();
+        List<Long> found = new ArrayList<>(), times = new ArrayList<>();
         MessageListResult page = CLIENT.v2GetMessageList(2, begin(), end());
         int total = page.getTotal();
         while (true) {
             Check.equal(page.getMessages().length, page.getCount());
             found.addAll(ids(page));
+            for (MessageResult message : page.getMessages()) times.add(message.getMsgCtime());
             if (page.getCursor() == null || page.getCount() == 0) break;
             page = CLIENT.v2GetMessageListByCursor(page.getCursor());
         }
         Check.equal(total, found.size());
-        Check.equal(found.stream().sorted().toList(), found);
+        Check.equal(times.stream().sorted().toList(), times);
+        Check.equal(found.size(), Set.copyOf(found).size());
         Check.that(found.containsAll(sent), found);
         Check.refused(400, 899003, () -> CLIENT.v2GetMessageListByCursor("nonsense"));
     }
