@@ -17,8 +17,8 @@ use bytes::Bytes;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
-    App, AppRules, Day, DeviceRecord, Friend, FriendNote, Growth, Login, LoginOutcome, Media, MultiDevice, NewApp, NewUser,
-    Profile, Rights, Session, SessionState, SignatureRule, Switch, TokenDigest, User,
+    App, AppRules, Callback, Day, DeviceRecord, Friend, FriendNote, Growth, Login, LoginOutcome, Media, MultiDevice, NewApp,
+    NewUser, Profile, Rights, Session, SessionState, SignatureRule, Switch, TokenDigest, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -129,6 +129,12 @@ pub trait DirectoryStore: Send + Sync + 'static {
     async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error>;
 
     // ---- media ----
+
+    /// Sets or takes away an app's callback.
+    async fn set_callback(&self, app: AppId, callback: Option<Callback>) -> Result<(), Error>;
+
+    /// Every app's callback, in the order of apps.
+    async fn callbacks(&self) -> Result<Vec<Callback>, Error>;
 
     /// Notes an uploaded file; its id was never used.
     async fn add_media(&self, media: Media) -> Result<(), Error>;

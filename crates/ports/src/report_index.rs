@@ -157,6 +157,9 @@ pub trait ReportIndex: Send + Sync + 'static {
     /// The oldest that wait for an app's callback, at most `limit`.
     async fn queued(&self, app: &AppKey, limit: usize) -> Result<Vec<Queued>, Error>;
 
+    /// The first and the last number that wait for an app's callback.
+    async fn waiting(&self, app: &AppKey) -> Result<Option<(u64, u64)>, Error>;
+
     /// What waits for an app's callback up to a number was taken, or given up.
     async fn taken(&self, app: &AppKey, upto: u64) -> Result<(), Error>;
 }

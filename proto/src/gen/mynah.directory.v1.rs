@@ -664,6 +664,28 @@ pub struct WordFilterReply {
     #[prost(string, repeated, tag = "2")]
     pub words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// ---- callbacks ----
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallbacksRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallbacksReply {
+    #[prost(message, repeated, tag = "1")]
+    pub callbacks: ::prost::alloc::vec::Vec<Callback>,
+}
+/// secrets: each signs; the newest first. master_secret: empty unless it is to be sent along.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Callback {
+    #[prost(string, tag = "1")]
+    pub appkey: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub secrets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "4")]
+    pub master_secret: ::prost::alloc::string::String,
+    #[prost(bool, tag = "5")]
+    pub allow_private: bool,
+}
 /// ---- statistics ----
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrowthRequest {
@@ -2137,6 +2159,29 @@ pub mod directory_client {
                 .insert(GrpcMethod::new("mynah.directory.v1.Directory", "WordFilter"));
             self.inner.unary(req, path, codec).await
         }
+        /// ---- callbacks ----
+        /// Where apps' servers are told of messages: those of apps in service.
+        pub async fn callbacks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CallbacksRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallbacksReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.directory.v1.Directory/Callbacks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.directory.v1.Directory", "Callbacks"));
+            self.inner.unary(req, path, codec).await
+        }
         /// ---- statistics ----
         /// Days of the zone that is set, days since 1970; at most 60.
         pub async fn growth(
@@ -2547,6 +2592,12 @@ pub mod directory_server {
             &self,
             request: tonic::Request<super::WordFilterRequest>,
         ) -> std::result::Result<tonic::Response<super::WordFilterReply>, tonic::Status>;
+        /// ---- callbacks ----
+        /// Where apps' servers are told of messages: those of apps in service.
+        async fn callbacks(
+            &self,
+            request: tonic::Request<super::CallbacksRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallbacksReply>, tonic::Status>;
         /// ---- statistics ----
         /// Days of the zone that is set, days since 1970; at most 60.
         async fn growth(
@@ -4985,6 +5036,51 @@ pub mod directory_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WordFilterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.directory.v1.Directory/Callbacks" => {
+                    #[allow(non_camel_case_types)]
+                    struct CallbacksSvc<T: Directory>(pub Arc<T>);
+                    impl<
+                        T: Directory,
+                    > tonic::server::UnaryService<super::CallbacksRequest>
+                    for CallbacksSvc<T> {
+                        type Response = super::CallbacksReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CallbacksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Directory>::callbacks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CallbacksSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -6,12 +6,14 @@ pub mod base64;
 mod entry;
 mod frame;
 pub mod raw;
+mod report;
 mod unique;
 
 pub use frame::{
     CLIENT_FRAMES, FrameError, SERVER_FRAMES, client_frame_name, decode_client, decode_server, encode_client, encode_server,
     server_frame_name,
 };
+pub use report::report_message;
 pub use unique::unique;
 
 /// For `skip_serializing_if`: absent means default.

@@ -10,6 +10,7 @@
 
 mod apps;
 mod cache;
+mod callbacks;
 mod convert;
 mod cross;
 mod deletion;
@@ -49,6 +50,7 @@ use mynah_types::{Clock, Reason};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use callbacks::CallbackRule;
 pub use import::{ImportedPassword, ImportedUser};
 pub use operator::{Credentials, Operator, OperatorError};
 pub use secret::{KeyError, SecretKey};

@@ -24,6 +24,17 @@ pub enum OperatorError {
     /// No such app.
     #[error("no app has the key {0}")]
     NoApp(String),
+    /// The app has no callback.
+    #[error("the app {0} has no callback")]
+    NoCallback(String),
+    /// The address does not serve.
+    #[error(
+        "a callback's address must begin with https:// (http:// only with --allow-private) and hold at most 2048 visible characters"
+    )]
+    Url,
+    /// What is stored was sealed with another key file.
+    #[error("the key file does not open the callback's secret of {0}")]
+    Sealed(String),
     /// The name does not serve.
     #[error("the name of an app must be 1 to {NAME} bytes without control characters")]
     Name,
@@ -166,7 +177,7 @@ impl Operator {
         Ok((app, credentials))
     }
 
-    fn key(&self) -> Result<SecretKey, OperatorError> {
+    pub(crate) fn key(&self) -> Result<SecretKey, OperatorError> {
         Ok(SecretKey::open_or_create(&self.key_file)?)
     }
 }

@@ -231,6 +231,10 @@ impl DirectoryService for Directory {
         answer(self.detached(|inner| async move { inner.set_word_filter(request.into_inner()).await }).await)
     }
 
+    async fn callbacks(&self, _request: Request<wire::CallbacksRequest>) -> Answer<wire::CallbacksReply> {
+        answer(self.0.callbacks().await)
+    }
+
     async fn growth(&self, request: Request<wire::GrowthRequest>) -> Answer<wire::GrowthReply> {
         answer(self.0.growth(request.into_inner()).await)
     }

@@ -33,6 +33,48 @@ pub enum Command {
         #[command(subcommand)]
         action: AppAction,
     },
+    /// Have an app's server told of each message that its users send.
+    Callback {
+        /// What to do.
+        #[command(subcommand)]
+        action: CallbackAction,
+    },
+}
+
+/// What to do with an app's callback.
+#[derive(Debug, Subcommand)]
+pub enum CallbackAction {
+    /// Set where messages are told. Prints the secret that signs each call.
+    Set {
+        /// The app's key.
+        appkey: String,
+        /// An address that begins with https://
+        url: String,
+        /// Send the app's own credentials along, as the hosted service does. Whoever has the address then has the app.
+        #[arg(long)]
+        with_master_secret: bool,
+        /// Allow an address inside a private network, and http://
+        #[arg(long)]
+        allow_private: bool,
+    },
+    /// Show where messages are told.
+    Show {
+        /// The app's key.
+        appkey: String,
+    },
+    /// Make another secret and print it. Both sign until it is called again with --done.
+    Rotate {
+        /// The app's key.
+        appkey: String,
+        /// The old secret signs no more.
+        #[arg(long)]
+        done: bool,
+    },
+    /// Tell no more.
+    Remove {
+        /// The app's key.
+        appkey: String,
+    },
 }
 
 /// What to do with apps.

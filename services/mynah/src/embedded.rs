@@ -176,7 +176,7 @@ impl Embedded {
             settings: mynah_router::Settings::default(),
         });
         offer(Offered::Router(actors.await?));
-        let reports = reports(settings, &log, clock)?;
+        let reports = reports(settings, &log, directory.clone(), clock)?;
         offer(Offered::Report(reports.clone()));
         tokio::spawn(reports.run());
         tokio::spawn(async move { service.run_outbox().await });
@@ -201,11 +201,17 @@ impl Embedded {
 }
 
 /// History and statistics, on an index of their own.
-fn reports(settings: &Settings, log: &FjallLog, clock: Arc<dyn Clock>) -> Result<Report, Box<dyn Error>> {
+fn reports(
+    settings: &Settings,
+    log: &FjallLog,
+    directory: DirectoryClient,
+    clock: Arc<dyn Clock>,
+) -> Result<Report, Box<dyn Error>> {
     let index = FjallReport::open(&settings.data_dir.join("report"), &log.log_epoch(), settings.zone_minutes)?;
     Ok(Report::new(mynah_report::Deps {
         index: Arc::new(index),
         log: Arc::new(log.clone()),
+        directory,
         clock,
         settings: mynah_report::Settings { zone_minutes: settings.zone_minutes, ..mynah_report::Settings::default() },
     }))

@@ -1,6 +1,7 @@
 //! The embedded binary: every service in one process, and the operator's commands.
 
 mod apps;
+mod callback;
 mod cli;
 mod import;
 mod serve;
@@ -41,5 +42,6 @@ fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
     match cli.command {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
         Some(Command::App { json, action }) => runtime.block_on(apps::run(&settings.data_dir, json, action)),
+        Some(Command::Callback { action }) => runtime.block_on(callback::run(&settings.data_dir, action)),
     }
 }

@@ -9,6 +9,7 @@ use mynah_proto::device::{Entry as Payload, entry};
 use mynah_types::{AppKey, ConversationKey, ConversationKind, Entry, EntryKind, MsgId, Reason, SHARDS, ShardId};
 use prost::Message as _;
 
+use crate::callback;
 use crate::service::{Inner, unreadable};
 
 /// Entries of a shard that are read and recorded together.
@@ -22,9 +23,11 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
     let mut forgotten = 0;
     loop {
         ticks.tick().await;
+        callback::refresh(inner).await;
         if follow(inner).await.is_err() {
             continue; // It was told; the next tick tries again.
         }
+        inner.callbacks.more.notify_waiters();
         let today = today(inner);
         if forgotten < today {
             match inner.deps.index.forget_before(today.saturating_sub(inner.deps.settings.keep_days)).await {
@@ -68,7 +71,7 @@ async fn follow(inner: &Inner) -> Result<(), Failure> {
             let Some((_, last)) = entries.last() else { break };
             position = last.msg_id;
             let whole = entries.len() < BATCH;
-            let messages: Vec<Recorded> = entries.iter().filter_map(|(key, entry)| recorded(*key, entry)).collect();
+            let messages: Vec<Recorded> = entries.iter().filter_map(|(key, entry)| recorded(inner, *key, entry)).collect();
             metrics::counter!("mynah_report_recorded_total").increment(messages.len() as u64);
             inner.deps.index.record(shard, position, messages).await.map_err(index_failed)?;
             if whole {
@@ -80,7 +83,7 @@ async fn follow(inner: &Inner) -> Result<(), Failure> {
 }
 
 /// A message as the index keeps it; none for events, retractions and feeds.
-fn recorded(key: ConversationKey, entry: &Entry) -> Option<Recorded> {
+fn recorded(inner: &Inner, key: ConversationKey, entry: &Entry) -> Option<Recorded> {
     if !matches!(entry.kind, EntryKind::Message { .. }) || key.kind() == ConversationKind::Feed {
         return None;
     }
@@ -95,7 +98,8 @@ fn recorded(key: ConversationKey, entry: &Entry) -> Option<Recorded> {
         return None;
     };
     let place = Place { ctime: entry.ctime, msg_id: entry.msg_id, key, seq: entry.seq };
-    Some(Recorded { app, sender: entry.sender, place, sort, queued: false })
+    let queued = inner.callbacks.wants(&app);
+    Some(Recorded { app, sender: entry.sender, place, sort, queued })
 }
 
 fn sort(msg_type: &str) -> Sort {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_ports::{MessageLog, ReportIndex};
-use mynah_proto::Failure;
 use mynah_proto::report::report_server::Report as ReportService;
 use mynah_proto::report::{ActivityReply, ActivityRequest, HistoryReply, HistoryRequest, SentReply, SentRequest};
+use mynah_proto::{DirectoryClient, Failure};
 use mynah_types::{AppKey, Clock, Reason};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
+use crate::callback::Callbacks;
 use crate::{history, projector, statistics};
 
 /// What the service works with.
@@ -19,6 +20,8 @@ pub struct Deps {
     pub log: Arc<dyn MessageLog>,
     /// What is known of them.
     pub index: Arc<dyn ReportIndex>,
+    /// Who asked to be told of messages.
+    pub directory: DirectoryClient,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Times and bounds.
@@ -36,11 +39,25 @@ pub struct Settings {
     pub keep_days: u64,
     /// Minutes east of UTC: where days begin.
     pub zone_minutes: i32,
+    /// How long a callback may take.
+    pub callback_within: Duration,
+    /// The pauses between tries of a callback; the last one again and again.
+    pub callback_pauses: Vec<Duration>,
+    /// Messages that may wait for an app's callback while it fails. More: the oldest are given up.
+    pub callback_queue: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { follow_every: Duration::from_secs(2), follow_within: Duration::from_secs(5), keep_days: 60, zone_minutes: 8 * 60 }
+        Self {
+            follow_every: Duration::from_millis(500),
+            follow_within: Duration::from_secs(5),
+            keep_days: 60,
+            zone_minutes: 8 * 60,
+            callback_within: Duration::from_secs(5),
+            callback_pauses: [1, 5, 30, 300, 1800].map(Duration::from_secs).to_vec(),
+            callback_queue: 100_000,
+        }
     }
 }
 
@@ -48,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) deps: Deps,
     /// Held while the index follows: one at a time.
     pub(crate) following: Mutex<()>,
+    pub(crate) callbacks: Callbacks,
 }
 
 /// The service; clones share it.
@@ -58,10 +76,10 @@ impl Report {
     /// Puts it together.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self(Arc::new(Inner { deps, following: Mutex::new(()) }))
+        Self(Arc::new(Inner { deps, following: Mutex::new(()), callbacks: Callbacks::default() }))
     }
 
-    /// Keeps the index near the log, and forgets what is too old. Never ends.
+    /// Keeps the index near the log, forgets what is too old, and calls back. Never ends.
     pub async fn run(self) {
         projector::run(&self.0).await;
     }

@@ -5,6 +5,7 @@
 
 mod activity;
 mod apps;
+mod callbacks;
 mod engine;
 mod feeds;
 mod friends;

@@ -5,14 +5,15 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_ports::directory_store::{
-    App, Change, Day, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Growth, Login, LoginOutcome, Media,
-    Member, NewApp, NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest, User,
+    App, Callback, Change, Day, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Growth, Login, LoginOutcome,
+    Media, Member, NewApp, NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest,
+    User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{activity, apps, feeds, friends, media, relations, rosters, sessions, switches, users, words};
+use crate::{activity, apps, callbacks, feeds, friends, media, relations, rosters, sessions, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -92,6 +93,14 @@ impl DirectoryStore for SqliteDirectory {
 
     async fn word_filter(&self, app: AppId) -> Result<(bool, Vec<String>), Error> {
         self.engine.read(move |conn| words::filter(conn, app)).await
+    }
+
+    async fn set_callback(&self, app: AppId, callback: Option<Callback>) -> Result<(), Error> {
+        self.engine.write(move |conn| callbacks::set(conn, app, callback.as_ref())).await
+    }
+
+    async fn callbacks(&self) -> Result<Vec<Callback>, Error> {
+        self.engine.read(callbacks::all).await
     }
 
     async fn add_media(&self, media: Media) -> Result<(), Error> {

@@ -36,7 +36,7 @@ pub trait Harness: Send + Sync {
 macro_rules! directory_store_contract {
     ($fresh:path) => {
         $crate::directory_store_contract!(@cases $fresh;
-            apps: the_first_app_is_made_once, an_app_changes_for_every_opener, words_are_listed_once_and_in_order, a_grant_has_one_direction, a_file_is_known_by_its_id;
+            apps: the_first_app_is_made_once, an_app_changes_for_every_opener, words_are_listed_once_and_in_order, a_grant_has_one_direction, a_file_is_known_by_its_id, a_callback_is_kept_until_it_is_taken_away;
             users: a_name_is_given_once, racing_registrations_of_a_name_make_one, lists_keep_creation_order_and_total,
                 a_profile_changes_by_what_is_given, a_deleted_name_comes_back_as_another_user, deletion_is_all_or_nothing,
                 deletion_ends_relations_and_waits_for_rosters, a_blacklist_changes_as_a_whole,

@@ -144,6 +144,8 @@ pub async fn what_waits_is_taken_in_order(harness: &impl Harness) {
     index.record(ShardId(4), MsgId(8), (7..=8).map(waits).collect()).await.unwrap();
     let queued = index.queued(&app("a"), 3).await.unwrap();
     assert_eq!(queued.iter().map(|q| q.place.msg_id.0).collect::<Vec<_>>(), [2, 4, 6]);
+    assert_eq!(index.waiting(&app("a")).await.unwrap(), Some((queued[0].number, queued[0].number + 3)));
+    assert_eq!(index.waiting(&app("b")).await.unwrap(), None);
     index.taken(&app("a"), queued[1].number).await.unwrap();
     drop(index);
     let index = harness.open("one");

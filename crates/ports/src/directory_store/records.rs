@@ -216,6 +216,23 @@ pub struct Login {
     pub expires: Millis,
 }
 
+/// Where an app's server is told of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// The app.
+    pub app: AppId,
+    /// Where to.
+    pub url: String,
+    /// What signs it, sealed.
+    pub secret: Vec<u8>,
+    /// What signed it before, sealed: both sign while the secret is being replaced.
+    pub before: Option<Vec<u8>>,
+    /// The app's own credentials are sent along.
+    pub with_master_secret: bool,
+    /// The address may be a private one.
+    pub allow_private: bool,
+}
+
 /// How an app grew on a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Growth {

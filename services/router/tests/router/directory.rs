@@ -99,6 +99,7 @@ refused! {
     list_words(ListRequest) -> WordPage;
     set_word_filter(SetWordFilterRequest) -> Done;
     word_filter(WordFilterRequest) -> WordFilterReply;
+    callbacks(CallbacksRequest) -> CallbacksReply;
     growth(GrowthRequest) -> GrowthReply;
     add_media(Media) -> Done;
     sign_media(SignMediaRequest) -> SignedPath;

@@ -131,7 +131,11 @@ pub(super) fn read_place(value: &[u8]) -> Option<Place> {
     Some(Place { ctime, msg_id: MsgId(id), key: ConversationKey::from_bytes(key)?, seq })
 }
 
+/// The number that a key ends with.
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
 pub(super) fn read_queued(key: &[u8], value: &[u8]) -> Option<Queued> {
-    let number = key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))?;
-    Some(Queued { number, place: read_place(value)? })
+    Some(Queued { number: number_of(key)?, place: read_place(value)? })
 }

@@ -293,6 +293,17 @@ impl ReportIndex for FjallReport {
         self.apart(move |store| store.queue(&app, limit)).await
     }
 
+    async fn waiting(&self, app: &AppKey) -> Result<Option<(u64, u64)>, Error> {
+        let mut rows = self.0.rows.prefix(keys::queue(app));
+        let number = |row: fjall::Guard| {
+            let key = row.key().map_err(unavailable)?;
+            keys::number_of(&key).ok_or_else(|| Error::Damaged("a queued message without a number".into()))
+        };
+        let Some(first) = rows.next().map(number).transpose()? else { return Ok(None) };
+        let last = rows.next_back().map(number).transpose()?;
+        Ok(Some((first, last.unwrap_or(first))))
+    }
+
     async fn taken(&self, app: &AppKey, upto: u64) -> Result<(), Error> {
         let app = app.clone();
         self.apart(move |store| store.sweep(keys::queue(&app)..keys::queued(&app, upto + 1))).await

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use mynah_types::AppId;
 
 use super::{Harness, app, new_app, refusal};
-use crate::directory_store::{AppRules, Media, MultiDevice, Refusal, SignatureRule};
+use crate::directory_store::{AppRules, Callback, Media, MultiDevice, Refusal, SignatureRule};
 
 pub async fn words_are_listed_once_and_in_order(harness: &dyn Harness) {
     let store = harness.open();
@@ -101,4 +101,23 @@ pub async fn a_file_is_known_by_its_id(harness: &dyn Harness) {
     assert!(store.add_media(media.clone()).await.is_err(), "an id is given once");
     assert_eq!(harness.open().media(&media.id).await.unwrap(), Some(media));
     assert_eq!(store.media("store/image/j/2.png").await.unwrap(), None);
+}
+
+pub async fn a_callback_is_kept_until_it_is_taken_away(harness: &dyn Harness) {
+    let store = harness.open();
+    let app = app(&*store).await.id;
+    let callback = |url: &str, before| Callback {
+        app,
+        url: url.into(),
+        secret: vec![1, 2],
+        before,
+        with_master_secret: true,
+        allow_private: false,
+    };
+    for callback in [callback("https://a.example/", None), callback("https://b.example/", Some(vec![3]))] {
+        store.set_callback(app, Some(callback.clone())).await.unwrap();
+        assert_eq!(harness.open().callbacks().await.unwrap(), [callback]);
+    }
+    store.set_callback(app, None).await.unwrap();
+    assert!(store.callbacks().await.unwrap().is_empty());
 }
