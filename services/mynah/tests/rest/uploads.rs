@@ -154,27 +154,32 @@ async fn uploads_that_hang_fill_their_places_and_no_more() {
     let app = server.app().await;
     let at = listen(&server).await;
     let mut hanging = Vec::new();
-    // More than there is room for: one that comes while another is just tried is refused itself.
-    for _ in 0..80 {
+    for _ in 0..64 {
         hanging.push(stalled(at, app.authorization.as_ref().unwrap()).await);
     }
     let small = || post(&app, "file", multipart("filename", "a.bin", b"bytes"));
-    let until = async |status: u16| {
+    let within = Duration::from_secs(30);
+    let fill = async {
         loop {
             let answer = small().await;
-            if answer.status == status {
+            if answer.status == 503 {
                 return answer;
             }
-            tokio::task::yield_now().await;
+            // One that came while the small one had the last place was refused itself: another takes its place.
+            hanging.push(stalled(at, app.authorization.as_ref().unwrap()).await);
         }
     };
-    let within = Duration::from_secs(30);
-    let full = tokio::time::timeout(within, until(503)).await.unwrap();
+    let full = tokio::time::timeout(within, fill).await.unwrap();
     assert!(full.headers.contains_key(header::RETRY_AFTER), "{full:?}");
     // The rest of the API is not held up.
     app.works("GET", "/v1/users/?start=0&count=1", &Value::Null).await;
     drop(hanging);
-    tokio::time::timeout(within, until(200)).await.unwrap();
+    let freed = async {
+        while small().await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(within, freed).await.unwrap();
 }
 
 /// A file that the directory cannot take note of does not stay either.
