@@ -19,9 +19,9 @@ use crate::world::{self, PASSWORD};
 /// Members of the group; the last one stalls.
 const MEMBERS: usize = 20;
 /// Bytes of a message's text.
-const TEXT: usize = 2000;
+const TEXT: usize = 3500;
 /// A pause between two messages.
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(1);
 /// What one stalled reader may cost the server, in bytes.
 const MOST: u64 = 512 << 10;
 
@@ -63,9 +63,13 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     let devices: Vec<Device> =
         others.iter().map(|name| Device::start(account(name), Arc::clone(&notes), Arc::clone(&counts))).collect();
     let sender = devices.first().ok_or("no device")?.sender();
-    // What the traffic itself costs is known before anybody stalls.
-    let mut sent = talk(&sender, gid, 0, plan.seconds / 4 + 1).await?;
+    // What the traffic itself costs is known before anybody stalls: first what a start takes, then what each message takes.
+    let warm = talk(&sender, gid, 0, plan.seconds / 4 + 1).await?;
     let pid = server.pid().ok_or("the server is gone")?;
+    let begin = resident(pid)?;
+    let mut sent = talk(&sender, gid, warm, plan.seconds / 2 + 1).await?;
+    let each = resident(pid)?.saturating_sub(begin) / (sent - warm).max(1);
+    let healthy = sent;
     let mut stalled = Wire::log_in(&server, last).await?;
     let before = resident(pid)?;
     sent = talk(&sender, gid, sent, plan.seconds).await?;
@@ -78,16 +82,17 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     let grown = after.saturating_sub(before);
     let figures = json!({
         "messages": sent, "text_bytes": TEXT, "stalled_s": plan.seconds, "server_grew_bytes": grown,
+        "bytes_each_before": each,
         "heads": heads, "recovered_to": covered, "recovered_entries": entries,
     });
     // The group's making is its first entry.
     if !heads || covered != sent + 1 || entries != covered {
         return Err(format!("the stalled device did not find everything: {figures}").into());
     }
-    // Everything that was sent lies in the log's memory too, with what it takes beside its bytes. A queue without a bound would
-    // hold each frame once more.
-    let stored = sent * (TEXT as u64 + 300) * 3 / 2;
-    if grown > stored + MOST {
+    // A queue without a bound would hold each frame once more, and what it takes beside its text.
+    let stalled_for = sent - healthy;
+    let traffic = stalled_for * each.max(TEXT as u64 + 300) * 5 / 4;
+    if grown > traffic + stalled_for * TEXT as u64 / 2 + MOST {
         return Err(format!("a stalled reader costs too much: {figures}").into());
     }
     let lagged = counts.heads.load(std::sync::atomic::Ordering::Relaxed);
