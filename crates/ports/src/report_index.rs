@@ -129,7 +129,8 @@ pub trait ReportIndex: Send + Sync + 'static {
     /// How far each shard of the log was recorded; shards without a position are left out.
     async fn positions(&self) -> Result<Vec<(ShardId, MsgId)>, Error>;
 
-    /// Records messages of a shard, and that it is recorded up to `upto`. One caller at a time.
+    /// Records messages of a shard, and that it is recorded up to `upto`. A shard that is recorded so far already is left as it is. One
+    /// caller at a time.
     async fn record(&self, shard: ShardId, upto: MsgId, messages: Vec<Recorded>) -> Result<(), Error>;
 
     /// How many messages a scope has in a stretch.

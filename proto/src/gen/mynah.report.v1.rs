@@ -25,6 +25,10 @@ pub struct HistoryRequest {
     pub limit: u32,
     #[prost(bool, tag = "10")]
     pub with_total: bool,
+    /// The caller goes on after the page's last message: no page but the last one then holds messages that are so young that one with an
+    /// earlier time may still be on its way. The call waits for them to be old enough, if there is nothing else.
+    #[prost(bool, tag = "11")]
+    pub settled: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HistoryReply {

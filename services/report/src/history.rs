@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use mynah_ports::message_log::Location;
-use mynah_ports::report_index::{Scope, Stretch};
+use mynah_ports::report_index::{Place, Scope, Stretch};
 use mynah_proto::Failure;
 use mynah_proto::report::{HistoryReply, HistoryRequest, ReportedMessage};
-use mynah_types::{MsgId, Uid};
+use mynah_types::{Millis, MsgId, Uid};
 
 use crate::projector;
 use crate::service::{Inner, app, unreadable};
@@ -28,10 +28,8 @@ pub(crate) async fn history(inner: &Arc<Inner>, request: HistoryRequest) -> Resu
         false => 0,
     };
     let after = (request.after_ms > 0).then_some((request.after_ms, MsgId(request.after_id)));
-    // One more than asked for tells whether there is more.
-    let mut places = inner.deps.index.places(&scope, stretch, after, request.skip, limit + 1).await.map_err(index_failed)?;
-    let mut more = places.len() > limit;
-    places.truncate(limit);
+    let asked = Asked { scope, stretch, after, skip: request.skip, limit };
+    let (places, mut more) = if request.settled { settled(inner, &asked).await? } else { asked.places(inner).await? };
     let locations: Vec<Location> = places.iter().map(|place| Location { key: place.key, seq: place.seq }).collect();
     let found = inner.deps.log.at(&locations).await.map_err(|error| unreadable("message log", &error))?;
     let mut messages = Vec::with_capacity(found.len());
@@ -53,6 +51,46 @@ pub(crate) async fn history(inner: &Arc<Inner>, request: HistoryRequest) -> Resu
         });
     }
     Ok(HistoryReply { messages, more, total })
+}
+
+/// A page that is asked for.
+struct Asked {
+    scope: Scope,
+    stretch: Stretch,
+    after: Option<(Millis, MsgId)>,
+    skip: u64,
+    limit: usize,
+}
+
+impl Asked {
+    /// The page, and whether there is more behind it.
+    async fn places(&self, inner: &Inner) -> Result<(Vec<Place>, bool), Failure> {
+        let found = inner.deps.index.places(&self.scope, self.stretch, self.after, self.skip, self.limit + 1).await;
+        let mut places = found.map_err(|error| unreadable("report index", &error))?;
+        let more = places.len() > self.limit;
+        places.truncate(self.limit);
+        Ok((places, more))
+    }
+}
+
+/// A page after whose last message nothing comes with an earlier time: a message gets its time a moment before it is in the log, and
+/// another one may get there first. The last page may hold younger ones, as nobody goes on after it.
+async fn settled(inner: &Arc<Inner>, asked: &Asked) -> Result<(Vec<Place>, bool), Failure> {
+    let (mut places, more) = asked.places(inner).await?;
+    if !more {
+        return Ok((places, false));
+    }
+    let settles_after = inner.deps.settings.settles_after;
+    let young = inner.deps.clock.now_ms().saturating_sub(u64::try_from(settles_after.as_millis()).unwrap_or(u64::MAX));
+    let old = places.partition_point(|place| place.ctime < young);
+    if old > 0 {
+        places.truncate(old);
+        return Ok((places, true));
+    }
+    // All are young: once the last of them is old enough, what belongs before it is there.
+    tokio::time::sleep(settles_after).await;
+    projector::followed(inner).await?;
+    asked.places(inner).await
 }
 
 fn scope(request: &HistoryRequest) -> Result<Scope, Failure> {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub follow_every: Duration,
     /// How long a question waits for the index to follow.
     pub follow_within: Duration,
+    /// A message that is so old has none before it any more that is still on its way into the log.
+    pub settles_after: Duration,
     /// Days that history goes back (rest-api 3.A).
     pub keep_days: u64,
     /// Minutes east of UTC: where days begin.
@@ -52,6 +54,7 @@ impl Default for Settings {
         Self {
             follow_every: Duration::from_millis(500),
             follow_within: Duration::from_secs(5),
+            settles_after: Duration::from_secs(5),
             keep_days: 60,
             zone_minutes: 8 * 60,
             callback_within: Duration::from_secs(5),

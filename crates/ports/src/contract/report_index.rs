@@ -70,7 +70,10 @@ pub async fn a_message_is_listed_in_each_of_its_scopes_once(harness: &impl Harne
     // Not in the order of time: shards are read one after another.
     let messages =
         vec![message(12, MIDNIGHT + 2, 1, group), message(11, MIDNIGHT + 1, 2, single), message(13, MIDNIGHT + 2, 1, own), other];
-    index.record(SHARD, MsgId(14), messages).await.unwrap();
+    // A second time it changes nothing.
+    for _ in 0..2 {
+        index.record(SHARD, MsgId(14), messages.clone()).await.unwrap();
+    }
     assert_eq!(ids(&*index, &Scope::App(app("a"))).await, [11, 12, 13]);
     assert_eq!(ids(&*index, &Scope::App(app("b"))).await, [14]);
     assert_eq!(ids(&*index, &Scope::User(Uid(1))).await, [11, 12, 13]);

@@ -85,6 +85,7 @@ async fn pages(call: &Call, whose: HistoryRequest) -> Outcome {
         after_id: cursor.after_id,
         limit: cursor.count,
         with_total: cursor.after_ms == 0,
+        settled: true,
         ..whose
     };
     let page = call.gateway.deps.report.history(request).await?;

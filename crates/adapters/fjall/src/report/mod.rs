@@ -74,6 +74,9 @@ impl Store {
     }
 
     fn record(&self, shard: ShardId, upto: MsgId, messages: &[Recorded]) -> Result<(), Error> {
+        if MsgId(self.counter(&keys::position(shard))?) >= upto {
+            return Ok(()); // It is recorded.
+        }
         let mut batch = self.db.batch();
         let mut counters: HashMap<Vec<u8>, u64> = HashMap::new();
         let mut queues: HashMap<&AppKey, u64> = HashMap::new();

@@ -69,7 +69,8 @@ fn by_cursor(pattern: &'static str, summary: &'static str) -> Doc {
         pattern,
         summary,
         "Ascending by time, 60 days back. The first call gives `count`, `begin_time` and `end_time`; each next one gives only the \
-         `cursor` that came, within 120 seconds. No `cursor` in an answer: nothing follows.",
+         `cursor` that came, within 120 seconds. No `cursor` in an answer: nothing follows. A page with a `cursor` may hold fewer \
+         than `count`: it ends before the last five seconds, in which an earlier message may still be on its way.",
     )
     .query(cursors())
     .query([next])

@@ -1,0 +1,133 @@
+//! The service on the embedded log and index.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mynah_fjall::{FjallLog, FjallReport, Options};
+use mynah_ports::{MessageLog, ReportIndex};
+use mynah_proto::device::{Entry as Payload, Message, Party, Target, entry};
+use mynah_proto::report::HistoryRequest;
+use mynah_proto::{DirectoryClient, ReportClient};
+use mynah_report::{Deps, Report, Settings};
+use mynah_types::{
+    Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, ManualClock, MsgId, SHARDS, ShardAppend, ShardId, Uid,
+};
+use prost::Message as _;
+
+const NOW: u64 = 1_767_240_000_000;
+const APP: &str = "0123456789abcdef01234567";
+
+struct World {
+    log: Arc<FjallLog>,
+    claims: HashMap<ShardId, Claim>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap());
+        let shards: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
+        let claims = log.claim(&shards).await.unwrap();
+        Self { log, claims: claims.into_iter().map(|claim| (claim.shard, claim)).collect(), folder }
+    }
+
+    /// The service on an index of its own.
+    fn report(&self, index: &str, settings: Settings) -> ReportClient {
+        let index = FjallReport::open(&self.folder.path().join(index), &self.log.log_epoch(), 480).unwrap();
+        ReportClient::local(Report::new(Deps {
+            log: Arc::clone(&self.log) as Arc<dyn MessageLog>,
+            index: Arc::new(index) as Arc<dyn ReportIndex>,
+            directory: DirectoryClient::late(),
+            clock: Arc::new(ManualClock::at(NOW)),
+            settings,
+        }))
+    }
+
+    /// The first message of a group.
+    async fn say(&mut self, gid: u64, ctime: u64, text: &str) {
+        let key = ConversationKey::Group(gid);
+        let claim = self.claims.get_mut(&key.shard()).unwrap();
+        claim.counter += 1;
+        let message =
+            Message { msg_type: "text".into(), msg_body: format!(r#"{{"text":"{text}"}}"#).into(), ..Message::default() };
+        let payload = Payload {
+            from: Some(Party { username: "anna".into(), appkey: APP.into(), ..Party::default() }),
+            target: Some(Target { r#type: "group".into(), id: gid.to_string(), ..Target::default() }),
+            kind: Some(entry::Kind::Message(message)),
+            ..Payload::default()
+        };
+        let entry = Entry {
+            seq: 1,
+            msg_id: MsgId::compose(claim.counter, key.shard()),
+            ctime,
+            sender: Uid(1),
+            cmid: None,
+            content_hash: 0,
+            member_version: 1,
+            cum_unread: 1,
+            kind: EntryKind::Message { unread_delta: 1, no_offline: false },
+            payload: payload.encode_to_vec().into(),
+        };
+        let append = ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) };
+        let batch = ShardAppend { shard: key.shard(), token: claim.token, conversations: vec![append], progress: None };
+        assert_eq!(self.log.append(vec![batch]).await[0][0], Appended::Done);
+    }
+}
+
+fn page(limit: u32, settled: bool) -> HistoryRequest {
+    HistoryRequest { appkey: APP.into(), to_ms: NOW + 1000, limit, settled, with_total: true, ..HistoryRequest::default() }
+}
+
+async fn times(report: &ReportClient, request: HistoryRequest) -> (Vec<u64>, bool) {
+    let reply = report.history(request).await.unwrap();
+    (reply.messages.iter().map(|m| m.ctime_ms - NOW).collect(), reply.more)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_passes_a_message_that_is_still_on_its_way() {
+    let mut world = World::new().await;
+    for (gid, after) in [(1, 1), (3, 3), (4, 4)] {
+        world.say(gid, NOW + after, "young").await;
+    }
+    let report = world.report("index", Settings { settles_after: Duration::from_millis(500), ..Settings::default() });
+    // The page that goes on is asked for; a message with an earlier time gets into the log after it was looked for.
+    let asked = tokio::spawn({
+        let report = report.clone();
+        async move { times(&report, page(2, true)).await }
+    });
+    while report.history(page(9, false)).await.unwrap().total < 3 {}
+    world.say(2, NOW + 2, "late").await;
+    assert_eq!(asked.await.unwrap(), (vec![1, 2], true));
+    let next = HistoryRequest { after_ms: NOW + 2, after_id: u64::MAX >> 1, ..page(2, true) };
+    assert_eq!(times(&report, next).await, (vec![3, 4], false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_goes_on_ends_before_the_young_ones() {
+    let mut world = World::new().await;
+    let old = NOW - 60_000;
+    for gid in 1..=5 {
+        world.say(gid, if gid < 3 { old } else { NOW }, "text").await;
+    }
+    let report = world.report("index", Settings::default());
+    let first = report.history(page(4, true)).await.unwrap();
+    assert_eq!((first.messages.len(), first.more, first.total), (2, true, 5));
+    assert_eq!(report.history(page(5, true)).await.unwrap().messages.len(), 5, "the last page holds all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_lost_is_made_again() {
+    let mut world = World::new().await;
+    for gid in 1..=300 {
+        world.say(gid, NOW + gid, "text").await;
+    }
+    let report = world.report("one", Settings::default());
+    let (before, _) = times(&report, page(1000, false)).await;
+    assert_eq!(before, (1..=300).collect::<Vec<_>>());
+    let again = world.report("two", Settings::default());
+    assert_eq!(times(&again, page(1000, false)).await.0, before);
+}
