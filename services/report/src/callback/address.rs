@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
 /// Whether an address is of the public internet (IANA's special-purpose registries).
-pub(super) fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => embedded_v4(v6).map_or_else(|| is_public_v6(v6), is_public_v4),
@@ -46,25 +44,27 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Resolves names to public addresses only; what is connected to is what was looked at.
-pub(super) struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err("the name has no public address".into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
+/// Where a host may be called: its addresses, without the private ones unless they are allowed. What is connected to is what was
+/// looked at.
+pub(super) async fn addresses(host: &str, port: u16, allow_private: bool) -> Result<Vec<SocketAddr>, String> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found = tokio::net::lookup_host((bare, port)).await.map_err(|error| format!("the name cannot be looked up: {error}"))?;
+    let allowed: Vec<SocketAddr> = found.filter(|address| allow_private || is_public(address.ip())).collect();
+    if allowed.is_empty() { Err("the name has no public address".into()) } else { Ok(allowed) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_leads_inside_has_no_address() {
+        for inside in ["localhost", "127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "2130706433", "0"] {
+            assert!(addresses(inside, 443, false).await.is_err(), "{inside}");
+        }
+        assert!(addresses("127.0.0.1", 80, true).await.is_ok());
+        assert!(addresses("1.1.1.1", 443, false).await.is_ok());
+    }
 
     #[test]
     fn special_addresses_are_not_public() {

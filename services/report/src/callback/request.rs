@@ -1,31 +1,41 @@
 //! One call of an app's server: its body, its signature, its answer.
 
-use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{Request, StatusCode, Uri, header, request};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use mynah_proto::directory::Callback;
 use mynah_proto::json::report_message;
 use mynah_proto::report::ReportedMessage;
-use reqwest::{Client, Url, redirect};
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use super::address::{PublicOnly, is_public};
+use super::address::addresses;
 
-/// Sends calls: two clients, of which one cannot reach private addresses. None if the system has no use for TLS.
+/// Sends calls, each over a connection of its own: no redirect is followed, no proxy resolves names in our place.
 pub(super) struct Sender {
-    public: Option<Client>,
-    any: Option<Client>,
+    tls: Result<TlsConnector, String>,
 }
 
 impl Default for Sender {
     fn default() -> Self {
-        // No redirects: where a call goes is what was set. No proxy: it would resolve names in our place.
-        let builder = || Client::builder().redirect(redirect::Policy::none()).no_proxy().user_agent("mynah");
-        Self { public: builder().dns_resolver(std::sync::Arc::new(PublicOnly)).build().ok(), any: builder().build().ok() }
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+        let config = config.map(|config| config.with_root_certificates(roots).with_no_client_auth());
+        Self { tls: config.map(|config| TlsConnector::from(Arc::new(config))).map_err(|error| error.to_string()) }
     }
 }
 
@@ -39,40 +49,71 @@ impl Sender {
         messages: Vec<ReportedMessage>,
         within: Duration,
     ) -> Result<(), String> {
-        let url = Url::parse(&target.url).map_err(|error| format!("the address: {error}"))?;
-        let client = if target.allow_private { &self.any } else { &self.public };
-        let client = client.as_ref().ok_or("no client can be made")?;
-        if !target.allow_private {
-            check(&url)?;
-        }
         let body = body(&messages);
         let timestamp = (now_ms / 1000).to_string();
-        let mut request = client
-            .post(url)
-            .timeout(within)
-            .header("Content-Type", "application/json; charset=utf-8")
+        let mut request = Request::builder()
+            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .header("X-Mynah-Event", "message.sent")
             .header("X-Mynah-Id", id)
             .header("X-Mynah-Signature", signatures(&target.secrets, &timestamp, &body))
             .header("X-Mynah-Timestamp", timestamp);
         if !target.master_secret.is_empty() {
             let credentials = STANDARD.encode(format!("{}:{}", target.appkey, target.master_secret));
-            request = request.header("Authorization", format!("Basic {credentials}"));
+            request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
         }
-        let answer = request.body(body).send().await.map_err(|error| why(&error))?;
-        if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status().as_u16())) }
+        let called = tokio::time::timeout(within, self.call(target, request, body)).await;
+        let status = called.map_err(|_| "no answer in time".to_owned())??;
+        if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
+    }
+
+    async fn call(&self, target: &Callback, request: request::Builder, body: Vec<u8>) -> Result<StatusCode, String> {
+        let uri: Uri = target.url.parse().map_err(|error| format!("the address: {error}"))?;
+        let (secure, host) = (uri.scheme_str() == Some("https"), uri.host().unwrap_or_default());
+        if !secure && !target.allow_private {
+            return Err("only https is allowed".into());
+        }
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let stream = connect(host, port, target.allow_private).await?;
+        let authority = uri.authority().map_or(host, |authority| authority.as_str().rsplit('@').next().unwrap_or(host));
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = request.method("POST").uri(path).header(header::HOST, authority).body(Full::from(body));
+        let request = request.map_err(|error| error.to_string())?;
+        if !secure {
+            return exchange(stream, request).await;
+        }
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
+        let tls = self.tls.as_ref().map_err(Clone::clone)?.connect(name, stream).await;
+        exchange(tls.map_err(|error| format!("TLS: {error}"))?, request).await
     }
 }
 
-/// An address that is written as numbers is not resolved: it is looked at here.
-fn check(url: &Url) -> Result<(), String> {
-    let host = url.host_str().unwrap_or_default();
-    let literal = host.trim_start_matches('[').trim_end_matches(']').parse();
-    match literal {
-        _ if url.scheme() != "https" => Err("only https is allowed".into()),
-        Ok(address) if !is_public(address) => Err("the address is a private one".into()),
-        _ => Ok(()),
+async fn connect(host: &str, port: u16, allow_private: bool) -> Result<TcpStream, String> {
+    let mut why = String::new();
+    for address in addresses(host, port, allow_private).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => why = format!("it cannot be reached: {error}"),
+        }
     }
+    Err(why)
+}
+
+/// Sends the request and waits for the head of the answer; its body is nobody's.
+async fn exchange<S>(stream: S, request: Request<Full<bytes::Bytes>>) -> Result<StatusCode, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // A server that closes at once may have answered: the answer tells.
+        _ = connection => answer.await,
+    };
+    answer.map(|answer| answer.status()).map_err(|error| error.to_string())
 }
 
 /// JMessage's form, and where each message lies.
@@ -102,15 +143,6 @@ fn signatures(secrets: &[String], timestamp: &str, body: &[u8]) -> String {
     secrets.iter().filter_map(sign).collect::<Vec<_>>().join(",")
 }
 
-/// The innermost reason, without the address: it may hold a token.
-fn why(error: &reqwest::Error) -> String {
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    if error.is_timeout() { "no answer in time".into() } else { inner.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,16 +157,6 @@ mod tests {
         assert!(second.starts_with("v1=") && second != openssl);
     }
 
-    #[test]
-    fn private_addresses_and_plain_http_are_refused() {
-        for bad in
-            ["http://example.org/", "https://127.0.0.1/", "https://[::1]:8/", "https://[::ffff:10.0.0.1]/", "https://2130706433/"]
-        {
-            assert!(check(&Url::parse(bad).unwrap()).is_err(), "{bad}");
-        }
-        assert!(check(&Url::parse("https://example.org/hook").unwrap()).is_ok());
-    }
-
     #[tokio::test]
     async fn a_name_that_leads_inside_is_not_called() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -142,6 +164,9 @@ mod tests {
         let target = Callback { url: format!("https://localhost:{port}/"), ..Callback::default() };
         let sent = Sender::default().send(&target, "id", 0, Vec::new(), Duration::from_secs(5)).await;
         assert!(sent.unwrap_err().contains("no public address"));
+        let plain = Callback { url: format!("http://localhost:{port}/"), ..Callback::default() };
+        let sent = Sender::default().send(&plain, "id", 0, Vec::new(), Duration::from_secs(5)).await;
+        assert!(sent.unwrap_err().contains("only https"));
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err(), "nobody came");
     }
