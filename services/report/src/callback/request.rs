@@ -31,15 +31,18 @@ pub(super) struct Sender {
 
 impl Default for Sender {
     fn default() -> Self {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::trusting(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+}
+
+impl Sender {
+    fn trusting(roots: RootCertStore) -> Self {
         let config =
             ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
         let config = config.map(|config| config.with_root_certificates(roots).with_no_client_auth());
         Self { tls: config.map(|config| TlsConnector::from(Arc::new(config))).map_err(|error| error.to_string()) }
     }
-}
 
-impl Sender {
     /// Tells a server of messages; an error says why it did not take them.
     pub(super) async fn send(
         &self,
@@ -145,6 +148,8 @@ fn signatures(secrets: &[String], timestamp: &str, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -169,5 +174,39 @@ mod tests {
         assert!(sent.unwrap_err().contains("only https"));
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err(), "nobody came");
+    }
+
+    #[tokio::test]
+    async fn a_server_is_told_over_tls_if_its_name_is_proven() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut head = [0; 5];
+                stream.read_exact(&mut head).await.unwrap();
+                assert_eq!(&head, b"POST ");
+                // It answers and closes at once, without having read it all.
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        });
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let target = |host: &str| Callback { url: format!("https://{host}:{port}/"), allow_private: true, ..Callback::default() };
+        let within = Duration::from_secs(5);
+        let trusting = Sender::trusting(roots);
+        trusting.send(&target("localhost"), "id", 0, Vec::new(), within).await.unwrap();
+        let other_name = trusting.send(&target("127.0.0.1"), "id", 0, Vec::new(), within).await;
+        assert!(other_name.unwrap_err().starts_with("TLS"));
+        let unknown = Sender::default().send(&target("localhost"), "id", 0, Vec::new(), within).await;
+        assert!(unknown.unwrap_err().starts_with("TLS"));
     }
 }
