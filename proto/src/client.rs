@@ -161,6 +161,7 @@ client! {
         post(PostRequest) -> PostReply;
         hide(HideRequest) -> HideReply;
         relation_changed(RelationChangedRequest) -> RelationChangedReply;
+        shard_map(ShardMapRequest) -> ShardMapReply;
     }
 }
 

@@ -8,7 +8,7 @@ use mynah_proto::gateway::{
     DeliverReply, DeliverRequest, KickReply, KickRequest, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
     RefreshRequest,
 };
-use mynah_types::{ConversationKey, MemberChange, Uid};
+use mynah_types::{ConversationKey, MemberChange, Seq, Uid};
 use tonic::{Request, Response, Status};
 
 use crate::devices::{Devices, Inner};
@@ -47,6 +47,28 @@ impl Inner {
         metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
     }
 
+    /// A message of this place exists that is not delivered: who would have got it hears where the conversation stands.
+    fn missed(&self, conv_id: &str, seq: Seq) {
+        let Ok(key) = conv_id.parse::<ConversationKey>() else { return };
+        let audience = match key {
+            ConversationKey::Single(a, b) => [self.hub.connections_of(a), self.hub.connections_of(b)].concat(),
+            ConversationKey::Feed(uid) => self.hub.connections_of(uid),
+            ConversationKey::Room(_) => self.hub.room_audience(key, seq),
+            ConversationKey::Group(_) => self.hub.members_here(key),
+        };
+        audience.iter().for_each(|out| out.missed(key, seq));
+    }
+
+    /// Nobody knows what was not delivered: the users' groups are read again, and every device looks at everything.
+    async fn resync(&self) -> Result<(), Status> {
+        metrics::counter!("mynah_device_resyncs_total").increment(1);
+        for (uid, app) in self.hub.users() {
+            self.join_groups(app.0, uid).await?;
+        }
+        self.hub.all().iter().for_each(|out| out.missed_much());
+        Ok(())
+    }
+
     async fn audience(&self, key: ConversationKey, log: &mynah_proto::router::LogEntry) -> Vec<Arc<Outbound>> {
         match key {
             ConversationKey::Single(a, b) => {
@@ -80,8 +102,15 @@ impl Inner {
 #[async_trait::async_trait]
 impl Gateway for Devices {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverReply>, Status> {
-        for record in request.into_inner().records {
+        let DeliverRequest { records, missed, resync } = request.into_inner();
+        for record in records {
             self.0.deliver(record).await;
+        }
+        for missed in missed {
+            self.0.missed(&missed.conv_id, missed.seq);
+        }
+        if resync {
+            self.0.resync().await?;
         }
         Ok(Response::new(DeliverReply {}))
     }

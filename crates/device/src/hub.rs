@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mynah_domain::audience::Audience;
 use mynah_proto::gateway::KickRequest;
-use mynah_types::{ConversationKey, MemberChange, Seq, Uid};
+use mynah_types::{AppId, ConversationKey, MemberChange, Seq, Uid};
 use parking_lot::{Mutex, RwLock};
 
 use crate::outbound::Outbound;
@@ -118,6 +118,21 @@ impl Hub {
 
     pub(crate) fn connections_of(&self, uid: Uid) -> Vec<Arc<Outbound>> {
         self.users.read().get(&uid).cloned().unwrap_or_default()
+    }
+
+    /// The connected members of a group.
+    pub(crate) fn members_here(&self, key: ConversationKey) -> Vec<Arc<Outbound>> {
+        let users = self.users.read();
+        let groups = self.groups.read();
+        let members = groups.get(&key).into_iter().flat_map(Audience::members);
+        members.filter_map(|uid| users.get(&uid)).flatten().cloned().collect()
+    }
+
+    /// The users who are connected, and their apps.
+    pub(crate) fn users(&self) -> Vec<(Uid, AppId)> {
+        let users = self.users.read();
+        let app = |conns: &Vec<Arc<Outbound>>| conns.iter().find_map(|out| out.identity()).map(|who| who.app);
+        users.iter().filter_map(|(uid, conns)| Some((*uid, app(conns)?))).collect()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Outbound>> {

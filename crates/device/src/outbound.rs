@@ -142,6 +142,24 @@ impl Outbound {
         }
     }
 
+    /// An entry exists that is not pushed: the device hears where the conversation stands.
+    pub(crate) fn missed(&self, key: ConversationKey, seq: Seq) {
+        let mut queue = self.queue.lock();
+        queue.lagging = true;
+        queue.remember(key, seq);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Nobody knows what was not pushed: the device is to look at everything.
+    pub(crate) fn missed_much(&self) {
+        let mut queue = self.queue.lock();
+        queue.lagging = true;
+        queue.overflown = true;
+        drop(queue);
+        self.wake.notify_one();
+    }
+
     /// Takes the device's acknowledgements, each for all of its conversation up to a seq; what they free ends the lag.
     pub(crate) fn ack(&self, acked: &HashMap<ConversationKey, Seq>) {
         let mut queue = self.queue.lock();
@@ -353,5 +371,18 @@ mod tests {
         let told = pushes(&outbound, Instant::now());
         let Some(server_frame::Body::Heads(heads)) = &told[0] else { panic!("{told:?}") };
         assert_eq!((heads.items.len(), heads.resync_all), (MOST_BEHIND, true));
+    }
+
+    #[test]
+    fn what_was_missed_on_the_way_here_is_told_as_heads_and_then_pushes_go_on() {
+        let (outbound, now) = (outbound(2), Instant::now());
+        outbound.missed(GROUP, 7);
+        let mut told = pushes(&outbound, now);
+        assert_eq!((heads(told.remove(0)), told.len()), (vec![7], 0));
+        push_all(&outbound, GROUP, 8..=8);
+        assert_eq!(outbound.take(now).frames.len(), 1);
+        outbound.missed_much();
+        let Some(server_frame::Body::Heads(heads)) = pushes(&outbound, now).remove(0) else { panic!("no heads") };
+        assert!(heads.resync_all);
     }
 }

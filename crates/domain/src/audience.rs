@@ -53,6 +53,11 @@ impl Audience {
         !up && self.shielded.remove(&uid)
     }
 
+    /// Those who are subscribed.
+    pub fn members(&self) -> impl Iterator<Item = Uid> + '_ {
+        self.since.keys().copied()
+    }
+
     /// A user is not connected here any more. True if he was subscribed.
     pub fn disconnect(&mut self, uid: Uid) -> bool {
         self.left.remove(&uid);

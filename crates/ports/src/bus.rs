@@ -31,6 +31,9 @@ pub trait Bus: Send + Sync + 'static {
     /// A full queue makes the caller wait.
     async fn publish(&self, record: FanoutRecord) -> Result<(), Error>;
 
+    /// Whether a record that was taken outlives this process: then the bus sees to the rest.
+    fn keeps(&self) -> bool;
+
     /// The next records of the partitions of this worker: at least one, at most `max`. None when the bus is closed.
     /// Records count as handled at the next call.
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>>;

@@ -58,6 +58,15 @@ pub trait Presence: Send + Sync + 'static {
     /// Where the conversation's subscribers are. For single chats and feeds: where their users are connected.
     async fn audience(&self, key: ConversationKey) -> Result<Audience, Error>;
 
+    /// The audiences of many conversations, in the order given.
+    async fn audiences(&self, keys: &[ConversationKey]) -> Result<Vec<Audience>, Error> {
+        let mut audiences = Vec::with_capacity(keys.len());
+        for key in keys {
+            audiences.push(self.audience(*key).await?);
+        }
+        Ok(audiences)
+    }
+
     /// Gateways that are alive.
     async fn gateways(&self) -> Result<Vec<GatewayId>, Error>;
 }

@@ -3,6 +3,19 @@
 pub struct DeliverRequest {
     #[prost(message, repeated, tag = "1")]
     pub records: ::prost::alloc::vec::Vec<Record>,
+    /// Messages that are not delivered, of conversations that moved: devices hear where these stand. After the records.
+    #[prost(message, repeated, tag = "2")]
+    pub missed: ::prost::alloc::vec::Vec<Missed>,
+    /// Too much was not delivered to name it, membership too: the gateway reads its users' groups again, and devices look at everything.
+    #[prost(bool, tag = "3")]
+    pub resync: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Missed {
+    #[prost(string, tag = "1")]
+    pub conv_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeliverReply {}

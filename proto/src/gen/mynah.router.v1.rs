@@ -385,6 +385,24 @@ pub struct RelationChangedRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RelationChangedReply {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardMapRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShardMapReply {
+    #[prost(message, repeated, tag = "1")]
+    pub routers: ::prost::alloc::vec::Vec<RouterInfo>,
+    /// By shard: the place of its owner in `routers`, from 1 up; 0: nobody.
+    #[prost(uint32, repeated, tag = "2")]
+    pub owners: ::prost::alloc::vec::Vec<u32>,
+}
+/// address: host and port of its service.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RouterInfo {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(string, tag = "2")]
+    pub address: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod router_client {
     #![allow(
@@ -757,6 +775,28 @@ pub mod router_client {
                 .insert(GrpcMethod::new("mynah.router.v1.Router", "RelationChanged"));
             self.inner.unary(req, path, codec).await
         }
+        /// Who owns which shard, as this router saw it last. A stale answer costs a further call, never correctness.
+        pub async fn shard_map(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ShardMapRequest>,
+        ) -> std::result::Result<tonic::Response<super::ShardMapReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mynah.router.v1.Router/ShardMap",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mynah.router.v1.Router", "ShardMap"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -843,6 +883,11 @@ pub mod router_server {
             tonic::Response<super::RelationChangedReply>,
             tonic::Status,
         >;
+        /// Who owns which shard, as this router saw it last. A stale answer costs a further call, never correctness.
+        async fn shard_map(
+            &self,
+            request: tonic::Request<super::ShardMapRequest>,
+        ) -> std::result::Result<tonic::Response<super::ShardMapReply>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct RouterServer<T> {
@@ -1470,6 +1515,49 @@ pub mod router_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RelationChangedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mynah.router.v1.Router/ShardMap" => {
+                    #[allow(non_camel_case_types)]
+                    struct ShardMapSvc<T: Router>(pub Arc<T>);
+                    impl<T: Router> tonic::server::UnaryService<super::ShardMapRequest>
+                    for ShardMapSvc<T> {
+                        type Response = super::ShardMapReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ShardMapRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::shard_map(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ShardMapSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

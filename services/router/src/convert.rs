@@ -1,7 +1,7 @@
 //! Between the wire of the services and the domain's types. Everything that comes in is checked here, once.
 
 use bytes::Bytes;
-use mynah_domain::conversation::{Change, Deliverable, PostItem, Refusal, SendItem};
+use mynah_domain::conversation::{Change, PostItem, Refusal, SendItem};
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::message_log::Logged;
 use mynah_proto::device::entry::Kind;
@@ -124,11 +124,6 @@ fn header(key: ConversationKey, entry: &Entry) -> router::LogEntry {
 }
 
 /// A live record for a gateway.
-pub(crate) fn record(key: ConversationKey, deliverable: Deliverable) -> Record {
-    let Deliverable { entry, change, origin_conn } = deliverable;
-    fanout_record(FanoutRecord { key, entry, change, origin_conn })
-}
-
 pub(crate) fn fanout_record(record: FanoutRecord) -> Record {
     let uids = |list: Vec<Uid>| list.into_iter().map(|uid| uid.0).collect();
     let entry = router::LogEntry {

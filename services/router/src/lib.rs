@@ -15,6 +15,6 @@ mod service;
 mod settings;
 mod start;
 
-pub use delivery::Gateways;
+pub use delivery::{GatewayFinder, Gateways};
 pub use settings::Settings;
 pub use start::{Deps, Router, StartError};

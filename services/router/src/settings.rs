@@ -23,6 +23,10 @@ pub struct Settings {
     pub commit_entries: usize,
     /// Entries that may wait for delivery, per lane.
     pub delivery_queue: usize,
+    /// Bytes of records that may wait for one gateway; beyond it devices catch up by seq.
+    pub link_bytes: usize,
+    /// How long a gateway may take to accept records before the call is made again.
+    pub deliver_within: Duration,
     /// How often a shard's delivery progress is stored, at most.
     pub progress_every: Duration,
     /// How long a retryable failure asks the caller to wait.
@@ -40,6 +44,8 @@ impl Default for Settings {
             writer_queue: 4096,
             commit_entries: 4096,
             delivery_queue: 8192,
+            link_bytes: 16 << 20,
+            deliver_within: Duration::from_secs(5),
             progress_every: Duration::from_secs(1),
             retry_after: Duration::from_millis(200),
         }

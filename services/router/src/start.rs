@@ -64,8 +64,10 @@ impl Router {
         let claims = log.claim(&shards).await?;
         let mut composer = Composer::default();
         composer.claimed(&claims);
-        let progress = Arc::new(Progress::new(settings.progress_every, &claims));
-        let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), settings.delivery_queue);
+        let progress = Arc::new(Progress::new(settings.progress_every));
+        progress.claimed(&claims);
+        let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), &settings);
+        tokio::spawn(delivery.clone().run_retries(Arc::clone(&log)));
         let writer = LogWriter::start(
             Arc::clone(&log),
             composer,

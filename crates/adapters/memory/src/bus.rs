@@ -26,6 +26,10 @@ impl Bus for MemoryBus {
         self.sender.send(record).await.map_err(|_| Error::Unavailable("the bus is closed".into()))
     }
 
+    fn keeps(&self) -> bool {
+        false
+    }
+
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {
         let mut records = Vec::new();
         let taken = self.receiver.lock().await.recv_many(&mut records, max.max(1)).await;

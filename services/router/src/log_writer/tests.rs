@@ -44,10 +44,12 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let claims = log.claim(&[key.shard()]).await.unwrap();
     let mut composer = Composer::default();
     composer.claimed(&claims);
-    let progress = Arc::new(Progress::new(Duration::ZERO, &claims));
+    let progress = Arc::new(Progress::new(Duration::ZERO));
+    progress.claimed(&claims);
     let (gateway, mut delivered) = Recorder::start();
     let gateways = Gateways::single(GATEWAY, gateway);
-    let delivery = Delivery::start(connected(2).await, Arc::new(MemoryBus::new(64)), gateways, Arc::clone(&progress), 64);
+    let (bus, settings) = (Arc::new(MemoryBus::new(64)), crate::Settings::default());
+    let delivery = Delivery::start(connected(2).await, bus, gateways, Arc::clone(&progress), &settings);
     let writer = LogWriter::start(log, composer, delivery, progress, 64, 64);
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.

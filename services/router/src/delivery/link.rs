@@ -1,0 +1,169 @@
+//! The way to one gateway: records in order, in batches, one call under way, bounded in bytes.
+//!
+//! A call that fails is made again until the gateway answers or is known to be gone. What does not fit meanwhile is not kept: the gateway
+//! is told which conversations moved, and devices find the rest by seq.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mynah_proto::GatewayClient;
+use mynah_proto::gateway::{DeliverRequest, Missed, Record};
+use mynah_types::{ConversationKey, Seq};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::progress::Ticket;
+
+/// Records of one call.
+const BATCH: usize = 512;
+/// Bytes of one call, about.
+const BATCH_BYTES: usize = 1 << 20;
+/// Conversations that are remembered as moved; beyond it the gateway is told to look at everything.
+const MOST_MISSED: usize = 10_000;
+/// What a record takes beside its payload, about.
+const HEADER: usize = 200;
+/// The kind of a message in a record.
+const MESSAGE: u32 = 1;
+/// Pauses between calls that fail.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Bounds of a link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes of records that wait.
+    pub(crate) bytes: usize,
+    /// How long a call may take.
+    pub(crate) within: Duration,
+}
+
+/// Ends, with all that waits, when it is dropped: the gateway is gone.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// The gateway, for calls beside the queue.
+    pub(crate) client: GatewayClient,
+    queue: Arc<Queue>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    most_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    records: VecDeque<(Record, usize, Ticket)>,
+    bytes: usize,
+    missed: BTreeMap<ConversationKey, (Seq, Vec<Ticket>)>,
+    resync: Vec<Ticket>,
+}
+
+impl Link {
+    pub(crate) fn start(client: GatewayClient, bounds: Bounds) -> Self {
+        let queue =
+            Arc::new(Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: bounds.bytes });
+        let task = tokio::spawn(run(client.clone(), Arc::clone(&queue), bounds.within));
+        Self { client, queue, task }
+    }
+
+    /// Queues a record. It never waits.
+    pub(crate) fn push(&self, key: ConversationKey, record: Record, ticket: Ticket) {
+        self.queue.waiting.lock().push(key, record, ticket, self.queue.most_bytes);
+        self.queue.wake.notify_one();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+        let waiting = std::mem::take(&mut *self.queue.waiting.lock());
+        // Outside of the lock: each completes what nobody else carries.
+        drop(waiting);
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, key: ConversationKey, record: Record, ticket: Ticket, most: usize) {
+        let Some(entry) = &record.entry else { return };
+        let bytes = entry.payload.len() + 8 * (entry.added_uids.len() + entry.removed_uids.len()) + HEADER;
+        // Events have room of their own, since what they change is told by nothing else.
+        let most = if entry.kind == MESSAGE { most } else { most * 2 };
+        if self.resync.is_empty() && (self.records.is_empty() || self.bytes + bytes <= most) {
+            self.bytes += bytes;
+            self.records.push_back((record, bytes, ticket));
+            return;
+        }
+        metrics::counter!("mynah_delivery_missed_total").increment(1);
+        let room = self.missed.len() < MOST_MISSED || self.missed.contains_key(&key);
+        if self.resync.is_empty() && entry.kind == MESSAGE && room {
+            let missed = self.missed.entry(key).or_default();
+            missed.0 = missed.0.max(entry.seq);
+            missed.1.push(ticket);
+        } else {
+            self.resync.push(ticket);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.missed.is_empty() && self.resync.is_empty()
+    }
+
+    /// The next call, and what it completes.
+    fn take(&mut self) -> (DeliverRequest, Vec<Ticket>) {
+        let (mut request, mut tickets, mut bytes) = (DeliverRequest::default(), Vec::new(), 0);
+        while request.records.len() < BATCH && bytes < BATCH_BYTES {
+            let Some((record, size, ticket)) = self.records.pop_front() else { break };
+            bytes += size;
+            request.records.push(record);
+            tickets.push(ticket);
+        }
+        self.bytes -= bytes;
+        // After the records that were there before them.
+        if self.records.is_empty() {
+            for (key, (seq, held)) in std::mem::take(&mut self.missed) {
+                request.missed.push(Missed { conv_id: key.to_string(), seq });
+                tickets.extend(held);
+            }
+            request.resync = !self.resync.is_empty();
+            tickets.append(&mut self.resync);
+        }
+        (request, tickets)
+    }
+}
+
+async fn run(client: GatewayClient, queue: Arc<Queue>, within: Duration) {
+    loop {
+        let woken = queue.wake.notified();
+        let next = {
+            let mut waiting = queue.waiting.lock();
+            (!waiting.is_empty()).then(|| waiting.take())
+        };
+        match next {
+            Some((request, tickets)) => {
+                call(&client, request, within).await;
+                drop(tickets);
+            }
+            None => woken.await,
+        }
+    }
+}
+
+/// Until the gateway answers.
+async fn call(client: &GatewayClient, request: DeliverRequest, within: Duration) {
+    let mut pause = BACKOFF.0;
+    loop {
+        let why = match tokio::time::timeout(within, client.deliver(request.clone())).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        metrics::counter!("mynah_delivery_failures_total").increment(1);
+        tracing::warn!(error = why, records = request.records.len(), "a gateway does not take records: trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(BACKOFF.1);
+    }
+}

@@ -1,0 +1,134 @@
+//! How far each shard's deliveries are complete, and what tells that one is.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mynah_domain::delivery::LowWater;
+use mynah_types::{Claim, MsgId, ShardId};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+/// The positions of the shards that are owned here.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shards: Mutex<HashMap<ShardId, ShardProgress>>,
+    store_every: Duration,
+}
+
+#[derive(Debug)]
+struct ShardProgress {
+    water: LowWater,
+    stored: MsgId,
+    stored_at: Instant,
+    /// Entries were given up: they are to be delivered from the log.
+    gave_up: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(store_every: Duration) -> Self {
+        Self { shards: Mutex::default(), store_every }
+    }
+
+    /// Begins where the last owners stopped.
+    pub(crate) fn claimed(&self, claims: &[Claim]) {
+        let mut shards = self.shards.lock();
+        for claim in claims {
+            let delivered = claim.progress.delivered;
+            let fresh = ShardProgress {
+                water: LowWater::at(delivered),
+                stored: delivered,
+                stored_at: Instant::now(),
+                gave_up: false,
+            };
+            // A shard that is claimed again by its owner has entries on their way.
+            shards.entry(claim.shard).or_insert(fresh);
+        }
+    }
+
+    /// The shard is another's.
+    pub(crate) fn released(&self, shard: ShardId) {
+        self.shards.lock().remove(&shard);
+    }
+
+    pub(crate) fn issued(&self, ids: &[MsgId]) {
+        let mut shards = self.shards.lock();
+        for id in ids {
+            if let Some(shard) = shards.get_mut(&id.shard()) {
+                shard.water.issued(*id);
+            }
+        }
+    }
+
+    pub(crate) fn mark(&self, shard: ShardId) -> MsgId {
+        self.shards.lock().get(&shard).map_or(MsgId(0), |shard| shard.water.mark())
+    }
+
+    pub(crate) fn knows(&self, id: MsgId) -> bool {
+        self.shards.lock().get(&id.shard()).is_some_and(|shard| shard.water.knows(id))
+    }
+
+    pub(crate) fn completed(&self, id: MsgId) {
+        if let Some(shard) = self.shards.lock().get_mut(&id.shard()) {
+            shard.water.completed(id);
+        }
+    }
+
+    /// Nobody can be told where to: the entry is delivered from the log later.
+    pub(crate) fn gave_up(&self, id: MsgId) {
+        if let Some(shard) = self.shards.lock().get_mut(&id.shard()) {
+            shard.water.forget(id);
+            shard.gave_up = true;
+        }
+    }
+
+    /// Shards of which entries were given up since this was asked.
+    pub(crate) fn take_given_up(&self) -> BTreeSet<ShardId> {
+        let mut shards = self.shards.lock();
+        shards.iter_mut().filter_map(|(id, shard)| std::mem::take(&mut shard.gave_up).then_some(*id)).collect()
+    }
+
+    /// Entries of a shard that are on their way.
+    pub(crate) fn open(&self, shard: ShardId) -> usize {
+        self.shards.lock().get(&shard).map_or(0, |shard| shard.water.open())
+    }
+
+    /// What to store with the shard's next append: seldom, since a position that lags only repeats deliveries.
+    pub(crate) fn to_store(&self, shard: ShardId) -> Option<mynah_types::Progress> {
+        let mut shards = self.shards.lock();
+        let shard = shards.get_mut(&shard)?;
+        let mark = shard.water.mark();
+        if mark == shard.stored || shard.stored_at.elapsed() < self.store_every {
+            return None;
+        }
+        shard.stored = mark;
+        shard.stored_at = Instant::now();
+        Some(mynah_types::Progress { delivered: mark, published: mark })
+    }
+}
+
+/// Completes an entry when its last clone is gone: each gateway has it, or what stands for it, or is no more.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticket {
+    _completion: Arc<Completion>,
+}
+
+#[derive(Debug)]
+struct Completion {
+    id: MsgId,
+    progress: Arc<Progress>,
+    /// Somebody waits until all of a batch are complete.
+    _batch: Option<mpsc::Sender<()>>,
+}
+
+impl Ticket {
+    pub(crate) fn new(id: MsgId, progress: &Arc<Progress>, batch: Option<mpsc::Sender<()>>) -> Self {
+        Self { _completion: Arc::new(Completion { id, progress: Arc::clone(progress), _batch: batch }) }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        self.progress.completed(self.id);
+    }
+}
