@@ -11,6 +11,9 @@ CREATE TABLE shards (
     shard integer PRIMARY KEY,
     epoch bigint NOT NULL DEFAULT 0,
     token bytea NOT NULL DEFAULT '',
+    -- The router that holds it, in one of its lives; none if it was claimed for no router.
+    owner bigint,
+    incarnation bigint,
     -- The highest counter that an id was ever made of, or that a claim began above.
     counter bigint NOT NULL DEFAULT 0,
     delivered bigint NOT NULL DEFAULT 0,
@@ -103,6 +106,8 @@ BEGIN
         UPDATE shards s
         SET epoch = s.epoch + 1,
             token = g.token,
+            owner = NULL,
+            incarnation = NULL,
             -- The clock, so that no id is given twice even by a database that was set back.
             counter = greatest(s.counter, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
         FROM unnest(g_shard, g_token) AS g (shard, token)

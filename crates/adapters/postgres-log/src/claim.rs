@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mynah_ports::message_log::Error;
+use mynah_ports::shard_leases::Member;
 use mynah_types::{Claim, MsgId, OwnerToken, Progress, ShardId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::pool::Pool;
+use crate::pool::{Params, Pool};
+use crate::rows::{bound, get, number, shard};
 
 const CLAIM: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim($1, $2)";
+const CLAIM_FOR: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim_for($3, $4, $1, $2)";
 
 /// Ends the sessions that a session waits for, and those behind which these wait, as far as they wait for nobody themselves.
 const END_HOLDERS: &str = "WITH RECURSIVE holders (pid) AS (
@@ -23,29 +26,54 @@ const END_HOLDERS: &str = "WITH RECURSIVE holders (pid) AS (
 /// machine that is cut off.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Claims shards. Who holds one for too long loses his session.
-pub(crate) async fn claim(pool: &Pool, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+/// Where claims and the statements that help them run.
+#[derive(Clone, Copy)]
+pub(crate) struct Pools<'a> {
+    /// The claims themselves, which may wait long.
+    pub claims: &'a Pool,
+    /// What ends those for whom they wait.
+    pub helpers: &'a Pool,
+}
+
+/// Claims shards: all of them, or for a member those that it may have, in the order asked. Who holds one for too long loses his
+/// session.
+pub(crate) async fn claim(pools: Pools<'_>, member: Option<Member>, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
     let mut numbers: Vec<i32> = shards.iter().map(|shard| shard.0.into()).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let tokens = numbers.iter().map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-    let connection = pool.get().await?;
-    let (connection, asked) = pool.run_on(connection, "SELECT pg_backend_pid()", &[]).await?;
-    let pid: i32 = asked.first().map_or(0, |row| row.get(0));
-    let params: [&(dyn ToSql + Sync); 2] = [&numbers, &tokens];
-    let mut claiming = std::pin::pin!(pool.run_on(connection, CLAIM, &params));
-    let rows = loop {
+    let ids = member.map(|member| (member.router.0.cast_signed(), bound(member.incarnation)));
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&numbers, &tokens];
+    let sql = if let Some((router, incarnation)) = &ids {
+        params.extend([router as &(dyn ToSql + Sync), incarnation]);
+        CLAIM_FOR
+    } else {
+        CLAIM
+    };
+    let rows = patiently(pools, sql, &params).await?;
+    let claims = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
+    let missing = |shard: &ShardId| Error::Damaged(format!("there is no shard {shard}"));
+    match member {
+        Some(_) => Ok(shards.iter().filter_map(|shard| claims.get(shard).copied()).collect()),
+        None => shards.iter().map(|shard| claims.get(shard).copied().ok_or_else(|| missing(shard))).collect(),
+    }
+}
+
+/// Runs a statement that takes shards from their owners.
+pub(crate) async fn patiently(pools: Pools<'_>, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    let connection = pools.claims.get().await?;
+    let (connection, asked) = pools.claims.run_on(connection, "SELECT pg_backend_pid()", &[]).await?;
+    let pid: i32 = asked.first().map_or(Ok(0), |row| get(row, 0))?;
+    let mut claiming = std::pin::pin!(pools.claims.run_on(connection, sql, params));
+    loop {
         tokio::select! {
-            claimed = &mut claiming => break claimed?.1,
+            claimed = &mut claiming => return Ok(claimed?.1),
             () = tokio::time::sleep(PATIENCE) => {
-                let ended = pool.read(END_HOLDERS, &[&pid]).await;
+                let ended = pools.helpers.read(END_HOLDERS, &[&pid]).await;
                 tracing::warn!(sessions = ended.map_or(0, |rows| rows.len()), "ended sessions that held a shard");
             }
         }
-    };
-    let claims = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
-    let of = |shard: &ShardId| claims.get(shard).copied();
-    shards.iter().map(|shard| of(shard).ok_or_else(|| Error::Damaged(format!("there is no shard {shard}")))).collect()
+    }
 }
 
 fn token() -> Result<Vec<u8>, Error> {
@@ -55,13 +83,9 @@ fn token() -> Result<Vec<u8>, Error> {
 }
 
 fn read(row: &Row) -> Result<(ShardId, Claim), Error> {
-    let damaged = |_| Error::Damaged("a shard does not read".into());
-    let shard: i32 = row.get(0);
-    let shard = ShardId(u16::try_from(shard).map_err(damaged)?);
-    let token: &[u8] = row.get(2);
-    let token = token.try_into().map_err(|_| Error::Damaged("a token does not read".into()))?;
-    let number = |column: usize| row.get::<_, i64>(column).cast_unsigned();
-    let progress = Progress { delivered: MsgId(number(4)), published: MsgId(number(5)) };
+    let shard = shard(row, 0)?;
+    let token = get::<&[u8]>(row, 2)?.try_into().map_err(|_| Error::Damaged("a token does not read".into()))?;
+    let progress = Progress { delivered: MsgId(number(row, 4)?), published: MsgId(number(row, 5)?) };
     let token = OwnerToken(u128::from_be_bytes(token));
-    Ok((shard, Claim { shard, epoch: number(1), token, counter: number(3), progress }))
+    Ok((shard, Claim { shard, epoch: number(row, 1)?, token, counter: number(row, 3)?, progress }))
 }

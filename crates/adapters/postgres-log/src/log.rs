@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
+use mynah_ports::shard_leases::Member;
 use mynah_types::{
     Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardAppend, ShardId,
     Tail, Uid,
 };
 
+use crate::claim::Pools;
 use crate::pool::Pool;
 use crate::{append, claim, read, schema};
 
@@ -18,15 +20,17 @@ use crate::{append, claim, read, schema};
 pub struct Options {
     /// Connections for appends: as many are under way at once.
     pub writers: usize,
-    /// Connections for reads and claims.
+    /// Connections for reads.
     pub readers: usize,
     /// How long an answer may take: a connection, then a statement. What takes longer is unavailable, or of unknown outcome.
     pub within: Duration,
+    /// The same for heartbeats and the list of routers: well below a lease, so that there is time to try again.
+    pub lease_within: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { writers: 4, readers: 8, within: Duration::from_secs(5) }
+        Self { writers: 4, readers: 8, within: Duration::from_secs(5), lease_within: Duration::from_secs(1) }
     }
 }
 
@@ -57,15 +61,25 @@ pub enum OpenError {
     },
 }
 
+/// Connections for claims, which may wait for appends.
+const CLAIMS: usize = 2;
+/// Connections for heartbeats, the list of routers, and the help that claims need: nothing that waits.
+const LEASES: usize = 4;
+
 struct Inner {
     writers: Pool,
     readers: Pool,
+    claims: Pool,
+    leases: Pool,
     log_epoch: String,
 }
 
-/// The message log on PostgreSQL.
+/// The message log on PostgreSQL, and the leases of those who share it.
 #[derive(Clone)]
-pub struct PostgresLog(Arc<Inner>);
+pub struct PostgresLog {
+    inner: Arc<Inner>,
+    owner: Option<Member>,
+}
 
 impl PostgresLog {
     /// Opens the log of a database, e.g. `postgres://user:password@host/database`, and brings its schema up to date.
@@ -74,79 +88,95 @@ impl PostgresLog {
     /// See [`OpenError`].
     pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
         let config = url.parse().map_err(|error: tokio_postgres::Error| OpenError::Address(crate::pool::text(&error)))?;
-        let pool = |size| Pool::new(&config, size, options.within).map_err(|error| OpenError::Unavailable(error.to_string()));
-        let (writers, readers) = (pool(options.writers)?, pool(options.readers)?);
+        let pool = |size, within| Pool::new(&config, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
+        let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
+        let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
         let log_epoch = schema::open(&readers).await?;
-        Ok(Self(Arc::new(Inner { writers, readers, log_epoch })))
+        Ok(Self { inner: Arc::new(Inner { writers, readers, claims, leases, log_epoch }), owner: None })
+    }
+
+    /// The same log in the hands of a router that shares it: [`MessageLog::claim`] takes only what the router may have, and leaves the
+    /// rest out. Without an owner it takes everything from everybody, which is for one process alone.
+    #[must_use]
+    pub fn owned_by(&self, member: Member) -> Self {
+        Self { inner: Arc::clone(&self.inner), owner: Some(member) }
+    }
+
+    pub(crate) fn leases(&self) -> &Pool {
+        &self.inner.leases
+    }
+
+    pub(crate) fn claims(&self) -> Pools<'_> {
+        Pools { claims: &self.inner.claims, helpers: &self.inner.leases }
     }
 }
 
 #[async_trait]
 impl MessageLog for PostgresLog {
     fn log_epoch(&self) -> String {
-        self.0.log_epoch.clone()
+        self.inner.log_epoch.clone()
     }
 
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
-        claim::claim(&self.0.readers, shards).await
+        claim::claim(self.claims(), self.owner, shards).await
     }
 
     async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
-        let pool = self.0.writers.clone();
+        let pool = self.inner.writers.clone();
         let unknown: Vec<_> = batch.iter().map(|s| vec![Appended::Unknown; s.conversations.len()]).collect();
         // A task of its own, so that it goes on when nobody waits for it any more.
         tokio::spawn(async move { append::append(&pool, &batch).await }).await.unwrap_or(unknown)
     }
 
     async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {
-        read::load(&self.0.readers, key, recent).await
+        read::load(&self.inner.readers, key, recent).await
     }
 
     async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Tail>, Error> {
-        read::heads(&self.0.readers, keys).await
+        read::heads(&self.inner.readers, keys).await
     }
 
     async fn entries(&self, key: ConversationKey, span: Span) -> Result<Vec<Logged>, Error> {
-        read::entries(&self.0.readers, key, span).await
+        read::entries(&self.inner.readers, key, span).await
     }
 
     async fn at(&self, places: &[Location]) -> Result<Vec<Option<Logged>>, Error> {
-        read::at(&self.0.readers, places).await
+        read::at(&self.inner.readers, places).await
     }
 
     async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
-        read::find_send(&self.0.readers, key, sender, cmid.as_str()).await
+        read::find_send(&self.inner.readers, key, sender, cmid.as_str()).await
     }
 
     async fn find_message(&self, id: MsgId) -> Result<Option<Location>, Error> {
-        read::find_message(&self.0.readers, id).await
+        read::find_message(&self.inner.readers, id).await
     }
 
     async fn members(&self, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error> {
-        read::members(&self.0.readers, key).await
+        read::members(&self.inner.readers, key).await
     }
 
     async fn member(&self, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Error> {
-        read::member(&self.0.readers, key, uid).await
+        read::member(&self.inner.readers, key, uid).await
     }
 
     async fn position(&self, key: ConversationKey, uid: Uid) -> Result<Position, Error> {
-        read::position(&self.0.readers, key, uid).await
+        read::position(&self.inner.readers, key, uid).await
     }
 
     async fn retracted_unread(&self, key: ConversationKey, floor: Seq, to: Seq) -> Result<u64, Error> {
-        read::retracted_unread(&self.0.readers, key, floor, to).await
+        read::retracted_unread(&self.inner.readers, key, floor, to).await
     }
 
     async fn hidden(&self, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Error> {
-        read::hidden(&self.0.readers, key, uid).await
+        read::hidden(&self.inner.readers, key, uid).await
     }
 
     async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error> {
-        read::single_chats(&self.0.readers, uid, after, limit).await
+        read::single_chats(&self.inner.readers, uid, after, limit).await
     }
 
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
-        read::since(&self.0.readers, shard, after, limit).await
+        read::since(&self.inner.readers, shard, after, limit).await
     }
 }

@@ -84,14 +84,19 @@ impl Pool {
         }
     }
 
-    /// Runs a statement that changes nothing. A connection that turns out to be gone is no reason to fail: it is asked again.
-    pub(crate) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    /// Runs a statement that may run twice. A connection that turns out to be gone is no reason to fail: it is asked again.
+    pub(crate) async fn repeat(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let connection = self.get().await?;
         match self.run_on(connection, sql, params).await {
             Ok((_, rows)) => Ok(rows),
-            Err(Failure::Lost(_)) => Ok(self.run(sql, params).await?),
-            Err(refused) => Err(refused.into()),
+            Err(Failure::Lost(_)) => self.run(sql, params).await,
+            Err(refused) => Err(refused),
         }
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(crate) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        Ok(self.repeat(sql, params).await?)
     }
 }
 
@@ -101,12 +106,19 @@ fn is_refusal(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| *code == SqlState::QUERY_CANCELED || !class(code))
 }
 
+impl Failure {
+    /// In words.
+    pub(crate) fn why(self) -> String {
+        match self {
+            Self::Lost(why) => why,
+            Self::Refused(error) => text(&error),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Lost(why) => Self::Unavailable(why),
-            Failure::Refused(error) => Self::Unavailable(text(&error)),
-        }
+        Self::Unavailable(failure.why())
     }
 }
 

@@ -9,7 +9,7 @@ use mynah_types::{
 use tokio_postgres::Row;
 
 use crate::pool::Pool;
-use crate::rows::{self, ENTRY, get, number};
+use crate::rows::{self, ENTRY, bound, get, number};
 
 /// Of the head: seq, id, time, sum. Of the conversation: its own row.
 const TAIL: &str = "x.seq, x.msg_id, x.ctime, x.cum_unread, m.member_version, m.dissolved, m.at_all_seq, m.min_seq";
@@ -52,11 +52,6 @@ fn span(order: &str) -> String {
              ) AS e WINDOW upto AS (ORDER BY e.seq {order} ROWS UNBOUNDED PRECEDING)
          ) AS x WHERE x.place = 1 OR x.bytes <= $5 ORDER BY x.seq"
     )
-}
-
-/// A bound as the database takes it: what is beyond every number bounds nothing.
-fn bound(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
 }
 
 fn bytes(key: ConversationKey) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! What the database's rows mean.
 
 use mynah_ports::message_log::{Error, Logged};
-use mynah_types::{Cmid, ConversationKey, Entry, EntryKind, FirstAnswer, Membership, Meta, MsgId, Position, Role, Uid};
+use mynah_types::{Cmid, ConversationKey, Entry, EntryKind, FirstAnswer, Membership, Meta, MsgId, Position, Role, ShardId, Uid};
 use tokio_postgres::Row;
 
 use crate::columns::{EVENT, KEEPER, MEMBER, MESSAGE, OWNER, RETRACT};
@@ -21,6 +21,16 @@ pub(crate) fn number(row: &Row, column: usize) -> Result<u64, Error> {
 /// A value of a column.
 pub(crate) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Error> {
     row.try_get(column).map_err(|error| Error::Damaged(format!("a row does not read: {error}")))
+}
+
+/// A bound as the database takes it: what is beyond every number bounds nothing.
+pub(crate) fn bound(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+pub(crate) fn shard(row: &Row, column: usize) -> Result<ShardId, Error> {
+    let shard: i32 = get(row, column)?;
+    u16::try_from(shard).map(ShardId).map_err(|_| Error::Damaged(format!("a shard {shard}")))
 }
 
 pub(crate) fn key(row: &Row, column: usize) -> Result<ConversationKey, Error> {

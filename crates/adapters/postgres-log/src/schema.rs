@@ -9,7 +9,7 @@ use crate::log::OpenError;
 use crate::pool::{Pool, text};
 
 /// One script per version. Never edited once released; `schema_version` counts those that ran.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_log.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("../migrations/0001_log.sql"), include_str!("../migrations/0002_leases.sql")];
 
 /// Names the lock that one starter holds while it migrates: any number that nothing else in the database uses.
 const LOCK: i64 = 0x6d79_6e61_686c_6f67;
@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Runs what is missing, in one transaction: of several starters the first migrates, the others wait and find nothing to do.
 /// Returns the identity of the log.
 pub(crate) async fn open(pool: &Pool) -> Result<String, OpenError> {
-    let mut connection = pool.get().await.map_err(|failure| OpenError::Unavailable(format!("{failure:?}")))?;
+    let mut connection = pool.get().await.map_err(|failure| OpenError::Unavailable(failure.why()))?;
     let failed = |error: tokio_postgres::Error| OpenError::Unavailable(text(&error));
     let step = connection.transaction().await.map_err(failed)?;
     migrate(&step).await?;

@@ -5,5 +5,6 @@
 mod contract;
 mod faults;
 mod kills;
+mod leases;
 mod schema;
 mod support;
