@@ -10,6 +10,7 @@ pub mod media_store;
 pub mod message_log;
 pub mod presence;
 pub mod report_index;
+pub mod shard_leases;
 
 pub use bus::Bus;
 pub use directory_store::DirectoryStore;
@@ -17,3 +18,4 @@ pub use media_store::MediaStore;
 pub use message_log::MessageLog;
 pub use presence::Presence;
 pub use report_index::ReportIndex;
+pub use shard_leases::ShardLeases;

@@ -6,3 +6,4 @@ pub mod media_store;
 pub mod message_log;
 pub mod presence;
 pub mod report_index;
+pub mod shard_leases;

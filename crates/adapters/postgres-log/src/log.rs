@@ -1,0 +1,182 @@
+//! Opening, and the trait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
+use mynah_ports::shard_leases::Member;
+use mynah_types::{
+    Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardAppend, ShardId,
+    Tail, Uid,
+};
+
+use crate::claim::Pools;
+use crate::pool::Pool;
+use crate::{append, claim, read, schema};
+
+/// How a log is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections for appends: as many are under way at once.
+    pub writers: usize,
+    /// Connections for reads.
+    pub readers: usize,
+    /// How long an answer may take: a connection, then a statement. What takes longer is unavailable, or of unknown outcome.
+    pub within: Duration,
+    /// The same for heartbeats and the list of routers: well below a lease, so that there is time to try again.
+    pub lease_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { writers: 4, readers: 8, within: Duration::from_secs(5), lease_within: Duration::from_secs(1) }
+    }
+}
+
+/// Why a log does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address does not read.
+    #[error("the message log's address: {0}")]
+    Address(String),
+    /// The server is not reachable or refuses. Try again later.
+    #[error("the message log is unavailable: {0}")]
+    Unavailable(String),
+    /// A newer program has been here.
+    #[error("the message log has schema {found}, made by a newer version; this one knows {known}")]
+    Newer {
+        /// The schema's version.
+        found: i32,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// Made for another number of shards, or in a database of another encoding.
+    #[error("the message log has {found}, this program needs {needed}")]
+    Format {
+        /// What is there.
+        found: String,
+        /// What would be right.
+        needed: String,
+    },
+}
+
+/// Connections for claims, which may wait for appends.
+const CLAIMS: usize = 2;
+/// Connections for heartbeats, the list of routers, and the help that claims need: nothing that waits.
+const LEASES: usize = 4;
+
+struct Inner {
+    writers: Pool,
+    readers: Pool,
+    claims: Pool,
+    leases: Pool,
+    log_epoch: String,
+}
+
+/// The message log on PostgreSQL, and the leases of those who share it.
+#[derive(Clone)]
+pub struct PostgresLog {
+    inner: Arc<Inner>,
+    owner: Option<Member>,
+}
+
+impl PostgresLog {
+    /// Opens the log of a database, e.g. `postgres://user:password@host/database`, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let config = url.parse().map_err(|error: tokio_postgres::Error| OpenError::Address(crate::pool::text(&error)))?;
+        let pool = |size, within| Pool::new(&config, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
+        let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
+        let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
+        let log_epoch = schema::open(&readers).await?;
+        Ok(Self { inner: Arc::new(Inner { writers, readers, claims, leases, log_epoch }), owner: None })
+    }
+
+    /// The same log in the hands of a router that shares it: [`MessageLog::claim`] takes only what the router may have, and leaves the
+    /// rest out. Without an owner it takes everything from everybody, which is for one process alone.
+    #[must_use]
+    pub fn owned_by(&self, member: Member) -> Self {
+        Self { inner: Arc::clone(&self.inner), owner: Some(member) }
+    }
+
+    pub(crate) fn leases(&self) -> &Pool {
+        &self.inner.leases
+    }
+
+    pub(crate) fn claims(&self) -> Pools<'_> {
+        Pools { claims: &self.inner.claims, helpers: &self.inner.leases }
+    }
+}
+
+#[async_trait]
+impl MessageLog for PostgresLog {
+    fn log_epoch(&self) -> String {
+        self.inner.log_epoch.clone()
+    }
+
+    async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+        claim::claim(self.claims(), self.owner, shards).await
+    }
+
+    async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
+        let pool = self.inner.writers.clone();
+        let unknown: Vec<_> = batch.iter().map(|s| vec![Appended::Unknown; s.conversations.len()]).collect();
+        // A task of its own, so that it goes on when nobody waits for it any more.
+        tokio::spawn(async move { append::append(&pool, &batch).await }).await.unwrap_or(unknown)
+    }
+
+    async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {
+        read::load(&self.inner.readers, key, recent).await
+    }
+
+    async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Tail>, Error> {
+        read::heads(&self.inner.readers, keys).await
+    }
+
+    async fn entries(&self, key: ConversationKey, span: Span) -> Result<Vec<Logged>, Error> {
+        read::entries(&self.inner.readers, key, span).await
+    }
+
+    async fn at(&self, places: &[Location]) -> Result<Vec<Option<Logged>>, Error> {
+        read::at(&self.inner.readers, places).await
+    }
+
+    async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
+        read::find_send(&self.inner.readers, key, sender, cmid.as_str()).await
+    }
+
+    async fn find_message(&self, id: MsgId) -> Result<Option<Location>, Error> {
+        read::find_message(&self.inner.readers, id).await
+    }
+
+    async fn members(&self, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error> {
+        read::members(&self.inner.readers, key).await
+    }
+
+    async fn member(&self, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Error> {
+        read::member(&self.inner.readers, key, uid).await
+    }
+
+    async fn position(&self, key: ConversationKey, uid: Uid) -> Result<Position, Error> {
+        read::position(&self.inner.readers, key, uid).await
+    }
+
+    async fn retracted_unread(&self, key: ConversationKey, floor: Seq, to: Seq) -> Result<u64, Error> {
+        read::retracted_unread(&self.inner.readers, key, floor, to).await
+    }
+
+    async fn hidden(&self, key: ConversationKey, uid: Uid) -> Result<Vec<Hidden>, Error> {
+        read::hidden(&self.inner.readers, key, uid).await
+    }
+
+    async fn single_chats(&self, uid: Uid, after: Option<ConversationKey>, limit: usize) -> Result<Vec<ConversationKey>, Error> {
+        read::single_chats(&self.inner.readers, uid, after, limit).await
+    }
+
+    async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
+        read::since(&self.inner.readers, shard, after, limit).await
+    }
+}

@@ -1,0 +1,136 @@
+//! Owners that are stopped, batches in which not all fits, answers that nobody waits for.
+
+use std::time::{Duration, Instant};
+
+use mynah_ports::MessageLog as _;
+use mynah_postgres_log::{Options, PostgresLog};
+use mynah_types::{
+    Appended, ConversationAppend, ConversationKey, Hidden, Meta, MsgId, OwnerToken, Position, Progress, ShardAppend, Uid,
+};
+use tokio_postgres::{Client, NoTls};
+
+use crate::support::{KEY, Writer, new_database, whole};
+
+/// A session of its own, as an operator's or a stopped owner's.
+pub async fn session(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn log() -> (String, PostgresLog) {
+    let url = new_database();
+    let log = PostgresLog::open(&url, &Options::default()).await.unwrap();
+    (url, log)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_owner_does_not_block_a_claim() {
+    let (url, log) = log().await;
+    let mut old = Writer::on(&log).await.unwrap();
+    let stopped = session(&url).await;
+    let hold = format!("BEGIN; SELECT FROM mynah_log.shards WHERE shard = {} FOR UPDATE", KEY.shard());
+    stopped.batch_execute(&hold).await.unwrap();
+    let since = Instant::now();
+    let mut new = Writer::on(&log).await.unwrap();
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(stopped.batch_execute("COMMIT").await.is_err());
+    assert_eq!(old.next(1).await, Appended::Fenced);
+    assert_eq!(new.next(1).await, Appended::Done);
+}
+
+/// The claim comes between the check of the token and the write: it must wait, or the append must find that it came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_among_appends_fence_each_earlier_owner() {
+    let (_, log) = log().await;
+    let mut owner = Writer::on(&log).await.unwrap();
+    for _ in 0..20 {
+        let earlier = tokio::spawn(async move {
+            let outcome = owner.next(20).await;
+            (owner, outcome)
+        });
+        let mut next = Writer::on(&log).await.unwrap();
+        let (mut old, outcome) = earlier.await.unwrap();
+        // What is not done when the claim has returned is never done.
+        assert_eq!(next.head, old.head, "{outcome:?}");
+        assert_eq!(old.next(1).await, Appended::Fenced);
+        assert_eq!(next.next(1).await, Appended::Done);
+        owner = next;
+    }
+    assert_eq!(whole(&log).await, owner.head);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fenced_shard_changes_nothing_not_even_its_progress() {
+    let (_, log) = log().await;
+    let writer = Writer::on(&log).await.unwrap();
+    let progress = Progress { delivered: MsgId(7), published: MsgId(7) };
+    let append = ConversationAppend { listed_for: vec![Uid(3)], ..ConversationAppend::empty(KEY, 0) };
+    let fenced = ShardAppend { shard: KEY.shard(), token: OwnerToken(1), conversations: vec![append], progress: Some(progress) };
+    assert_eq!(log.append(vec![fenced]).await, [[Appended::Fenced]]);
+    let claim = log.claim(&[KEY.shard()]).await.unwrap()[0];
+    assert_eq!(claim.progress, Progress::default());
+    assert!(claim.counter >= writer.claim.counter);
+    assert_eq!(log.single_chats(Uid(3), None, 9).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_fit_writes_no_row_of_any_kind() {
+    let (_, log) = log().await;
+    let mut writer = Writer::on(&log).await.unwrap();
+    assert_eq!(writer.next(2).await, Appended::Done);
+    let entry = writer.entry(2);
+    let rows = ConversationAppend {
+        entries: vec![entry],
+        positions: vec![(Uid(3), Position { read_seq: 1, ..Default::default() })],
+        hidden: vec![(Uid(3), Hidden { from: 1, until: None })],
+        meta: Some(Meta { member_version: 9, ..Default::default() }),
+        drop_below: 2,
+        listed_for: vec![Uid(3)],
+        ..ConversationAppend::empty(KEY, 1)
+    };
+    // Listed a second time it does not stand alone, and the first decides.
+    let outcomes = writer.append(writer.claim.token, vec![rows.clone(), rows]).await;
+    assert_eq!(outcomes, [Appended::HeadMoved, Appended::HeadMoved]);
+    assert_eq!(whole(&log).await, 2);
+    assert_eq!(log.position(KEY, Uid(3)).await.unwrap(), Position::default());
+    assert_eq!(log.hidden(KEY, Uid(3)).await.unwrap(), []);
+    assert_eq!(log.load(KEY, 0).await.unwrap().meta, Meta::default());
+    assert_eq!(log.single_chats(Uid(3), None, 9).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_nobody_waits_for_goes_on() {
+    let (_, log) = log().await;
+    let mut writer = Writer::on(&log).await.unwrap();
+    let entry = writer.entry(1);
+    let append = ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(KEY, 0) };
+    let shard = ShardAppend { shard: KEY.shard(), token: writer.claim.token, conversations: vec![append], progress: None };
+    {
+        let mut appending = Box::pin(log.append(vec![shard]));
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(appending.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+    }
+    let there = async {
+        while log.load(KEY, 0).await.unwrap().head_seq == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), there).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_go_on_above_a_stored_counter_that_is_ahead_of_the_clock() {
+    let (url, log) = log().await;
+    let ahead = 1_u64 << 43;
+    let set = format!("UPDATE mynah_log.shards SET counter = {ahead} WHERE shard = {}", KEY.shard());
+    session(&url).await.batch_execute(&set).await.unwrap();
+    let mut writer = Writer::on(&log).await.unwrap();
+    assert_eq!(writer.claim.counter, ahead);
+    assert_eq!(writer.next(3).await, Appended::Done);
+    assert_eq!(log.claim(&[KEY.shard()]).await.unwrap()[0].counter, ahead + 3);
+    // Claims are answered in the order asked.
+    let asked = [ConversationKey::Group(1).shard(), KEY.shard(), ConversationKey::Group(2).shard()];
+    let claimed: Vec<_> = log.claim(&asked).await.unwrap().iter().map(|claim| claim.shard).collect();
+    assert_eq!(claimed, asked);
+}

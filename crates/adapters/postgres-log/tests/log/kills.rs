@@ -1,0 +1,88 @@
+//! The server is killed, stays away, and comes back: nothing that was answered is lost, and the log goes on by itself.
+
+use std::time::{Duration, Instant};
+
+use mynah_engines::PostgreSql;
+use mynah_ports::MessageLog as _;
+use mynah_ports::message_log::{Error, Location};
+use mynah_postgres_log::{OpenError, Options, PostgresLog};
+use mynah_types::{Appended, Seq};
+use tokio::sync::watch;
+
+use crate::support::{KEY, Writer, whole};
+
+/// Appends until the server is gone, and tells each answer. An owner whose outcome is unknown claims again, as a router does.
+async fn write(log: PostgresLog, answered: watch::Sender<Seq>) {
+    let mut writer = Writer::on(&log).await.unwrap();
+    while !answered.is_closed() {
+        if writer.next(3).await == Appended::Done {
+            answered.send_replace(writer.head);
+            continue;
+        }
+        match Writer::on(&log).await {
+            Ok(again) => writer = again,
+            Err(Error::Unavailable(_)) => {}
+            Err(damaged) => panic!("{damaged}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_of_the_server_lose_nothing_that_was_answered() {
+    let mut server = PostgreSql::start().unwrap();
+    server.create_database("kills").unwrap();
+    let log = PostgresLog::open(&server.url("kills"), &Options::default()).await.unwrap();
+    let (tell, mut answered) = watch::channel(0);
+    let writing = tokio::spawn(write(log.clone(), tell));
+    for round in 0..6 {
+        // At another moment each time: in the middle of an append as well as between two.
+        let goal = *answered.borrow() + 3 * (10 + round * 7);
+        answered.wait_for(|head| *head >= goal).await.unwrap();
+        tokio::task::block_in_place(|| server.kill());
+        let before = *answered.borrow_and_update();
+        tokio::task::block_in_place(|| server.restart()).unwrap();
+        let there = whole(&log).await;
+        assert!(there >= before, "round {round}: {before} answered, {there} there");
+    }
+    let last = *answered.borrow();
+    // It goes on by itself.
+    answered.wait_for(|head| *head > last).await.unwrap();
+    drop(answered);
+    writing.await.unwrap();
+    assert_eq!(whole(&log).await % 3, 0, "an append is there in part");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_unavailable_soon_and_nothing_is_lost() {
+    let mut server = PostgreSql::start().unwrap();
+    server.create_database("away").unwrap();
+    let url = server.url("away");
+    let log = PostgresLog::open(&url, &Options::default()).await.unwrap();
+    let mut writer = Writer::on(&log).await.unwrap();
+    assert_eq!(writer.next(5).await, Appended::Done);
+    tokio::task::block_in_place(|| server.kill());
+    let since = Instant::now();
+    assert_eq!(writer.next(1).await, Appended::Unknown);
+    let unavailable = |error| matches!(error, Error::Unavailable(_));
+    assert!(log.claim(&[KEY.shard()]).await.is_err_and(unavailable));
+    assert!(log.load(KEY, 9).await.is_err_and(unavailable));
+    assert!(log.at(&[Location { key: KEY, seq: 1 }]).await.is_err_and(unavailable));
+    assert!(matches!(PostgresLog::open(&url, &Options::default()).await, Err(OpenError::Unavailable(_))));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    tokio::task::block_in_place(|| server.restart()).unwrap();
+    assert_eq!(whole(&log).await, 5);
+    // The owner is still the owner: what could not be sent was not written.
+    assert_eq!(writer.next(1).await, Appended::Done);
+    assert_eq!(whole(&log).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_is_unavailable_within_the_bound() {
+    // It takes connections, and that is all.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://mynah@{}/silent", silent.local_addr().unwrap());
+    let options = Options { within: Duration::from_millis(300), ..Options::default() };
+    let since = Instant::now();
+    assert!(matches!(PostgresLog::open(&url, &options).await, Err(OpenError::Unavailable(_))));
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+}

@@ -1,0 +1,10 @@
+//! The log on a real PostgreSQL: the contract of the port, kills, what holds its shards, several starters.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod contract;
+mod faults;
+mod kills;
+mod leases;
+mod schema;
+mod support;

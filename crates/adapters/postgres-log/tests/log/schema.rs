@@ -1,0 +1,40 @@
+//! The schema: several starters, a newer program.
+
+use mynah_ports::MessageLog as _;
+use mynah_postgres_log::{OpenError, Options, PostgresLog};
+
+use crate::faults::session;
+use crate::support::new_database;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn starters_at_once_make_one_log() {
+    let url = new_database();
+    let starting: Vec<_> = (0..6)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { PostgresLog::open(&url, &Options::default()).await.map(|log| log.log_epoch()) })
+        })
+        .collect();
+    let mut epochs = Vec::new();
+    for starter in starting {
+        epochs.push(starter.await.unwrap().unwrap());
+    }
+    epochs.dedup();
+    assert_eq!(epochs.len(), 1, "{epochs:?}");
+    // Another database is another log.
+    let other = PostgresLog::open(&new_database(), &Options::default()).await.unwrap();
+    assert_ne!(other.log_epoch(), epochs[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_schema_and_another_number_of_shards_are_refused() {
+    let url = new_database();
+    PostgresLog::open(&url, &Options::default()).await.unwrap();
+    let operator = session(&url).await;
+    operator.batch_execute("UPDATE mynah_log.log SET shards = 64").await.unwrap();
+    let refused = PostgresLog::open(&url, &Options::default()).await.err().unwrap();
+    assert_eq!(refused.to_string(), "the message log has 64 shards, this program needs 256");
+    operator.batch_execute("UPDATE mynah_log.schema_version SET version = 99").await.unwrap();
+    let refused = PostgresLog::open(&url, &Options::default()).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
+}
