@@ -63,7 +63,7 @@ impl Inner {
     async fn resync(&self) -> Result<(), Status> {
         metrics::counter!("mynah_device_resyncs_total").increment(1);
         for (uid, app) in self.hub.users() {
-            self.join_groups(app.0, uid).await?;
+            self.read_groups_anew(app.0, uid).await?;
         }
         self.hub.all().iter().for_each(|out| out.missed_much());
         Ok(())

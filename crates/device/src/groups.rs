@@ -26,6 +26,16 @@ impl Inner {
         Ok(())
     }
 
+    /// The same for a user who is here, where changes may have been missed: he leaves the groups that he is in no more.
+    pub(crate) async fn read_groups_anew(&self, app_id: u64, uid: Uid) -> Result<(), Failure> {
+        let before = self.hub.memberships(uid);
+        let now: Vec<_> = self.groups_of(app_id, uid).await?.iter().map(|g| ConversationKey::Group(g.gid)).collect();
+        let gone = before.into_iter().filter(|(key, _)| !now.contains(key));
+        let ended: Vec<_> = gone.filter(|(key, since)| self.hub.leave_group(*key, uid, *since)).map(|(key, _)| key).collect();
+        self.align_audiences(ended).await;
+        self.join_groups(app_id, uid).await
+    }
+
     /// A user's shields changed. Where one is down, his devices hear where the group stands: what came meanwhile was not pushed.
     pub(crate) async fn refresh_groups(&self, uid: Uid) -> Result<(), Failure> {
         let _turn = self.turn(uid.0).await;

@@ -76,6 +76,19 @@ impl Hub {
         self.groups.write().entry(key).or_default().join(uid, since)
     }
 
+    /// The groups that a user is subscribed to, each with the version since when.
+    pub(crate) fn memberships(&self, uid: Uid) -> Vec<(ConversationKey, u64)> {
+        let groups = self.groups.read();
+        groups.iter().filter_map(|(key, group)| Some((*key, group.since(uid)?))).collect()
+    }
+
+    /// Ends a subscription, unless it began anew since. True if nobody here hears of the group any more.
+    pub(crate) fn leave_group(&self, key: ConversationKey, uid: Uid, since: u64) -> bool {
+        let mut groups = self.groups.write();
+        let Some(group) = groups.get_mut(&key).filter(|group| group.since(uid) == Some(since)) else { return false };
+        group.disconnect(uid) && group.is_empty()
+    }
+
     /// Raises or lowers a user's shield against a group. True if it was up and is not any more.
     pub(crate) fn shield(&self, key: ConversationKey, uid: Uid, up: bool) -> bool {
         self.groups.write().get_mut(&key).is_some_and(|group| group.shield(uid, up))

@@ -53,6 +53,12 @@ impl Audience {
         !up && self.shielded.remove(&uid)
     }
 
+    /// The version with which a subscriber's membership began.
+    #[must_use]
+    pub fn since(&self, uid: Uid) -> Option<u64> {
+        self.since.get(&uid).copied()
+    }
+
     /// Those who are subscribed.
     pub fn members(&self) -> impl Iterator<Item = Uid> + '_ {
         self.since.keys().copied()

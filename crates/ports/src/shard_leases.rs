@@ -39,6 +39,8 @@ pub struct LiveRouter {
     pub member: Member,
     /// Where it is reached.
     pub address: String,
+    /// It hands its shards over and ends: others take its share.
+    pub leaving: bool,
 }
 
 /// What a heartbeat did.
@@ -89,6 +91,9 @@ pub trait ShardLeases: Send + Sync + 'static {
 
     /// Lets go those of the shards that the member holds; its tokens for them are void from then on.
     async fn release(&self, member: Member, shards: &[ShardId]) -> Result<(), Error>;
+
+    /// Says that the member hands its shards over and will end. Its lease runs on, by heartbeats.
+    async fn leaving(&self, member: Member) -> Result<(), Error>;
 
     /// Lets go all that the member holds, and ends its lease.
     async fn leave(&self, member: Member) -> Result<(), Error>;

@@ -173,6 +173,7 @@ impl Embedded {
             directory: directory.clone(),
             gateways: Gateways::single(GATEWAY, gateway),
             clock: Arc::clone(&clock),
+            ownership: mynah_router::Ownership::Sole,
             settings: mynah_router::Settings::default(),
         });
         offer(Offered::Router(actors.await?));

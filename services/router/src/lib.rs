@@ -10,11 +10,13 @@ mod conversation;
 mod convert;
 mod delivery;
 mod log_writer;
+mod ownership;
 mod retention;
 mod service;
 mod settings;
 mod start;
 
 pub use delivery::{GatewayFinder, Gateways};
+pub use ownership::{Membership, Ownership};
 pub use settings::Settings;
 pub use start::{Deps, Router, StartError};

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use mynah_domain::writer::{Batch, Composer};
 use mynah_ports::MessageLog;
-use mynah_types::{Appended, ConversationAppend, MsgId, ShardId};
+use mynah_types::{Appended, Claim, ConversationAppend, MsgId, ShardAppend, ShardId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::conversation::InFlight;
 use crate::delivery::{Delivery, Progress};
+use crate::ownership::Claimer;
 
 /// How an append ended, for its actor.
 #[derive(Debug)]
@@ -32,29 +33,58 @@ pub(crate) struct Request {
     _in_flight: InFlight,
 }
 
+/// What the owner of the shards tells the writer, and that it was heard.
+enum Change {
+    Claimed(Vec<Claim>, oneshot::Sender<()>),
+    Released(ShardId, oneshot::Sender<()>),
+}
+
 /// Hands appends to the writer. A full queue makes the actor wait.
 #[derive(Clone)]
-pub(crate) struct LogWriter(mpsc::Sender<Request>);
+pub(crate) struct LogWriter {
+    requests: mpsc::Sender<Request>,
+    changes: mpsc::Sender<Change>,
+}
 
 impl LogWriter {
     pub(crate) fn start(
         log: Arc<dyn MessageLog>,
-        composer: Composer,
+        claimer: Claimer,
         delivery: Delivery,
         progress: Arc<Progress>,
         queue: usize,
         most: usize,
     ) -> Self {
-        let (sender, receiver) = mpsc::channel(queue);
-        tokio::spawn(Writer { log, composer, delivery, progress, most }.run(receiver));
-        Self(sender)
+        let (requests, received) = mpsc::channel(queue);
+        let (changes, changed) = mpsc::channel(1);
+        let composer = Composer::default();
+        tokio::spawn(Writer { log, claimer, composer, delivery, progress, most }.run(received, changed));
+        Self { requests, changes }
+    }
+
+    /// These shards are owned from now on.
+    pub(crate) async fn claimed(&self, claims: Vec<Claim>) {
+        self.change(|heard| Change::Claimed(claims, heard)).await;
+    }
+
+    /// The shard is not owned any more. Its position of delivery is stored first, if that can be done.
+    pub(crate) async fn released(&self, shard: ShardId) {
+        self.change(|heard| Change::Released(shard, heard)).await;
+    }
+
+    async fn change(&self, change: impl FnOnce(oneshot::Sender<()>) -> Change) {
+        let (heard, done) = oneshot::channel();
+        // A writer that is gone owns nothing.
+        if self.changes.send(change(heard)).await.is_ok() {
+            _ = done.await;
+        }
     }
 
     /// Appends, however long it takes. `Unknown` if the writer is gone.
     pub(crate) async fn append(&self, append: ConversationAppend, in_flight: InFlight) -> Written {
         let (done, outcome) = oneshot::channel();
         let request = Request { append, done, _in_flight: in_flight };
-        if self.0.send(request).await.is_err() {
+        if self.requests.send(request).await.is_err() {
             return Written::NotOwner;
         }
         outcome.await.unwrap_or(Written::Unknown)
@@ -63,6 +93,7 @@ impl LogWriter {
 
 struct Writer {
     log: Arc<dyn MessageLog>,
+    claimer: Claimer,
     composer: Composer,
     delivery: Delivery,
     progress: Arc<Progress>,
@@ -70,12 +101,40 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut changes: mpsc::Receiver<Change>) {
         let mut gathered = Vec::new();
-        // One entry a request is the common case; a request of many makes a batch a little larger than the setting.
-        while requests.recv_many(&mut gathered, self.most).await > 0 {
-            self.commit(std::mem::take(&mut gathered)).await;
+        loop {
+            tokio::select! {
+                biased;
+                Some(change) = changes.recv() => self.change(change).await,
+                // One entry a request is the common case; a request of many makes a batch a little larger than the setting.
+                count = requests.recv_many(&mut gathered, self.most) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.commit(std::mem::take(&mut gathered)).await;
+                }
+            }
         }
+    }
+
+    async fn change(&mut self, change: Change) {
+        let heard = match change {
+            Change::Claimed(claims, heard) => {
+                self.composer.claimed(&claims);
+                heard
+            }
+            Change::Released(shard, heard) => {
+                if let Some((token, progress)) = self.composer.token(shard).zip(self.progress.last(shard)) {
+                    let last = ShardAppend { shard, token, conversations: Vec::new(), progress: Some(progress) };
+                    self.log.append(vec![last]).await;
+                }
+                self.composer.released(shard);
+                heard
+            }
+        };
+        // Nobody waits any more.
+        _ = heard.send(());
     }
 
     async fn commit(&mut self, requests: Vec<Request>) {
@@ -136,16 +195,16 @@ impl Writer {
     /// Waits the old append out by taking the shards anew: what it wrote is visible to the loads that follow.
     async fn claim_again(&mut self, shards: &[ShardId]) {
         metrics::counter!("mynah_log_unknown_appends_total").increment(1);
-        match self.log.claim(shards).await {
-            Ok(claims) => {
-                self.composer.claimed(&claims);
-                self.deliver_found(shards).await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "the log cannot be claimed again after an append of unknown outcome");
-                shards.iter().for_each(|shard| self.composer.released(*shard));
-            }
-        }
+        let claims = self.claimer.claim(shards).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the log cannot be claimed again after an append of unknown outcome");
+            Vec::new()
+        });
+        let had: Vec<ShardId> = claims.iter().map(|claim| claim.shard).collect();
+        let lost: Vec<ShardId> = shards.iter().filter(|shard| !had.contains(shard)).copied().collect();
+        lost.iter().for_each(|shard| self.composer.released(*shard));
+        self.claimer.lost(&lost);
+        self.composer.claimed(&claims);
+        self.deliver_found(&had).await;
     }
 
     /// What was written all the same has no actor that would hand it on: it is delivered from the log, before anything newer.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix::{Arbiter, ArbiterHandle, System};
-use mynah_domain::writer::Composer;
 use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::DirectoryClient;
 use mynah_types::{Clock, SHARDS, ShardId};
@@ -11,6 +10,7 @@ use mynah_types::{Clock, SHARDS, ShardId};
 use crate::conversation::{Registry, Shared};
 use crate::delivery::{Delivery, Gateways, Progress};
 use crate::log_writer::LogWriter;
+use crate::ownership::{Claimer, Owner, Ownership, Running, Shards};
 use crate::settings::Settings;
 
 /// What a router works with.
@@ -27,6 +27,8 @@ pub struct Deps {
     pub gateways: Gateways,
     /// The time that entries are stamped with.
     pub clock: Arc<dyn Clock>,
+    /// Who owns the shards.
+    pub ownership: Ownership,
     /// Bounds and times.
     pub settings: Settings,
 }
@@ -50,40 +52,75 @@ pub enum StartError {
 pub struct Router {
     pub(crate) registry: Arc<Registry>,
     pub(crate) shared: Arc<Shared>,
+    running: Arc<Option<Running>>,
     _actors: Arc<ActorThreads>,
 }
 
 impl Router {
-    /// Claims every shard, starts, and delivers again what the last owner may not have delivered. Must run inside a tokio runtime.
+    /// Starts. A sole owner has claimed every shard then, and delivers again what the last one may not have delivered; a router among
+    /// others claims its share when it can. Must run inside a tokio runtime.
     ///
     /// # Errors
-    /// When the log cannot be claimed, or threads cannot be had.
+    /// When a sole owner cannot claim the log, or threads cannot be had.
     pub async fn start(deps: Deps) -> Result<Self, StartError> {
-        let Deps { log, bus, presence, directory, gateways, clock, settings } = deps;
-        let shards: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
-        let claims = log.claim(&shards).await?;
-        let mut composer = Composer::default();
-        composer.claimed(&claims);
+        let Deps { log, bus, presence, directory, gateways, clock, ownership, settings } = deps;
+        let (member, sole) = (Arc::default(), matches!(ownership, Ownership::Sole));
+        let shards = Arc::new(if sole { Shards::sole() } else { Shards::none() });
+        let claimer = match &ownership {
+            Ownership::Sole => Claimer::Sole(Arc::clone(&log)),
+            Ownership::Shared(own) => Claimer::Member(Arc::clone(&own.leases), Arc::clone(&member), Arc::clone(&shards)),
+        };
         let progress = Arc::new(Progress::new(settings.progress_every));
-        progress.claimed(&claims);
         let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), &settings);
         tokio::spawn(delivery.clone().run_retries(Arc::clone(&log)));
-        let writer = LogWriter::start(
-            Arc::clone(&log),
-            composer,
-            delivery.clone(),
-            progress,
-            settings.writer_queue,
-            settings.commit_entries,
-        );
+        let (queue, most) = (settings.writer_queue, settings.commit_entries);
+        let writer = LogWriter::start(Arc::clone(&log), claimer, delivery.clone(), Arc::clone(&progress), queue, most);
         let (actors, arbiters) = ActorThreads::start(settings.arbiters).await?;
-        let shared = Arc::new(Shared { log, directory, writer, delivery, clock, settings });
-        for claim in &claims {
-            shared.delivery.redeliver(&*shared.log, claim.shard).await?;
-        }
+        let shared = Arc::new(Shared { log, directory, writer, delivery, clock, shards, settings });
         let registry = Arc::new(Registry::new(arbiters, Arc::clone(&shared)));
-        Ok(Self { registry, shared, _actors: Arc::new(actors) })
+        let running = match ownership {
+            Ownership::Sole => {
+                own_everything(&shared, &progress).await?;
+                None
+            }
+            Ownership::Shared(membership) => Some(Running::start(Owner {
+                membership,
+                shards: Arc::clone(&shared.shards),
+                registry: Arc::clone(&registry),
+                writer: shared.writer.clone(),
+                delivery: shared.delivery.clone(),
+                progress,
+                log: Arc::clone(&shared.log),
+                clock: Arc::clone(&shared.clock),
+                member,
+            })),
+        };
+        Ok(Self { registry, shared, running: Arc::new(running), _actors: Arc::new(actors) })
     }
+
+    /// Hands every shard over to the other routers, one by one, and leaves: nothing is refused by it, and nothing is lost.
+    pub async fn leave(&self) {
+        if let Some(running) = &*self.running {
+            running.leave().await;
+        }
+    }
+
+    /// How many shards are taken here.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        (0..SHARDS).filter(|shard| self.shared.shards.takes(ShardId(*shard))).count()
+    }
+}
+
+async fn own_everything(shared: &Shared, progress: &Progress) -> Result<(), StartError> {
+    let shards: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
+    let claims = shared.log.claim(&shards).await?;
+    progress.claimed(&claims);
+    shared.writer.claimed(claims).await;
+    for shard in shards {
+        shared.delivery.redeliver(&*shared.log, shard).await?;
+    }
+    Ok(())
 }
 
 /// The threads that run actors: an actix system on one of its own, and the arbiters.

@@ -15,7 +15,8 @@ use crate::pool::Failure;
 use crate::rows::{bound, get, number, shard};
 
 const HEARTBEAT: &str = "SELECT answer, newest FROM heartbeat($1, $2, $3, $4)";
-const LIVE: &str = "SELECT router, incarnation, address FROM routers WHERE expires > clock_timestamp()";
+const LIVE: &str = "SELECT router, incarnation, address, leaving = incarnation FROM routers WHERE expires > clock_timestamp()";
+const LEAVING: &str = "UPDATE routers SET leaving = incarnation WHERE router = $1 AND incarnation = $2";
 const SHARDS: &str = "SELECT s.shard, s.epoch, s.owner, s.incarnation, r.address,
         s.owner IS NOT NULL AND coalesce(r.expires <= clock_timestamp(), true)
     FROM shards s LEFT JOIN routers r ON r.router = s.owner AND r.incarnation = s.incarnation ORDER BY s.shard";
@@ -41,7 +42,7 @@ fn ids(member: Member) -> (i64, i64) {
 
 fn live(row: &Row) -> Result<LiveRouter, LogError> {
     let member = Member { router: RouterId(number(row, 0)?), incarnation: number(row, 1)? };
-    Ok(LiveRouter { member, address: get(row, 2)? })
+    Ok(LiveRouter { member, address: get(row, 2)?, leaving: get(row, 3)? })
 }
 
 fn holder(row: &Row) -> Result<ShardHolder, LogError> {
@@ -87,6 +88,12 @@ impl ShardLeases for PostgresLog {
         let (router, incarnation) = ids(member);
         let numbers: Vec<i32> = shards.iter().map(|shard| shard.0.into()).collect();
         patiently(self.claims(), RELEASE, &[&router, &incarnation, &numbers]).await.map_err(of_log)?;
+        Ok(())
+    }
+
+    async fn leaving(&self, member: Member) -> Result<(), Error> {
+        let (router, incarnation) = ids(member);
+        self.leases().repeat(LEAVING, &[&router, &incarnation]).await?;
         Ok(())
     }
 

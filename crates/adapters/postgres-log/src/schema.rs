@@ -9,7 +9,11 @@ use crate::log::OpenError;
 use crate::pool::{Pool, text};
 
 /// One script per version. Never edited once released; `schema_version` counts those that ran.
-const MIGRATIONS: [&str; 2] = [include_str!("../migrations/0001_log.sql"), include_str!("../migrations/0002_leases.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_log.sql"),
+    include_str!("../migrations/0002_leases.sql"),
+    include_str!("../migrations/0003_leaving.sql"),
+];
 
 /// Names the lock that one starter holds while it migrates: any number that nothing else in the database uses.
 const LOCK: i64 = 0x6d79_6e61_686c_6f67;

@@ -62,6 +62,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
         directory: directory.clone(),
         gateways: Gateways::single(GATEWAY, gateway.clone()),
         clock: Arc::clone(&clock),
+        ownership: mynah_router::Ownership::Sole,
         settings: mynah_router::Settings::default(),
     });
     wiring.offer_router(actors.await.unwrap());

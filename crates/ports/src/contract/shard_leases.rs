@@ -26,7 +26,8 @@ macro_rules! shard_leases_contract {
         $crate::shard_leases_contract!(@cases $fresh;
             a_router_lives_by_its_heartbeats, a_lease_that_has_ended_is_not_renewed, a_name_has_one_living_bearer,
             a_held_shard_is_granted_to_its_owner_alone, a_shard_is_free_when_its_owners_lease_has_ended,
-            nothing_is_granted_without_a_lease, what_is_let_go_is_free, who_leaves_holds_nothing_and_does_not_come_back,
+            nothing_is_granted_without_a_lease, what_is_let_go_is_free, who_goes_says_so_and_keeps_what_he_holds,
+            who_leaves_holds_nothing_and_does_not_come_back,
             racing_claims_grant_a_shard_once, the_map_tells_owner_address_and_epoch
         );
     };
@@ -78,8 +79,8 @@ pub async fn a_router_lives_by_its_heartbeats(leases: &impl ShardLeases) {
     alive(leases, TWO).await;
     alive(leases, ONE).await;
     alive(leases, ONE).await;
-    let one = LiveRouter { member: ONE, address: "router-7".into() };
-    let two = LiveRouter { member: TWO, address: format!("router-{}", u64::MAX) };
+    let one = LiveRouter { member: ONE, address: "router-7".into(), leaving: false };
+    let two = LiveRouter { member: TWO, address: format!("router-{}", u64::MAX), leaving: false };
     assert_eq!(leases.live().await.unwrap(), [one, two.clone()]);
     dead(leases, ONE).await;
     assert_eq!(leases.live().await.unwrap(), [two]);
@@ -99,7 +100,7 @@ pub async fn a_name_has_one_living_bearer(leases: &impl ShardLeases) {
     alive(leases, ONE).await;
     assert_eq!(beat(leases, again(ONE, 2), LONG).await, Heartbeat::Taken);
     assert_eq!(leases.heartbeat(ONE, "elsewhere", LONG).await.unwrap(), Heartbeat::Taken);
-    assert_eq!(leases.live().await.unwrap(), [LiveRouter { member: ONE, address: "router-7".into() }]);
+    assert_eq!(leases.live().await.unwrap(), [LiveRouter { member: ONE, address: "router-7".into(), leaving: false }]);
     dead(leases, ONE).await;
     alive(leases, again(ONE, 2)).await;
 }
@@ -201,4 +202,18 @@ pub async fn the_map_tells_owner_address_and_epoch(leases: &impl ShardLeases) {
     alive(leases, again(ONE, 2)).await;
     assert_eq!(leases.shards().await.unwrap()[1], ShardHolder { expired: true, address: None, ..held });
     assert_eq!(leases.shards().await.unwrap()[3], free(3, 0));
+}
+
+pub async fn who_goes_says_so_and_keeps_what_he_holds(leases: &impl ShardLeases) {
+    alive(leases, ONE).await;
+    alive(leases, TWO).await;
+    assert_eq!(leases.claim(ONE, &[ShardId(3)]).await.unwrap().len(), 1);
+    leases.leaving(ONE).await.unwrap();
+    alive(leases, ONE).await;
+    let leaving: Vec<bool> = leases.live().await.unwrap().iter().map(|router| router.leaving).collect();
+    assert_eq!(leaving, [true, false]);
+    assert!(leases.claim(TWO, &[ShardId(3)]).await.unwrap().is_empty());
+    leases.leave(ONE).await.unwrap();
+    alive(leases, again(ONE, 2)).await;
+    assert!(leases.live().await.unwrap().iter().all(|router| !router.leaving), "a later life has not said so");
 }

@@ -9,7 +9,7 @@ use mynah_domain::conversation::{Answer, Command, Fact, Lookup, Machine, Step};
 use mynah_ports::MessageLog;
 use mynah_proto::DirectoryClient;
 use mynah_types::{Clock, ConversationAppend, ConversationKey, Reason};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::loader;
 use super::registry::Registry;
@@ -17,6 +17,7 @@ use super::slot::{InFlight, Slot};
 use crate::Settings;
 use crate::delivery::Delivery;
 use crate::log_writer::{LogWriter, Written};
+use crate::ownership::Shards;
 
 /// Appends of one batch that may be refused in a row before its senders are told to try later.
 const MOST_RELOADS: u32 = 8;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) writer: LogWriter,
     pub(crate) delivery: Delivery,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shards: Arc<Shards>,
     pub(crate) settings: Settings,
 }
 
@@ -38,6 +40,13 @@ pub(crate) struct Submit {
 }
 
 impl Message for Submit {
+    type Result = ();
+}
+
+/// The shard goes to another router: finish what was taken, then leave. The sender is dropped with that.
+pub(crate) struct Retire(pub(crate) mpsc::Sender<()>);
+
+impl Message for Retire {
     type Result = ();
 }
 
@@ -60,6 +69,7 @@ pub(crate) struct ConversationActor {
     /// A step of the machine is under way.
     busy: bool,
     leaving: bool,
+    retiring: Option<mpsc::Sender<()>>,
     reloads: u32,
     last_used: Instant,
     idle_check: Option<SpawnHandle>,
@@ -75,6 +85,7 @@ impl ConversationActor {
             slot,
             busy: false,
             leaving: false,
+            retiring: None,
             reloads: 0,
             last_used: Instant::now(),
             idle_check: None,
@@ -83,6 +94,13 @@ impl ConversationActor {
 
     /// Goes on until something has to be waited for.
     fn drive(&mut self, ctx: &mut Context<Self>) {
+        self.go_on(ctx);
+        if self.retiring.is_some() && !self.busy && !self.machine.has_pending() {
+            self.leave(ctx);
+        }
+    }
+
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
         while !self.busy {
             if self.machine.needs_load() {
                 if self.machine.has_pending() {
@@ -112,7 +130,7 @@ impl ConversationActor {
                     }
                     act.drive(ctx);
                 }
-                Err(reason) => act.refuse_all(reason),
+                Err(reason) => act.refuse_all(ctx, reason),
             }
         }));
     }
@@ -127,12 +145,16 @@ impl ConversationActor {
                     act.decide(ctx, lookups, facts);
                     act.drive(ctx);
                 }
-                Err(reason) => act.refuse_all(reason),
+                Err(reason) => act.refuse_all(ctx, reason),
             }
         }));
     }
 
     fn decide(&mut self, ctx: &mut Context<Self>, lookups: Vec<Lookup>, facts: Vec<Fact>) {
+        // Another router may have written since: what lies in memory decides nothing (interleavings item 16).
+        if !self.shared.shards.speaks() {
+            return answer(self.machine.refuse_all(Reason::NotOwner));
+        }
         match self.machine.decide(self.shared.clock.now_ms(), lookups, facts) {
             Step::Ready(answers) => answer(answers),
             Step::Append(append) => self.append(ctx, append),
@@ -167,20 +189,21 @@ impl ConversationActor {
                 if self.reloads > MOST_RELOADS {
                     self.reloads = 0;
                     tracing::error!(conversation = %self.key, "the log refuses every append: giving up for now");
-                    return self.refuse_all(Reason::Unavailable);
+                    return self.refuse_all(ctx, Reason::Unavailable);
                 }
                 self.machine.failed();
                 self.drive(ctx);
             }
             Written::NotOwner => {
                 self.busy = false;
-                self.refuse_all(Reason::NotOwner);
+                self.refuse_all(ctx, Reason::NotOwner);
             }
         }
     }
 
-    fn refuse_all(&mut self, reason: Reason) {
+    fn refuse_all(&mut self, ctx: &mut Context<Self>, reason: Reason) {
         answer(self.machine.refuse_all(reason));
+        self.drive(ctx);
     }
 
     fn leave_if_idle(&mut self, ctx: &mut Context<Self>) {
@@ -188,8 +211,13 @@ impl ConversationActor {
         if !idle || self.last_used.elapsed() < self.shared.settings.passivate_after {
             return;
         }
+        self.leave(ctx);
+    }
+
+    fn leave(&mut self, ctx: &mut Context<Self>) {
         // From here on the registry starts a successor; what is still in the mailbox is sent there.
         self.leaving = true;
+        self.retiring = None;
         self.registry.leave(self.key, &self.slot);
         if let Some(check) = self.idle_check.take() {
             ctx.cancel_future(check);
@@ -227,6 +255,17 @@ impl Handler<Submit> for ConversationActor {
             return;
         }
         self.drive(ctx);
+    }
+}
+
+impl Handler<Retire> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, retire: Retire, ctx: &mut Self::Context) {
+        if !self.leaving {
+            self.retiring = Some(retire.0);
+            self.drive(ctx);
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use actix::dev::channel::channel;
 use actix::prelude::SendError;
 use actix::{Addr, ArbiterHandle, Context};
 use mynah_domain::conversation::{Answer, Command};
-use mynah_types::{ConversationKey, Reason};
+use mynah_types::{ConversationKey, Reason, ShardId};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::actor::{ConversationActor, Reply, Shared, Submit};
+use super::actor::{ConversationActor, Reply, Retire, Shared, Submit};
 use super::slot::Slot;
 
 /// Locks of the registry: a conversation's shard picks one.
@@ -42,7 +42,7 @@ impl Registry {
     pub(crate) async fn submit(self: &Arc<Self>, key: ConversationKey, command: Command) -> Result<Answer, Reason> {
         let mut command = command;
         for _ in 0..MOST_SUCCESSORS {
-            let (addr, slot) = self.actor(key).ok_or(Reason::Unavailable)?;
+            let (addr, slot) = self.actor(key)?;
             let (reply, answer) = oneshot::channel();
             match addr.try_send(Submit { command, reply }) {
                 Ok(()) => match answer.await {
@@ -82,15 +82,45 @@ impl Registry {
         self.stripes.get(usize::from(key.shard().0) % STRIPES)
     }
 
-    fn actor(self: &Arc<Self>, key: ConversationKey) -> Option<(Addr<ConversationActor>, Arc<Slot>)> {
-        let mut actors = self.stripe(key)?.lock();
+    fn actor(self: &Arc<Self>, key: ConversationKey) -> Result<(Addr<ConversationActor>, Arc<Slot>), Reason> {
+        let mut actors = self.stripe(key).ok_or(Reason::Unavailable)?.lock();
+        // Under the lock: whoever hands a shard over finds every actor that was let in before.
+        if !self.shared.shards.takes(key.shard()) {
+            return Err(Reason::NotOwner);
+        }
         if let Some((addr, slot)) = actors.get(&key) {
-            return Some((addr.clone(), Arc::clone(slot)));
+            return Ok((addr.clone(), Arc::clone(slot)));
         }
         let slot = Arc::new(Slot::default());
-        let addr = self.start(key, &slot)?;
+        let addr = self.start(key, &slot).ok_or(Reason::Unavailable)?;
         actors.insert(key, (addr.clone(), Arc::clone(&slot)));
-        Some((addr, slot))
+        Ok((addr, slot))
+    }
+
+    /// Ends the actors of a shard when each has finished what it took, and returns then. The shard takes nothing any more.
+    pub(crate) async fn retire(&self, shard: ShardId) {
+        let (done, mut finished) = mpsc::channel::<()>(1);
+        for addr in self.of_shard(shard) {
+            // An actor that is gone has finished.
+            _ = addr.send(Retire(done.clone())).await;
+        }
+        drop(done);
+        while finished.recv().await.is_some() {}
+    }
+
+    /// The same without waiting: the shard is another's.
+    pub(crate) fn abandon(&self, shard: ShardId) {
+        let (done, _) = mpsc::channel(1);
+        for addr in self.of_shard(shard) {
+            let retire = addr.send(Retire(done.clone()));
+            tokio::spawn(retire);
+        }
+    }
+
+    fn of_shard(&self, shard: ShardId) -> Vec<Addr<ConversationActor>> {
+        let Some(actors) = self.stripes.get(usize::from(shard.0) % STRIPES) else { return Vec::new() };
+        let actors = actors.lock();
+        actors.iter().filter(|(key, _)| key.shard() == shard).map(|(_, (addr, _))| addr.clone()).collect()
     }
 
     /// Starts the actor on the arbiter of its shard, with its mailbox bounded from the first message on.

@@ -64,8 +64,7 @@ struct Waiting {
 
 impl Link {
     pub(crate) fn start(client: GatewayClient, bounds: Bounds) -> Self {
-        let queue =
-            Arc::new(Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: bounds.bytes });
+        let queue = Arc::new(Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: bounds.bytes });
         let task = tokio::spawn(run(client.clone(), Arc::clone(&queue), bounds.within));
         Self { client, queue, task }
     }

@@ -35,12 +35,8 @@ impl Progress {
         let mut shards = self.shards.lock();
         for claim in claims {
             let delivered = claim.progress.delivered;
-            let fresh = ShardProgress {
-                water: LowWater::at(delivered),
-                stored: delivered,
-                stored_at: Instant::now(),
-                gave_up: false,
-            };
+            let fresh =
+                ShardProgress { water: LowWater::at(delivered), stored: delivered, stored_at: Instant::now(), gave_up: false };
             // A shard that is claimed again by its owner has entries on their way.
             shards.entry(claim.shard).or_insert(fresh);
         }
@@ -86,6 +82,14 @@ impl Progress {
     pub(crate) fn take_given_up(&self) -> BTreeSet<ShardId> {
         let mut shards = self.shards.lock();
         shards.iter_mut().filter_map(|(id, shard)| std::mem::take(&mut shard.gave_up).then_some(*id)).collect()
+    }
+
+    /// Where delivery stands, if that is not stored.
+    pub(crate) fn last(&self, shard: ShardId) -> Option<mynah_types::Progress> {
+        let shards = self.shards.lock();
+        let shard = shards.get(&shard)?;
+        let mark = shard.water.mark();
+        (mark != shard.stored).then_some(mynah_types::Progress { delivered: mark, published: mark })
     }
 
     /// Entries of a shard that are on their way.

@@ -42,15 +42,14 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let log: Arc<dyn MessageLog> = Arc::new(FjallLog::open(folder.path(), &Options::default()).unwrap());
     let key = ConversationKey::single(Uid(1), Uid(2));
     let claims = log.claim(&[key.shard()]).await.unwrap();
-    let mut composer = Composer::default();
-    composer.claimed(&claims);
     let progress = Arc::new(Progress::new(Duration::ZERO));
     progress.claimed(&claims);
     let (gateway, mut delivered) = Recorder::start();
     let gateways = Gateways::single(GATEWAY, gateway);
     let (bus, settings) = (Arc::new(MemoryBus::new(64)), crate::Settings::default());
     let delivery = Delivery::start(connected(2).await, bus, gateways, Arc::clone(&progress), &settings);
-    let writer = LogWriter::start(log, composer, delivery, progress, 64, 64);
+    let writer = LogWriter::start(Arc::clone(&log), Claimer::Sole(log), delivery, progress, 64, 64);
+    writer.claimed(claims).await;
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.
     assert!(writer.append(first_of(key), InFlight::new(&slot)).now_or_never().is_none());

@@ -9,8 +9,8 @@ use mynah_proto::router::router_server::Router as RouterService;
 use mynah_proto::router::{
     ApplyChangeReply, ApplyChangeRequest, HeadsReply, HeadsRequest, HideReply, HideRequest, HistoryReply, HistoryRequest,
     LocateReply, LocateRequest, PostReply, PostRequest, ReadReply, ReadRequest, RelationChangedReply, RelationChangedRequest,
-    RetractReply, RetractRequest, RoomTailReply, RoomTailRequest, SendReply, SendRequest, SingleChatsReply, SingleChatsRequest,
-    SyncReply, SyncRequest,
+    RetractReply, RetractRequest, RoomTailReply, RoomTailRequest, SendReply, SendRequest, ShardMapReply, ShardMapRequest,
+    SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
 };
 use mynah_types::Reason;
 use tonic::{Request, Response, Status};
@@ -78,6 +78,10 @@ impl RouterService for Router {
 
     async fn hide(&self, request: Request<HideRequest>) -> Answer<HideReply> {
         wrap(write::hide(self, request.into_inner()).await)
+    }
+
+    async fn shard_map(&self, _: Request<ShardMapRequest>) -> Answer<ShardMapReply> {
+        Ok(Response::new(self.shared.shards.map()))
     }
 
     async fn relation_changed(&self, request: Request<RelationChangedRequest>) -> Answer<RelationChangedReply> {

@@ -51,6 +51,10 @@ pub(super) async fn send(router: &Router, request: SendRequest) -> Result<SendRe
         items,
     });
     let Answer::Sent(results) = decide(router, key, command).await? else { return Err(mixed_up()) };
+    // The owner is asked anew for all of them: those that it has are answered as they were.
+    if results.iter().any(|result| matches!(result, Err(refusal) if refusal.reason == Reason::NotOwner)) {
+        return Err(failure(router, Reason::NotOwner.into()));
+    }
     let results = results
         .into_iter()
         .map(|result| match result {

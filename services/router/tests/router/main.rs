@@ -43,6 +43,7 @@ async fn start_at(path: &Path, directory: Arc<FakeDirectory>, settings: Settings
         directory: client,
         gateways: Gateways::default(),
         clock,
+        ownership: mynah_router::Ownership::Sole,
         settings,
     });
     World { router: RouterClient::local(router.await.unwrap()), directory }

@@ -117,6 +117,7 @@ async fn three_sends(writes: bool) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
         directory: DirectoryClient::local(FakeDirectory::default()),
         gateways: Gateways::single(GATEWAY, gateway),
         clock: Arc::new(SystemClock),
+        ownership: mynah_router::Ownership::Sole,
         settings: Settings::default(),
     });
     let router = RouterClient::local(router.await.unwrap());
