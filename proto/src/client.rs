@@ -8,7 +8,7 @@ use crate::Failure;
 use crate::{directory, gateway, report, router};
 
 macro_rules! client {
-    ($(#[$doc:meta])* $name:ident, $wire:ident, $server:ident :: $service:ident, $remote:ident, { $($method:ident($request:ident) -> $reply:ident;)* }) => {
+    ($(#[$doc:meta])* $name:ident, $wire:ident, $server:ident :: $service:ident, $remote:ident, repeatable: $repeatable:expr, { $($method:ident($request:ident) -> $reply:ident;)* }) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub enum $name {
@@ -17,6 +17,9 @@ macro_rules! client {
             /// A service elsewhere.
             #[cfg(feature = "channel")]
             Channel($wire::$remote::$name<tonic::transport::Channel>),
+            /// Any of several replicas elsewhere.
+            #[cfg(feature = "channel")]
+            Replicas(Arc<dyn crate::Replicas>),
         }
 
         impl std::fmt::Debug for $name {
@@ -44,7 +47,7 @@ macro_rules! client {
                 match self {
                     Self::Local(slot) => _ = slot.set(service),
                     #[cfg(feature = "channel")]
-                    Self::Channel(_) => {}
+                    Self::Channel(_) | Self::Replicas(_) => {}
                 }
             }
 
@@ -61,6 +64,13 @@ macro_rules! client {
                         },
                         #[cfg(feature = "channel")]
                         Self::Channel(remote) => remote.clone().$method(request).await,
+                        #[cfg(feature = "channel")]
+                        Self::Replicas(replicas) => {
+                            let repeatable: &[&str] = &$repeatable;
+                            let repeatable = repeatable.contains(&stringify!($method));
+                            let call = |channel, request| async move { $wire::$remote::$name::new(channel).$method(request).await };
+                            crate::replicas::call(&**replicas, repeatable, request, call).await
+                        }
                     };
                     Ok(reply?.into_inner())
                 }
@@ -71,7 +81,14 @@ macro_rules! client {
 
 client! {
     /// Calls the user/group service.
-    DirectoryClient, directory, directory_server::Directory, directory_client, {
+    DirectoryClient, directory, directory_server::Directory, directory_client, repeatable: [
+        // Reads, and what a repetition leaves as it was.
+        "authenticate", "app_by_key", "cross_app", "check_signature", "sign_demo", "get_user", "get_users", "list_users",
+        "list_admins", "devices", "blacklist", "friends", "dnd", "pair_rights", "get_group", "list_groups", "members", "groups_of",
+        "get_rooms", "list_rooms", "room_members", "rooms_of", "list_words", "word_filter", "callbacks", "growth", "sign_media",
+        "open_media", "grant_upload", "check_upload", "changes", "update_user", "set_password", "set_disabled", "logout",
+        "set_registration", "set_word_filter",
+    ], {
         authenticate(AuthenticateRequest) -> App;
         app_by_key(AppByKeyRequest) -> App;
         cross_app(CrossAppRequest) -> App;
@@ -138,7 +155,7 @@ client! {
 
 client! {
     /// Calls the report service.
-    ReportClient, report, report_server::Report, report_client, {
+    ReportClient, report, report_server::Report, report_client, repeatable: ["history", "sent", "activity"], {
         history(HistoryRequest) -> HistoryReply;
         sent(SentRequest) -> SentReply;
         activity(ActivityRequest) -> ActivityReply;
@@ -147,7 +164,7 @@ client! {
 
 client! {
     /// Calls the message router.
-    RouterClient, router, router_server::Router, router_client, {
+    RouterClient, router, router_server::Router, router_client, repeatable: [], {
         send(SendRequest) -> SendReply;
         retract(RetractRequest) -> RetractReply;
         read(ReadRequest) -> ReadReply;
@@ -167,7 +184,7 @@ client! {
 
 client! {
     /// Calls a gateway: deliveries and kicks.
-    GatewayClient, gateway, gateway_server::Gateway, gateway_client, {
+    GatewayClient, gateway, gateway_server::Gateway, gateway_client, repeatable: [], {
         deliver(DeliverRequest) -> DeliverReply;
         read_changed(ReadChangedRequest) -> ReadChangedReply;
         kick(KickRequest) -> KickReply;

@@ -28,6 +28,10 @@ mod generated {
     }
 }
 
+/// The schemas, for tools that ask a server for them (gRPC reflection).
+#[cfg(feature = "channel")]
+pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
+
 pub use generated::mynah::common::v1::Failure;
 pub use generated::mynah::device::v1 as device;
 pub use generated::mynah::directory::v1 as directory;
@@ -39,6 +43,10 @@ mod client;
 mod content;
 mod failure;
 pub mod json;
+#[cfg(feature = "channel")]
+mod replicas;
 
 pub use client::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
 pub use content::content_hash;
+#[cfg(feature = "channel")]
+pub use replicas::{Replicas, Try, broken, never_sent};

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 const FILES: [&str; 6] = [
@@ -61,6 +63,9 @@ fn generate(out: &Path) -> Outcome {
     fs::create_dir_all(out)?;
     let schema = root().join("proto/proto");
     let descriptors = protox::compile(FILES.map(|f| schema.join(f)), [&schema])?;
+    let mut slim = descriptors.clone();
+    slim.file.iter_mut().for_each(|file| file.source_code_info = None);
+    fs::write(out.join("descriptors.bin"), slim.encode_to_vec())?;
     let mut build = tonic_prost_build::configure()
         .out_dir(out)
         .build_transport(false)

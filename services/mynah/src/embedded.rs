@@ -166,16 +166,8 @@ impl Embedded {
             },
         });
         offer(Offered::Gateway(devices.clone()));
-        let actors = Router::start(mynah_router::Deps {
-            log: Arc::new(log.clone()),
-            bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
-            presence,
-            directory: directory.clone(),
-            gateways: Gateways::single(GATEWAY, gateway),
-            clock: Arc::clone(&clock),
-            ownership: mynah_router::Ownership::Sole,
-            settings: mynah_router::Settings::default(),
-        });
+        let gateways = Gateways::single(GATEWAY, gateway);
+        let actors = router_service(log.clone(), presence, directory.clone(), gateways, Arc::clone(&clock));
         offer(Offered::Router(actors.await?));
         let reports = reports(settings, &log, directory.clone(), clock)?;
         offer(Offered::Report(reports.clone()));
@@ -199,6 +191,26 @@ impl Embedded {
     pub async fn failed(&self) {
         self.log.failed().await;
     }
+}
+
+async fn router_service(
+    log: FjallLog,
+    presence: Arc<dyn Presence>,
+    directory: DirectoryClient,
+    gateways: Gateways,
+    clock: Arc<dyn Clock>,
+) -> Result<Router, mynah_router::StartError> {
+    Router::start(mynah_router::Deps {
+        log: Arc::new(log),
+        bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
+        presence,
+        directory,
+        gateways,
+        clock,
+        ownership: mynah_router::Ownership::Sole,
+        settings: mynah_router::Settings::default(),
+    })
+    .await
 }
 
 /// History and statistics, on an index of their own.

@@ -1,14 +1,12 @@
 //! The embedded binary: every service in one process, and the operator's commands.
 
-mod apps;
-mod callback;
 mod cli;
-mod import;
 mod serve;
 
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use cli::{Cli, Command};
 use mynah::settings::Settings;
@@ -41,7 +39,12 @@ fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
-        Some(Command::App { json, action }) => runtime.block_on(apps::run(&settings.data_dir, json, action)),
-        Some(Command::Callback { action }) => runtime.block_on(callback::run(&settings.data_dir, action)),
+        Some(Command::Operate(command)) => runtime.block_on(operate(settings, command)),
     }
+}
+
+async fn operate(settings: &Settings, command: mynah_operator::Command) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&settings.data_dir)?;
+    let store = Arc::new(mynah_sqlite::SqliteDirectory::open(settings.data_dir.join("directory.db"))?);
+    mynah_operator::run(&mynah::embedded::operator(&settings.data_dir, store), command).await
 }

@@ -148,6 +148,10 @@ impl Router for FakeRouter {
         mode.after(router::ApplyChangeReply { applied_version: log.len() as u64 })
     }
 
+    async fn shard_map(&self, _: Request<router::ShardMapRequest>) -> Answer<router::ShardMapReply> {
+        Err(Status::unimplemented("not the directory's call"))
+    }
+
     async fn relation_changed(&self, request: Request<router::RelationChangedRequest>) -> Answer<router::RelationChangedReply> {
         let mode = *self.mode.lock();
         mode.before().await?;

@@ -1,19 +1,14 @@
-//! `mynah callback …`: beside a running server, which sees a change within a second.
+//! `callback …`: where an app's server is told of messages.
 
 use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
 
-use mynah::embedded::operator;
-use mynah_directory::CallbackRule;
+use mynah_directory::{CallbackRule, Operator};
 
-use crate::cli::CallbackAction;
+use crate::command::CallbackAction;
 
 /// Runs one command and prints its outcome.
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
-pub async fn run(data_dir: &Path, action: CallbackAction) -> Result<(), Box<dyn Error>> {
-    let store = Arc::new(mynah_sqlite::SqliteDirectory::open(data_dir.join("directory.db"))?);
-    let operator = operator(data_dir, store);
+pub(crate) async fn run(operator: &Operator, action: CallbackAction) -> Result<(), Box<dyn Error>> {
     match action {
         CallbackAction::Set { appkey, url, with_master_secret, allow_private } => {
             let rule = CallbackRule { url, with_master_secret, allow_private };

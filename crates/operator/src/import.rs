@@ -1,4 +1,4 @@
-//! `mynah app import-users`: reads a file of any length, a step at a time.
+//! `app import-users`: reads a file of any length, a step at a time.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read as _};
@@ -25,7 +25,7 @@ struct Line {
 
 /// Imports a file, and prints what became of it. Lines that are not taken are told on standard error by their numbers.
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
-pub async fn run(operator: &Operator, appkey: &str, file: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(operator: &Operator, appkey: &str, file: &Path) -> Result<(), Box<dyn Error>> {
     let mut lines: Box<dyn BufRead> = match file.to_str() {
         Some("-") => Box::new(BufReader::new(std::io::stdin())),
         _ => Box::new(BufReader::new(std::fs::File::open(file).map_err(|error| format!("{}: {error}", file.display()))?)),

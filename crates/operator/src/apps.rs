@@ -1,22 +1,16 @@
-//! `mynah app …`: beside a running server, which sees a change within a second.
+//! `app …`: apps, their rules and grants.
 
 use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
 
-use mynah::embedded::operator;
-use mynah_directory::Credentials;
+use mynah_directory::{Credentials, Operator};
 use mynah_ports::directory_store::{App, AppRules};
 
-use crate::cli::AppAction;
+use crate::command::AppAction;
 use crate::import;
 
 /// Runs one command and prints its outcome.
 #[allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
-pub async fn run(data_dir: &Path, json: bool, action: AppAction) -> Result<(), Box<dyn Error>> {
-    std::fs::create_dir_all(data_dir)?;
-    let store = Arc::new(mynah_sqlite::SqliteDirectory::open(data_dir.join("directory.db"))?);
-    let operator = operator(data_dir, store);
+pub(crate) async fn run(operator: &Operator, json: bool, action: AppAction) -> Result<(), Box<dyn Error>> {
     match action {
         AppAction::Create { name } => print(json, &operator.create_app(&name).await?),
         AppAction::RotateSecret { appkey } => print(json, &operator.rotate_secret(&appkey).await?),
@@ -35,7 +29,7 @@ pub async fn run(data_dir: &Path, json: bool, action: AppAction) -> Result<(), B
         AppAction::Grant { appkey, target } => operator.set_grant(&appkey, &target, true).await?,
         AppAction::Revoke { appkey, target } => operator.set_grant(&appkey, &target, false).await?,
         AppAction::Grants { appkey } => grants(json, &operator.grants(&appkey).await?),
-        AppAction::ImportUsers { appkey, file } => import::run(&operator, &appkey, &file).await?,
+        AppAction::ImportUsers { appkey, file } => import::run(operator, &appkey, &file).await?,
         AppAction::List => list(json, &operator.list_apps().await?),
     }
     Ok(())

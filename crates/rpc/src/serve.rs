@@ -1,0 +1,58 @@
+//! Serving a service: health, reflection, signs of life, and an end that lets each call finish.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::Tls;
+
+/// A peer is asked for a sign of life so often, and given so long for it.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
+/// Bytes that may be under way from a peer before they are read.
+const WINDOW: u32 = 4 << 20;
+
+/// What is served.
+pub struct Serving {
+    /// The service.
+    pub routes: Routes,
+    /// Certificates; none: in the clear.
+    pub tls: Option<Tls>,
+}
+
+/// Serves until `stop`; then takes no more calls, and returns when those under way have ended. `/grpc.health.v1.Health` says SERVING
+/// until then; what the service lacks is told by its operations address.
+///
+/// # Errors
+/// When the certificates do not serve, or the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    serving: Serving,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(mynah_proto::DESCRIPTORS)
+        .build_v1()?;
+    let mut server = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE.0))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE.1))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
+    if let Some(tls) = &serving.tls {
+        server = server.tls_config(tls.server())?;
+    }
+    let stopping = async move {
+        stop.await;
+        reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    };
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let routes = serving.routes.add_service(health).add_service(reflection);
+    server.add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
+    Ok(())
+}
