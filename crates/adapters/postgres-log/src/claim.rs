@@ -7,13 +7,12 @@ use mynah_ports::message_log::Error;
 use mynah_ports::shard_leases::Member;
 use mynah_types::{Claim, MsgId, OwnerToken, Progress, ShardId};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::pool::{Params, Pool};
 use crate::rows::{bound, get, number, shard};
 
 const CLAIM: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim($1, $2)";
-const CLAIM_FOR: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim_for($3, $4, $1, $2)";
+const CLAIM_FOR: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim_for($3, $4, $1, $2, $5)";
 
 /// Ends the sessions that a session waits for, and those behind which these wait, as far as they wait for nobody themselves.
 const END_HOLDERS: &str = "WITH RECURSIVE holders (pid) AS (
@@ -35,28 +34,44 @@ pub(crate) struct Pools<'a> {
     pub helpers: &'a Pool,
 }
 
-/// Claims shards: all of them, or for a member those that it may have, in the order asked. Who holds one for too long loses his
-/// session.
-pub(crate) async fn claim(pools: Pools<'_>, member: Option<Member>, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+/// Claims all of the shards, whoever has them. Who holds one for too long loses his session.
+pub(crate) async fn claim(pools: Pools<'_>, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+    let (numbers, tokens) = asked(shards)?;
+    let claims = claims(&patiently(pools, CLAIM, &[&numbers, &tokens]).await?)?;
+    let of = |shard: &ShardId| claims.get(shard).copied();
+    shards.iter().map(|shard| of(shard).ok_or_else(|| Error::Damaged(format!("there is no shard {shard}")))).collect()
+}
+
+/// Claims those of the shards that a member may have, in the order asked.
+pub(crate) async fn claim_for(pools: Pools<'_>, member: Member, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+    let (router, incarnation) = (member.router.0.cast_signed(), bound(member.incarnation));
+    let (numbers, tokens) = asked(shards)?;
+    let at_hand = pools.claims.run(CLAIM_FOR, &[&numbers, &tokens, &router, &incarnation, &false]).await?;
+    let mut granted = claims(&at_hand)?;
+    let rest: Vec<ShardId> = shards.iter().copied().filter(|shard| !granted.contains_key(shard)).collect();
+    if !rest.is_empty() {
+        let (numbers, tokens) = asked(&rest)?;
+        match patiently(pools, CLAIM_FOR, &[&numbers, &tokens, &router, &incarnation, &true]).await {
+            Ok(rows) => granted.extend(claims(&rows)?),
+            Err(error) if granted.is_empty() => return Err(error),
+            // What was granted must be told: nobody else knows its tokens.
+            Err(error) => tracing::warn!(%error, "shards stay with their earlier owners"),
+        }
+    }
+    Ok(shards.iter().filter_map(|shard| granted.get(shard).copied()).collect())
+}
+
+/// The numbers of the shards, each once, and a fresh token for each.
+fn asked(shards: &[ShardId]) -> Result<(Vec<i32>, Vec<Vec<u8>>), Error> {
     let mut numbers: Vec<i32> = shards.iter().map(|shard| shard.0.into()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let tokens = numbers.iter().map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-    let ids = member.map(|member| (member.router.0.cast_signed(), bound(member.incarnation)));
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&numbers, &tokens];
-    let sql = if let Some((router, incarnation)) = &ids {
-        params.extend([router as &(dyn ToSql + Sync), incarnation]);
-        CLAIM_FOR
-    } else {
-        CLAIM
-    };
-    let rows = patiently(pools, sql, &params).await?;
-    let claims = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
-    let missing = |shard: &ShardId| Error::Damaged(format!("there is no shard {shard}"));
-    match member {
-        Some(_) => Ok(shards.iter().filter_map(|shard| claims.get(shard).copied()).collect()),
-        None => shards.iter().map(|shard| claims.get(shard).copied().ok_or_else(|| missing(shard))).collect(),
-    }
+    let tokens = numbers.iter().map(|_| token()).collect::<Result<_, _>>()?;
+    Ok((numbers, tokens))
+}
+
+fn claims(rows: &[Row]) -> Result<HashMap<ShardId, Claim>, Error> {
+    rows.iter().map(read).collect()
 }
 
 /// Runs a statement that takes shards from their owners.

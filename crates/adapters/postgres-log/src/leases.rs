@@ -9,7 +9,7 @@ use mynah_ports::shard_leases::{Error, Heartbeat, LiveRouter, Member, ShardHolde
 use mynah_types::{Claim, RouterId, ShardId};
 use tokio_postgres::Row;
 
-use crate::claim::{claim, patiently};
+use crate::claim::{claim_for, patiently};
 use crate::log::PostgresLog;
 use crate::pool::Failure;
 use crate::rows::{bound, get, number, shard};
@@ -80,7 +80,7 @@ impl ShardLeases for PostgresLog {
     }
 
     async fn claim(&self, member: Member, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
-        claim(self.claims(), Some(member), shards).await.map_err(of_log)
+        claim_for(self.claims(), member, shards).await.map_err(of_log)
     }
 
     async fn release(&self, member: Member, shards: &[ShardId]) -> Result<(), Error> {

@@ -118,7 +118,10 @@ impl MessageLog for PostgresLog {
     }
 
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
-        claim::claim(self.claims(), self.owner, shards).await
+        match self.owner {
+            Some(member) => claim::claim_for(self.claims(), member, shards).await,
+            None => claim::claim(self.claims(), shards).await,
+        }
     }
 
     async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
