@@ -9,7 +9,11 @@ use crate::log::OpenError;
 use crate::pool::{Pool, text};
 
 /// One script per version. Never edited once released; `schema_version` counts those that ran.
-const MIGRATIONS: [&str; 2] = [include_str!("../migrations/0001_log.sql"), include_str!("../migrations/0002_leases.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_log.sql"),
+    include_str!("../migrations/0002_leases.sql"),
+    include_str!("../migrations/0003_identity.sql"),
+];
 
 /// Names the lock that one starter holds while it migrates: any number that nothing else in the database uses.
 const LOCK: i64 = 0x6d79_6e61_686c_6f67;
@@ -24,7 +28,7 @@ pub(crate) async fn open(pool: &Pool) -> Result<String, OpenError> {
     let failed = |error: tokio_postgres::Error| OpenError::Unavailable(text(&error));
     let step = connection.transaction().await.map_err(failed)?;
     migrate(&step).await?;
-    let sql = "SELECT epoch, shards, current_setting('server_encoding') FROM log";
+    let sql = "SELECT identity(), shards, current_setting('server_encoding') FROM log";
     let row = step.query_one(sql, &[]).await.map_err(failed)?;
     let (shards, encoding): (i32, String) = (row.get(1), row.get(2));
     if shards != i32::from(SHARDS) {

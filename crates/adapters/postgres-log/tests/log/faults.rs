@@ -23,8 +23,10 @@ pub async fn session(url: &str) -> Client {
 pub async fn until_it_waits<T>(url: &str, statement: &str, task: &JoinHandle<T>) {
     let observer = session(url).await;
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    let since = Instant::now();
     loop {
         assert!(!task.is_finished(), "{statement} waits for nobody");
+        assert!(since.elapsed() < Duration::from_secs(20), "{statement} was never seen to wait");
         let waiting: i64 = observer.query_one(sql, &[&statement]).await.unwrap().get(0);
         if waiting > 0 {
             return;

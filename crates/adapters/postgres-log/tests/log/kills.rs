@@ -84,6 +84,41 @@ async fn a_server_that_is_away_is_unavailable_soon_and_nothing_is_lost() {
     assert_eq!(ShardLeases::claim(&log, ONE, &[ShardId(0)]).await.unwrap().len(), 1);
 }
 
+/// As soon as the server takes writes, which is some time after it answers.
+async fn claimed_again(log: &PostgresLog) -> Writer {
+    let claiming = async {
+        loop {
+            match Writer::on(log).await {
+                Ok(writer) => return writer,
+                Err(Error::Unavailable(_)) => tokio::task::yield_now().await,
+                Err(damaged) => panic!("{damaged}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), claiming).await.unwrap()
+}
+
+/// A replica that takes over may lack what was answered: devices must hear that their positions are void.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_another_one_when_a_replica_took_over_and_the_same_after_a_crash() {
+    let mut server = PostgreSql::start().unwrap();
+    server.create_database("epochs").unwrap();
+    let url = server.url("epochs");
+    let log = PostgresLog::open(&url, &Options::default()).await.unwrap();
+    assert_eq!(Writer::on(&log).await.unwrap().next(3).await, Appended::Done);
+    let first = log.log_epoch();
+    tokio::task::block_in_place(|| server.kill());
+    tokio::task::block_in_place(|| server.restart()).unwrap();
+    assert_eq!(claimed_again(&log).await.head, 3);
+    assert_eq!(log.log_epoch(), first);
+    tokio::task::block_in_place(|| server.promote()).unwrap();
+    // Who opened it long ago finds out with the next claim, without which nothing is appended.
+    assert_eq!(claimed_again(&log).await.head, 3);
+    let second = log.log_epoch();
+    assert_ne!(second, first);
+    assert_eq!(PostgresLog::open(&url, &Options::default()).await.unwrap().log_epoch(), second);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_says_nothing_is_unavailable_within_the_bound() {
     // It takes connections, and that is all.

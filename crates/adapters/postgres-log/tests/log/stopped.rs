@@ -46,7 +46,10 @@ async fn an_owner_that_is_stopped_anywhere_is_taken_over_and_writes_nothing_more
         let started = Process::start(&mut command, "", &output, Duration::from_secs(10), || true);
         let owner = started.unwrap();
         let from = whole(&log).await;
-        while log.load(KEY, 0).await.unwrap().head_seq <= from + 50 * round {}
+        let since = Instant::now();
+        while log.load(KEY, 0).await.unwrap().head_seq <= from + 50 * round {
+            assert!(since.elapsed() < Duration::from_secs(20), "{}", std::fs::read_to_string(&output).unwrap());
+        }
         owner.signal(Signal::STOP);
         let since = Instant::now();
         let mut next = Writer::on(&log).await.unwrap();
@@ -56,6 +59,7 @@ async fn an_owner_that_is_stopped_anywhere_is_taken_over_and_writes_nothing_more
         owner.signal(Signal::CONT);
         let said = || std::fs::read_to_string(&output).unwrap();
         while !said().contains("test result") {
+            assert!(since.elapsed() < Duration::from_secs(20), "{}", said());
             tokio::task::yield_now().await;
         }
         assert!(said().contains("1 passed"), "{}", said());
