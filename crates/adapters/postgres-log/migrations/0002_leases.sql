@@ -48,9 +48,11 @@ BEGIN
 END
 $$;
 
--- Claims what a router may have. Who appends under an earlier token holds the row until he has committed; a heartbeat that came in
+-- Claims what a router may have: without patience only what nobody holds locked, so that one stuck shard keeps no other one back.
+--
+-- Who appends under an earlier token holds the row until he has committed; a heartbeat that came in
 -- time holds its router's row until then.
-CREATE FUNCTION claim_for(g_router bigint, g_incarnation bigint, g_shard integer[], g_token bytea[])
+CREATE FUNCTION claim_for(g_router bigint, g_incarnation bigint, g_shard integer[], g_token bytea[], g_patient boolean)
 RETURNS TABLE (shard integer, epoch bigint, token bytea, counter bigint, delivered bigint, published bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,12 +62,16 @@ BEGIN
         RETURN;
     END IF;
     -- What a living owner holds is left alone: to wait for his appends would be for nothing.
-    SELECT coalesce(array_agg(locked.shard), '{}') INTO free FROM (
-        SELECT s.shard FROM shards s
-        WHERE s.shard = ANY (g_shard)
-            AND (s.owner IS NULL OR (s.owner = g_router AND s.incarnation = g_incarnation) OR NOT lives(s.owner, s.incarnation))
-        ORDER BY s.shard FOR NO KEY UPDATE
-    ) AS locked;
+    SELECT coalesce(array_agg(s.shard), '{}') INTO free FROM shards s
+    WHERE s.shard = ANY (g_shard)
+        AND (s.owner IS NULL OR (s.owner = g_router AND s.incarnation = g_incarnation) OR NOT lives(s.owner, s.incarnation));
+    IF g_patient THEN
+        PERFORM FROM shards s WHERE s.shard = ANY (free) ORDER BY s.shard FOR NO KEY UPDATE;
+    ELSE
+        SELECT coalesce(array_agg(locked.shard), '{}') INTO free FROM (
+            SELECT s.shard FROM shards s WHERE s.shard = ANY (free) ORDER BY s.shard FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked;
+    END IF;
     PERFORM FROM routers r
     WHERE r.router = g_router OR r.router IN (SELECT s.owner FROM shards s WHERE s.shard = ANY (free))
     ORDER BY r.router FOR SHARE;

@@ -1,19 +1,20 @@
 //! Taking shards over.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use mynah_ports::message_log::Error;
 use mynah_ports::shard_leases::Member;
 use mynah_types::{Claim, MsgId, OwnerToken, Progress, ShardId};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::pool::{Params, Pool};
 use crate::rows::{bound, get, number, shard};
 
 const CLAIM: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim($1, $2)";
-const CLAIM_FOR: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim_for($3, $4, $1, $2)";
+const CLAIM_FOR: &str = "SELECT shard, epoch, token, counter, delivered, published FROM claim_for($3, $4, $1, $2, $5)";
 
 /// Ends the sessions that a session waits for, and those behind which these wait, as far as they wait for nobody themselves.
 const END_HOLDERS: &str = "WITH RECURSIVE holders (pid) AS (
@@ -26,50 +27,89 @@ const END_HOLDERS: &str = "WITH RECURSIVE holders (pid) AS (
 /// machine that is cut off.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Where claims and the statements that help them run.
+/// What claims need.
 #[derive(Clone, Copy)]
-pub(crate) struct Pools<'a> {
-    /// The claims themselves, which may wait long.
-    pub claims: &'a Pool,
-    /// What ends those for whom they wait.
+pub(crate) struct Claims<'a> {
+    /// Where they run; they may wait long.
+    pub pool: &'a Pool,
+    /// Where those are ended for whom they wait.
     pub helpers: &'a Pool,
+    /// The identity of the log: looked at by each claim, since a server that took over may have another one.
+    pub log_epoch: &'a RwLock<String>,
 }
 
-/// Claims shards: all of them, or for a member those that it may have, in the order asked. Who holds one for too long loses his
-/// session.
-pub(crate) async fn claim(pools: Pools<'_>, member: Option<Member>, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+/// A session in which shards are claimed.
+struct Session {
+    connection: Object,
+    pid: i32,
+}
+
+/// Claims all of the shards, whoever has them. Who holds one for too long loses his session.
+pub(crate) async fn claim(with: Claims<'_>, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+    let (numbers, tokens) = asked(shards)?;
+    let claims = claims(&patiently(with, session(with).await?, CLAIM, &[&numbers, &tokens]).await?)?;
+    let of = |shard: &ShardId| claims.get(shard).copied();
+    shards.iter().map(|shard| of(shard).ok_or_else(|| Error::Damaged(format!("there is no shard {shard}")))).collect()
+}
+
+/// Claims those of the shards that a member may have, in the order asked.
+pub(crate) async fn claim_for(with: Claims<'_>, member: Member, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
+    let (router, incarnation) = (member.router.0.cast_signed(), bound(member.incarnation));
+    let (numbers, tokens) = asked(shards)?;
+    let Session { connection, pid } = session(with).await?;
+    let at_hand = with.pool.run_on(connection, CLAIM_FOR, &[&numbers, &tokens, &router, &incarnation, &false]).await;
+    let (connection, at_hand) = at_hand?;
+    let mut granted = claims(&at_hand)?;
+    let rest: Vec<ShardId> = shards.iter().copied().filter(|shard| !granted.contains_key(shard)).collect();
+    if !rest.is_empty() {
+        let (numbers, tokens) = asked(&rest)?;
+        let session = Session { connection, pid };
+        match patiently(with, session, CLAIM_FOR, &[&numbers, &tokens, &router, &incarnation, &true]).await {
+            Ok(rows) => granted.extend(claims(&rows)?),
+            Err(error) if granted.is_empty() => return Err(error),
+            // What was granted must be told: nobody else knows its tokens.
+            Err(error) => tracing::warn!(%error, "shards stay with their earlier owners"),
+        }
+    }
+    Ok(shards.iter().filter_map(|shard| granted.get(shard).copied()).collect())
+}
+
+/// The numbers of the shards, each once, and a fresh token for each.
+fn asked(shards: &[ShardId]) -> Result<(Vec<i32>, Vec<Vec<u8>>), Error> {
     let mut numbers: Vec<i32> = shards.iter().map(|shard| shard.0.into()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let tokens = numbers.iter().map(|_| token()).collect::<Result<Vec<_>, _>>()?;
-    let ids = member.map(|member| (member.router.0.cast_signed(), bound(member.incarnation)));
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&numbers, &tokens];
-    let sql = if let Some((router, incarnation)) = &ids {
-        params.extend([router as &(dyn ToSql + Sync), incarnation]);
-        CLAIM_FOR
-    } else {
-        CLAIM
-    };
-    let rows = patiently(pools, sql, &params).await?;
-    let claims = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
-    let missing = |shard: &ShardId| Error::Damaged(format!("there is no shard {shard}"));
-    match member {
-        Some(_) => Ok(shards.iter().filter_map(|shard| claims.get(shard).copied()).collect()),
-        None => shards.iter().map(|shard| claims.get(shard).copied().ok_or_else(|| missing(shard))).collect(),
-    }
+    let tokens = numbers.iter().map(|_| token()).collect::<Result<_, _>>()?;
+    Ok((numbers, tokens))
 }
 
-/// Runs a statement that takes shards from their owners.
-pub(crate) async fn patiently(pools: Pools<'_>, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
-    let connection = pools.claims.get().await?;
-    let (connection, asked) = pools.claims.run_on(connection, "SELECT pg_backend_pid()", &[]).await?;
-    let pid: i32 = asked.first().map_or(Ok(0), |row| get(row, 0))?;
-    let mut claiming = std::pin::pin!(pools.claims.run_on(connection, sql, params));
+fn claims(rows: &[Row]) -> Result<HashMap<ShardId, Claim>, Error> {
+    rows.iter().map(read).collect()
+}
+
+async fn session(with: Claims<'_>) -> Result<Session, Error> {
+    let connection = with.pool.get().await?;
+    let (connection, asked) = with.pool.run_on(connection, "SELECT pg_backend_pid(), identity()", &[]).await?;
+    let row = asked.first().ok_or_else(|| Error::Damaged("the log has no identity".into()))?;
+    let (pid, identity) = (get(row, 0)?, get(row, 1)?);
+    *with.log_epoch.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    Ok(Session { connection, pid })
+}
+
+/// Lets shards go.
+pub(crate) async fn let_go(with: Claims<'_>, sql: &str, params: Params<'_>) -> Result<(), Error> {
+    patiently(with, session(with).await?, sql, params).await.map(|_| ())
+}
+
+/// Runs a statement that must have shards' rows.
+async fn patiently(with: Claims<'_>, session: Session, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    let Session { connection, pid } = session;
+    let mut claiming = std::pin::pin!(with.pool.run_on(connection, sql, params));
     loop {
         tokio::select! {
             claimed = &mut claiming => return Ok(claimed?.1),
             () = tokio::time::sleep(PATIENCE) => {
-                let ended = pools.helpers.read(END_HOLDERS, &[&pid]).await;
+                let ended = with.helpers.read(END_HOLDERS, &[&pid]).await;
                 tracing::warn!(sessions = ended.map_or(0, |rows| rows.len()), "ended sessions that held a shard");
             }
         }

@@ -9,7 +9,7 @@ use mynah_ports::shard_leases::{Error, Heartbeat, LiveRouter, Member, ShardHolde
 use mynah_types::{Claim, RouterId, ShardId};
 use tokio_postgres::Row;
 
-use crate::claim::{claim, patiently};
+use crate::claim::{claim_for, let_go};
 use crate::log::PostgresLog;
 use crate::pool::Failure;
 use crate::rows::{bound, get, number, shard};
@@ -81,14 +81,13 @@ impl ShardLeases for PostgresLog {
     }
 
     async fn claim(&self, member: Member, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
-        claim(self.claims(), Some(member), shards).await.map_err(of_log)
+        claim_for(self.claims(), member, shards).await.map_err(of_log)
     }
 
     async fn release(&self, member: Member, shards: &[ShardId]) -> Result<(), Error> {
         let (router, incarnation) = ids(member);
         let numbers: Vec<i32> = shards.iter().map(|shard| shard.0.into()).collect();
-        patiently(self.claims(), RELEASE, &[&router, &incarnation, &numbers]).await.map_err(of_log)?;
-        Ok(())
+        let_go(self.claims(), RELEASE, &[&router, &incarnation, &numbers]).await.map_err(of_log)
     }
 
     async fn leaving(&self, member: Member) -> Result<(), Error> {
@@ -99,7 +98,6 @@ impl ShardLeases for PostgresLog {
 
     async fn leave(&self, member: Member) -> Result<(), Error> {
         let (router, incarnation) = ids(member);
-        patiently(self.claims(), LEAVE, &[&router, &incarnation]).await.map_err(of_log)?;
-        Ok(())
+        let_go(self.claims(), LEAVE, &[&router, &incarnation]).await.map_err(of_log)
     }
 }

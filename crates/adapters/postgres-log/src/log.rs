@@ -1,6 +1,6 @@
 //! Opening, and the trait.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use mynah_types::{
     Tail, Uid,
 };
 
-use crate::claim::Pools;
+use crate::claim::Claims;
 use crate::pool::Pool;
 use crate::{append, claim, read, schema};
 
@@ -71,7 +71,7 @@ struct Inner {
     readers: Pool,
     claims: Pool,
     leases: Pool,
-    log_epoch: String,
+    log_epoch: RwLock<String>,
 }
 
 /// The message log on PostgreSQL, and the leases of those who share it.
@@ -91,7 +91,7 @@ impl PostgresLog {
         let pool = |size, within| Pool::new(&config, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
-        let log_epoch = schema::open(&readers).await?;
+        let log_epoch = RwLock::new(schema::open(&readers).await?);
         Ok(Self { inner: Arc::new(Inner { writers, readers, claims, leases, log_epoch }), owner: None })
     }
 
@@ -106,19 +106,22 @@ impl PostgresLog {
         &self.inner.leases
     }
 
-    pub(crate) fn claims(&self) -> Pools<'_> {
-        Pools { claims: &self.inner.claims, helpers: &self.inner.leases }
+    pub(crate) fn claims(&self) -> Claims<'_> {
+        Claims { pool: &self.inner.claims, helpers: &self.inner.leases, log_epoch: &self.inner.log_epoch }
     }
 }
 
 #[async_trait]
 impl MessageLog for PostgresLog {
     fn log_epoch(&self) -> String {
-        self.inner.log_epoch.clone()
+        self.inner.log_epoch.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
-        claim::claim(self.claims(), self.owner, shards).await
+        match self.owner {
+            Some(member) => claim::claim_for(self.claims(), member, shards).await,
+            None => claim::claim(self.claims(), shards).await,
+        }
     }
 
     async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {

@@ -9,10 +9,11 @@ use crate::log::OpenError;
 use crate::pool::{Pool, text};
 
 /// One script per version. Never edited once released; `schema_version` counts those that ran.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_leases.sql"),
-    include_str!("../migrations/0003_leaving.sql"),
+    include_str!("../migrations/0003_identity.sql"),
+    include_str!("../migrations/0004_leaving.sql"),
 ];
 
 /// Names the lock that one starter holds while it migrates: any number that nothing else in the database uses.
@@ -28,7 +29,7 @@ pub(crate) async fn open(pool: &Pool) -> Result<String, OpenError> {
     let failed = |error: tokio_postgres::Error| OpenError::Unavailable(text(&error));
     let step = connection.transaction().await.map_err(failed)?;
     migrate(&step).await?;
-    let sql = "SELECT epoch, shards, current_setting('server_encoding') FROM log";
+    let sql = "SELECT identity(), shards, current_setting('server_encoding') FROM log";
     let row = step.query_one(sql, &[]).await.map_err(failed)?;
     let (shards, encoding): (i32, String) = (row.get(1), row.get(2));
     if shards != i32::from(SHARDS) {

@@ -7,6 +7,7 @@ use mynah_postgres_log::{Options, PostgresLog};
 use mynah_types::{
     Appended, ConversationAppend, ConversationKey, Hidden, Meta, MsgId, OwnerToken, Position, Progress, ShardAppend, Uid,
 };
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use crate::support::{KEY, Writer, new_database, whole};
@@ -18,7 +19,22 @@ pub async fn session(url: &str) -> Client {
     client
 }
 
-async fn log() -> (String, PostgresLog) {
+/// Waits until a statement waits for a lock; the task that runs it must not end meanwhile.
+pub async fn until_it_waits<T>(url: &str, statement: &str, task: &JoinHandle<T>) {
+    let observer = session(url).await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    let since = Instant::now();
+    loop {
+        assert!(!task.is_finished(), "{statement} waits for nobody");
+        assert!(since.elapsed() < Duration::from_secs(20), "{statement} was never seen to wait");
+        let waiting: i64 = observer.query_one(sql, &[&statement]).await.unwrap().get(0);
+        if waiting > 0 {
+            return;
+        }
+    }
+}
+
+pub async fn log() -> (String, PostgresLog) {
     let url = new_database();
     let log = PostgresLog::open(&url, &Options::default()).await.unwrap();
     (url, log)
@@ -39,7 +55,28 @@ async fn a_stopped_owner_does_not_block_a_claim() {
     assert_eq!(new.next(1).await, Appended::Done);
 }
 
-/// The claim comes between the check of the token and the write: it must wait, or the append must find that it came.
+/// The claim comes between the check of the token and the write: it must wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_waits_for_an_append_that_has_checked_and_not_yet_written() {
+    let (url, log) = log().await;
+    let mut old = Writer::on(&log).await.unwrap();
+    // Whoever writes entries waits for this.
+    let gate = session(&url).await;
+    gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
+    let appending = tokio::spawn(async move { (old.next(3).await, old) });
+    until_it_waits(&url, "append", &appending).await;
+    let new = log.clone();
+    let claiming = tokio::spawn(async move { Writer::on(&new).await.unwrap() });
+    until_it_waits(&url, "claim", &claiming).await;
+    // Or its session was ended meanwhile, which opens the gate too.
+    _ = gate.batch_execute("COMMIT").await;
+    let (outcome, mut old) = appending.await.unwrap();
+    let mut new = claiming.await.unwrap();
+    assert_eq!((outcome, new.head), (Appended::Done, 3));
+    assert_eq!(old.next(1).await, Appended::Fenced);
+    assert_eq!(new.next(1).await, Appended::Done);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_among_appends_fence_each_earlier_owner() {
     let (_, log) = log().await;

@@ -7,4 +7,5 @@ mod faults;
 mod kills;
 mod leases;
 mod schema;
+mod stopped;
 mod support;
