@@ -5,8 +5,10 @@
 //! error, never a reason to pass over a test.
 
 mod process;
+mod redis;
 
 pub use process::{Process, free_port};
+pub use redis::Redis;
 pub use rustix::process::Signal;
 
 /// Why an engine does not run.

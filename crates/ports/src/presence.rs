@@ -40,7 +40,8 @@ pub enum Error {
 /// Who is online where.
 #[async_trait]
 pub trait Presence: Send + Sync + 'static {
-    /// A connection logged in. Confirmed when this returns. An entry of the same session with a higher generation stays.
+    /// A connection logged in. Confirmed when this returns. Of a session, entries of the highest generation are shown only, in whatever
+    /// order they were told.
     async fn online(&self, device: OnlineDevice) -> Result<(), Error>;
 
     /// A connection is gone.
