@@ -6,9 +6,11 @@
 
 mod process;
 mod redis;
+mod redis_groups;
 
 pub use process::{Process, free_port};
 pub use redis::Redis;
+pub use redis_groups::{RedisCluster, RedisSentinel};
 pub use rustix::process::Signal;
 
 /// Why an engine does not run.

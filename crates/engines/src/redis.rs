@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use rustix::process::Signal;
 
 use crate::{EngineError, Process, free_port};
 
-const PROGRAM: &str = "redis-server";
-const HINT: &str = "install the package redis-server";
+pub(crate) const PROGRAM: &str = "redis-server";
+pub(crate) const HINT: &str = "install the package redis-server";
 /// How long the server may take to start.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long it may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -22,6 +23,7 @@ pub struct Redis {
     process: Process,
     port: u16,
     folder: tempfile::TempDir,
+    further: Vec<String>,
 }
 
 impl Redis {
@@ -30,9 +32,15 @@ impl Redis {
     /// # Errors
     /// When it is not installed or does not start.
     pub fn start() -> Result<Self, EngineError> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// Starts it with further arguments, which may name its folder.
+    pub(crate) fn start_with(further: impl FnOnce(&Path) -> Vec<String>) -> Result<Self, EngineError> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        Ok(Self { process: launch(&folder, port)?, port, folder })
+        let further = further(folder.path());
+        Ok(Self { process: launch(&folder, port, &further)?, port, folder, further })
     }
 
     /// Where clients find it.
@@ -58,7 +66,7 @@ impl Redis {
     /// When it does not start.
     pub fn restart(&mut self) -> Result<(), EngineError> {
         self.process.kill();
-        self.process = launch(&self.folder, self.port)?;
+        self.process = launch(&self.folder, self.port, &self.further)?;
         Ok(())
     }
 
@@ -80,16 +88,16 @@ impl Redis {
     }
 }
 
-fn launch(folder: &tempfile::TempDir, port: u16) -> Result<Process, EngineError> {
+fn launch(folder: &tempfile::TempDir, port: u16, further: &[String]) -> Result<Process, EngineError> {
     let mut command = Command::new(PROGRAM);
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
-    command.arg("--dir").arg(folder.path());
+    command.arg("--dir").arg(folder.path()).args(further);
     let ready = || ask(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG"));
     Process::start(&mut command, HINT, &folder.path().join("log"), READY_WITHIN, ready)
 }
 
-/// One command without arguments, and its one line of answer.
-fn ask(port: u16, command: &str) -> std::io::Result<String> {
+/// One command, and the first line of its answer.
+pub(crate) fn ask(port: u16, command: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;

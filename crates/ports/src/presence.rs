@@ -61,4 +61,12 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Gateways that are alive.
     async fn gateways(&self) -> Result<Vec<GatewayId>, Error>;
+
+    /// Waits until what this process told did not count for a while, more often than `seen` times, and counts again; answers how often it
+    /// did not. Pushes may have been missed in between: the gateway reads its devices' heads again. A store that cannot lose anything
+    /// never answers.
+    async fn repaired(&self, seen: u64) -> u64 {
+        _ = seen;
+        std::future::pending().await
+    }
 }

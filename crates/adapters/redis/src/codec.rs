@@ -1,22 +1,45 @@
-//! Keys and lines. Each key has a hash tag, so that whatever one script touches lies in one slot of a cluster.
+//! Keys and lines. Keys are spread over buckets. A bucket has a hash tag, so that it lies in one slot of a cluster, and a registry of
+//! its own: what it holds, and whether that is all there is, is told by one server at one moment.
 
 use mynah_ports::presence::OnlineDevice;
 use mynah_types::{ConversationKey, GatewayId, Uid};
 
 use crate::own::Slot;
 
-/// The leases of all gateways.
-pub(crate) fn registry(prefix: &str) -> String {
-    format!("{prefix}:{{gateways}}")
+/// A part of the store: with a cluster, parts are lost one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Bucket(u64);
+
+impl Bucket {
+    /// As many as a cluster may have masters with something to do. All processes of a deployment have to agree on it.
+    const COUNT: u64 = 16;
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    pub(crate) fn of(slot: Slot) -> Self {
+        let number = match slot {
+            Slot::User(uid) | Slot::Audience(ConversationKey::Feed(uid) | ConversationKey::Single(uid, _)) => uid.0,
+            Slot::Audience(ConversationKey::Group(id) | ConversationKey::Room(id)) => id,
+        };
+        Self(number % Self::COUNT)
+    }
+
+    /// The leases of all gateways in it.
+    pub(crate) fn registry(self, prefix: &str) -> String {
+        format!("{{{prefix}:{}}}:gateways", self.0)
+    }
 }
 
 pub(crate) fn key(prefix: &str, slot: Slot) -> String {
+    let tag = format!("{{{prefix}:{}}}", Bucket::of(slot).0);
     match slot {
-        Slot::User(uid) => format!("{prefix}:{{user:{uid}}}"),
-        Slot::Audience(ConversationKey::Group(id)) => format!("{prefix}:{{group:{id}}}"),
-        Slot::Audience(ConversationKey::Room(id)) => format!("{prefix}:{{room:{id}}}"),
-        Slot::Audience(ConversationKey::Single(a, b)) => format!("{prefix}:{{single:{a}:{b}}}"),
-        Slot::Audience(ConversationKey::Feed(uid)) => format!("{prefix}:{{feed:{uid}}}"),
+        Slot::User(uid) => format!("{tag}:user:{uid}"),
+        Slot::Audience(ConversationKey::Group(id)) => format!("{tag}:group:{id}"),
+        Slot::Audience(ConversationKey::Room(id)) => format!("{tag}:room:{id}"),
+        Slot::Audience(ConversationKey::Single(a, b)) => format!("{tag}:single:{a}:{b}"),
+        Slot::Audience(ConversationKey::Feed(uid)) => format!("{tag}:feed:{uid}"),
     }
 }
 

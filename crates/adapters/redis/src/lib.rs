@@ -5,11 +5,12 @@
 //! Each gateway writes fields of its own only, each under a version that grows: nothing is lost by the order in which writes arrive. A
 //! line counts while the lease of its gateway does. What a gateway tells is kept in its memory too, and told again when the store lost it.
 //!
-//! Reading order: [`RedisPresence`], `own` (what this gateway tells), `shared` (a write), `beat` (the lease and the repair), `view`
+//! Reading order: [`RedisPresence`], `own` (what this gateway tells), `shared` (a write), `lease` and `beat` (the leases and the repair), `view`
 //! (reading), `codec` (the layout), `link` (the connection).
 
 mod beat;
 mod codec;
+mod lease;
 mod link;
 mod own;
 mod presence;
@@ -19,4 +20,4 @@ mod shared;
 mod view;
 
 pub use presence::RedisPresence;
-pub use settings::{InvalidSettings, Settings};
+pub use settings::{InvalidSettings, Servers, Settings};

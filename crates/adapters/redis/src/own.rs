@@ -110,4 +110,13 @@ impl Own {
     pub(crate) fn is_confirmed(&self, slot: Slot) -> bool {
         !self.unconfirmed.contains_key(&slot)
     }
+
+    /// Whether the store should have a line of it that says something.
+    pub(crate) fn is_here(&self, slot: Slot) -> bool {
+        let is_told = match slot {
+            Slot::User(uid) => self.users.contains_key(&uid),
+            Slot::Audience(key) => self.audiences.contains(&key),
+        };
+        is_told && self.is_confirmed(slot)
+    }
 }

@@ -5,14 +5,14 @@ use async_trait::async_trait;
 use mynah_ports::Presence;
 use mynah_ports::presence::{Audience, Error, OnlineDevice};
 use mynah_types::{ConversationKey, GatewayId, Uid};
-use redis::pipe;
 use tokio::task::JoinHandle;
 
+use crate::beat::Heart;
 use crate::link::{Link, unavailable};
 use crate::own::{Own, Slot};
+use crate::scripts::{self, Call};
 use crate::settings::{InvalidSettings, Settings};
-use crate::shared::{Lease, Shared};
-use crate::{beat, codec, scripts};
+use crate::shared::Shared;
 
 /// Presence in Redis, as one process sees it.
 ///
@@ -35,7 +35,7 @@ impl RedisPresence {
         settings.check()?;
         let link = Link::new(&settings)?;
         let shared = Arc::new(Shared::new(settings, link));
-        let heart = tokio::spawn(beat::run(Arc::clone(&shared)));
+        let heart = tokio::spawn(Heart::new(Arc::clone(&shared)).run());
         Ok(Self { shared, heart })
     }
 
@@ -47,12 +47,12 @@ impl RedisPresence {
         self.heart.abort();
         // A beat that is under way would take the lease anew.
         _ = (&mut self.heart).await;
-        let (Some(gateway), Lease::Held(incarnation)) = (self.shared.settings.gateway, *self.shared.lease.borrow()) else {
-            return Ok(());
-        };
-        let mut call = scripts::call(&scripts::END, &self.shared.registry());
-        call.arg(gateway.0).arg(incarnation.to_string());
-        self.shared.link.ask(pipe().add_command(call)).await.map(|_| ())
+        let Some(gateway) = self.shared.settings.gateway else { return Ok(()) };
+        let held = self.shared.leases.held().into_iter();
+        let end =
+            |(bucket, incarnation)| Call::new(&scripts::END, [self.shared.registry(bucket)]).arg(gateway.0).arg(incarnation);
+        let ends: Vec<_> = held.map(end).collect();
+        self.shared.link.ask(&ends).await.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     /// Changes the gateway's own state, then tells the store of it.
@@ -66,11 +66,7 @@ impl RedisPresence {
             own.expect(slot);
             slot
         };
-        self.shared.write(&[slot]).await.map(|_| ())
-    }
-
-    fn key(&self, slot: Slot) -> String {
-        codec::key(&self.shared.settings.prefix, slot)
+        self.shared.tell(gateway, slot).await
     }
 }
 
@@ -91,9 +87,9 @@ impl Presence for RedisPresence {
     }
 
     async fn devices(&self, uids: &[Uid]) -> Result<Vec<OnlineDevice>, Error> {
-        let keys = uids.iter().map(|uid| self.key(Slot::User(*uid)));
-        let (registry, hashes) = self.shared.look(keys).await?;
-        Ok(uids.iter().zip(&hashes).flat_map(|(uid, fields)| registry.devices(*uid, fields)).collect())
+        let slots: Vec<_> = uids.iter().map(|uid| Slot::User(*uid)).collect();
+        let seen = self.shared.look(&slots).await?;
+        Ok(uids.iter().zip(&seen).flat_map(|(uid, (registry, fields))| registry.devices(*uid, fields)).collect())
     }
 
     async fn join_audience(&self, key: ConversationKey, gateway: GatewayId) -> Result<(), Error> {
@@ -110,12 +106,12 @@ impl Presence for RedisPresence {
             ConversationKey::Feed(uid) => vec![Slot::User(uid)],
             ConversationKey::Group(_) | ConversationKey::Room(_) => vec![Slot::Audience(key)],
         };
-        let (registry, hashes) = self.shared.look(slots.iter().map(|slot| self.key(*slot))).await?;
-        if !registry.is_settled(self.shared.settings.lifetime) {
+        let seen = self.shared.look(&slots).await?;
+        if seen.iter().any(|(registry, _)| !registry.is_settled(self.shared.settings.lifetime)) {
             return Ok(Audience::Unknown);
         }
         let mut gateways = BTreeSet::new();
-        for (slot, fields) in slots.iter().zip(&hashes) {
+        for (slot, (registry, fields)) in slots.iter().zip(&seen) {
             match slot {
                 Slot::User(uid) => gateways.extend(registry.devices(*uid, fields).iter().map(|d| d.gateway)),
                 Slot::Audience(_) => gateways.extend(registry.audience(fields)),
@@ -125,6 +121,11 @@ impl Presence for RedisPresence {
     }
 
     async fn gateways(&self) -> Result<Vec<GatewayId>, Error> {
-        self.shared.gateways().await
+        Ok(self.shared.gateways().await?.into_iter().collect())
+    }
+
+    async fn repaired(&self, seen: u64) -> u64 {
+        // Its sender lives as long as this call's borrow.
+        self.shared.repairs.subscribe().wait_for(|count| *count > seen).await.map_or(seen, |count| *count)
     }
 }

@@ -1,29 +1,62 @@
-//! The scripts. Each touches the one key that it is given.
+//! The scripts. All keys of one call lie in one bucket, and thus in one slot of a cluster.
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Pipeline, Script, cmd, pipe};
+use redis::{Cmd, Script, cmd};
 
-pub(crate) static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(PUT_CODE));
-pub(crate) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(BEAT_CODE));
-pub(crate) static END: LazyLock<Script> = LazyLock::new(|| Script::new(END_CODE));
+pub(crate) static PUT: Code = Code::new(include_str!("scripts/put.lua"), || Script::new(include_str!("scripts/put.lua")));
+pub(crate) static BEAT: Code = Code::new(include_str!("scripts/beat.lua"), || Script::new(include_str!("scripts/beat.lua")));
+pub(crate) static LOOK: Code = Code::new(include_str!("scripts/look.lua"), || Script::new(include_str!("scripts/look.lua")));
+pub(crate) static END: Code = Code::new(include_str!("scripts/end.lua"), || Script::new(include_str!("scripts/end.lua")));
 
-const PUT_CODE: &str = include_str!("scripts/put.lua");
-const BEAT_CODE: &str = include_str!("scripts/beat.lua");
-const END_CODE: &str = include_str!("scripts/end.lua");
-
-/// Makes all of them known to a server.
-pub(crate) fn load() -> Pipeline {
-    let mut commands = pipe();
-    for code in [PUT_CODE, BEAT_CODE, END_CODE] {
-        commands.cmd("SCRIPT").arg("LOAD").arg(code).ignore();
-    }
-    commands
+/// A script, and its hash once it was needed.
+pub(crate) struct Code {
+    text: &'static str,
+    script: LazyLock<Script>,
 }
 
-/// A call of a script with its key; the arguments follow.
-pub(crate) fn call(script: &Script, key: &str) -> Cmd {
-    let mut call = cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(1).arg(key);
-    call
+impl Code {
+    const fn new(text: &'static str, script: fn() -> Script) -> Self {
+        Self { text, script: LazyLock::new(script) }
+    }
+}
+
+/// How a script is named to a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// By its hash: short, when the server has it.
+    Hash,
+    /// By its text, which the server keeps.
+    Text,
+}
+
+/// One call of a script.
+pub(crate) struct Call {
+    code: &'static Code,
+    keys: Vec<String>,
+    args: Vec<String>,
+}
+
+impl Call {
+    pub(crate) fn new(code: &'static Code, keys: impl IntoIterator<Item = String>) -> Self {
+        Self { code, keys: keys.into_iter().collect(), args: Vec::new() }
+    }
+
+    pub(crate) fn arg(mut self, arg: impl ToString) -> Self {
+        self.args.push(arg.to_string());
+        self
+    }
+
+    pub(crate) fn command(&self, form: Form) -> Cmd {
+        let mut command = match form {
+            Form::Hash => cmd("EVALSHA"),
+            Form::Text => cmd("EVAL"),
+        };
+        match form {
+            Form::Hash => command.arg(self.code.script.get_hash()),
+            Form::Text => command.arg(self.code.text),
+        };
+        command.arg(self.keys.len()).arg(&self.keys).arg(&self.args);
+        command
+    }
 }

@@ -2,11 +2,27 @@ use std::time::Duration;
 
 use mynah_types::GatewayId;
 
+/// Where the store is. An address is `redis://[user:password@]host:port/[database]`; a cluster has no databases.
+#[derive(Debug, Clone)]
+pub enum Servers {
+    /// One server.
+    Single(String),
+    /// The master that sentinels name, whichever it is.
+    Sentinel {
+        /// The sentinels' addresses.
+        sentinels: Vec<String>,
+        /// The name under which they know it.
+        master: String,
+    },
+    /// Some nodes of a cluster: they name the others.
+    Cluster(Vec<String>),
+}
+
 /// Where the store is, and its times. All processes of a deployment have the same prefix and times.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `redis://[user:password@]host:port/[database]`.
-    pub url: String,
+    /// Where it is.
+    pub servers: Servers,
     /// The first part of each key: letters, digits, `-`, `_`, `:`; 1 to 64 of them.
     pub prefix: String,
     /// The gateway whose connections this process tells of. None: it only reads.
@@ -25,9 +41,9 @@ pub struct Settings {
 impl Settings {
     /// The settings of a production deployment.
     #[must_use]
-    pub fn new(url: impl Into<String>, gateway: Option<GatewayId>) -> Self {
+    pub fn new(servers: Servers, gateway: Option<GatewayId>) -> Self {
         Self {
-            url: url.into(),
+            servers,
             prefix: "mynah".to_owned(),
             gateway,
             heartbeat: Duration::from_secs(1),
@@ -39,7 +55,12 @@ impl Settings {
 
     pub(crate) fn check(&self) -> Result<(), InvalidSettings> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
+        let named = match &self.servers {
+            Servers::Single(_) => true,
+            Servers::Sentinel { sentinels: urls, .. } | Servers::Cluster(urls) => !urls.is_empty(),
+        };
         let rules = [
+            (named, "no server is named"),
             (
                 (1..=64).contains(&self.prefix.len()) && self.prefix.chars().all(fits),
                 "the prefix has another character or length",

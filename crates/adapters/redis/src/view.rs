@@ -1,4 +1,4 @@
-//! What the store says, read as one view: lines count while their gateway's lease does, in the incarnation that holds it.
+//! What one bucket of the store says, read as one view: lines count while their gateway's lease does, in the incarnation that holds it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -15,32 +15,33 @@ pub(crate) type Fields = HashMap<String, String>;
 /// The leases at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    /// The store's own time, ms.
-    pub(crate) now: u64,
+    /// The server's own time, ms.
+    now: u64,
     birth: Option<u64>,
-    /// Live gateways: incarnation, and whether their whole state is in the store.
+    /// Live gateways: incarnation, and whether their whole state is there.
     live: BTreeMap<GatewayId, (u64, bool)>,
 }
 
 impl Registry {
-    pub(crate) fn read((seconds, micros): (u64, u64), fields: &Fields) -> Self {
-        let now = seconds * 1000 + micros / 1000;
+    fn new(now: u64, birth: Option<u64>, fields: &Fields) -> Self {
         let row = |(name, text): (&String, &String)| {
             let gateway = GatewayId(name.strip_prefix('g')?.parse().ok()?);
             let mut words = text.split(' ');
             let ends: u64 = words.next()?.parse().ok()?;
             let incarnation = words.next()?.parse().ok()?;
-            (ends >= now).then_some((gateway, (incarnation, words.next() == Some("1"))))
+            (ends >= now).then_some((gateway, (incarnation, words.nth(1) == Some("1"))))
         };
-        let birth = fields.get("birth").and_then(|birth| birth.parse().ok());
         Self { now, birth, live: fields.iter().filter_map(row).collect() }
     }
 
-    /// Whether what the store holds is all that there is: it was not emptied, or so long ago that who has not told of himself since is
-    /// dead; and all who live have told everything.
+    /// Whether all who live are in it: it was not emptied, or so long ago that who has not told of himself since is dead.
+    pub(crate) fn names_all(&self, lifetime: Duration) -> bool {
+        self.birth.is_some_and(|birth| Duration::from_millis(self.now.saturating_sub(birth)) >= lifetime)
+    }
+
+    /// Whether what the bucket holds is all that there is: all who live are in it, and have told everything.
     pub(crate) fn is_settled(&self, lifetime: Duration) -> bool {
-        let age = |birth: u64| Duration::from_millis(self.now.saturating_sub(birth));
-        self.birth.is_some_and(|birth| age(birth) >= lifetime) && self.live.values().all(|(_, whole)| *whole)
+        self.names_all(lifetime) && self.live.values().all(|(_, whole)| *whole)
     }
 
     pub(crate) fn gateways(&self) -> BTreeSet<GatewayId> {
@@ -76,11 +77,12 @@ impl Registry {
     }
 }
 
-/// The answers to `TIME`, the registry and further hashes.
-pub(crate) fn read(answers: Vec<Value>) -> Option<(Registry, Vec<Fields>)> {
-    let mut answers = answers.into_iter();
-    let time = <(u64, u64)>::from_redis_value(answers.next()?).ok()?;
-    let registry = Registry::read(time, &Fields::from_redis_value(answers.next()?).ok()?);
-    let hashes = answers.map(|hash| Fields::from_redis_value(hash).ok()).collect::<Option<_>>()?;
+/// What a look at a bucket answered: its registry and the hashes that were asked for.
+pub(crate) fn read(answer: Value) -> Option<(Registry, Vec<Fields>)> {
+    let mut parts = Vec::<Value>::from_redis_value(answer).ok()?.into_iter();
+    let now = u64::from_redis_value(parts.next()?).ok()?;
+    let birth = String::from_redis_value(parts.next()?).ok()?.parse().ok();
+    let registry = Registry::new(now, birth, &Fields::from_redis_value(parts.next()?).ok()?);
+    let hashes = parts.map(|hash| Fields::from_redis_value(hash).ok()).collect::<Option<_>>()?;
     Some((registry, hashes))
 }

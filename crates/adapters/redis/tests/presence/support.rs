@@ -10,26 +10,40 @@ use async_trait::async_trait;
 use mynah_engines::Redis;
 use mynah_ports::Presence;
 use mynah_ports::presence::{Audience, Error, OnlineDevice};
-use mynah_redis::{RedisPresence, Settings};
+use mynah_redis::{RedisPresence, Servers, Settings};
 use mynah_types::{ConversationKey, GatewayId, Uid};
 
 pub(crate) const ONE: GatewayId = GatewayId(1);
 pub(crate) const TWO: GatewayId = GatewayId(2);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 pub(crate) const LIFETIME: Duration = Duration::from_millis(1500);
+pub(crate) const SWEEP: Duration = Duration::from_secs(20);
 /// What is waited for comes long before.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The Redis that tests share which leave it alone; it ends with the last of them.
+/// An engine that tests share which leave it alone; it ends with the last of them.
+pub(crate) struct Shared<T>(Mutex<Weak<T>>);
+
+impl<T> Shared<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+
+    pub(crate) fn get(&self, start: impl FnOnce() -> T) -> Arc<T> {
+        let mut shared = self.0.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let engine = Arc::new(start());
+            *shared = Arc::downgrade(&engine);
+            engine
+        })
+    }
+}
+
+static REDIS: Shared<Redis> = Shared::new();
+
 pub(crate) fn shared() -> Arc<Redis> {
-    static SHARED: Mutex<Weak<Redis>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap();
-    shared.upgrade().unwrap_or_else(|| {
-        let redis = Arc::new(Redis::start().unwrap());
-        *shared = Arc::downgrade(&redis);
-        redis
-    })
+    REDIS.get(|| Redis::start().unwrap())
 }
 
 /// A namespace of its own.
@@ -38,13 +52,17 @@ pub(crate) fn prefix() -> String {
     format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-pub(crate) fn settings(url: &str, prefix: &str, gateway: Option<GatewayId>) -> Settings {
-    let times = Settings { heartbeat: HEARTBEAT, lifetime: LIFETIME, ..Settings::new(url, gateway) };
+pub(crate) fn single(redis: &Redis) -> Servers {
+    Servers::Single(redis.url())
+}
+
+pub(crate) fn settings(servers: &Servers, prefix: &str, gateway: Option<GatewayId>) -> Settings {
+    let times = Settings { heartbeat: HEARTBEAT, lifetime: LIFETIME, sweep: SWEEP, ..Settings::new(servers.clone(), gateway) };
     Settings { prefix: prefix.to_owned(), ..times }
 }
 
-pub(crate) fn start(url: &str, prefix: &str, gateway: Option<GatewayId>) -> RedisPresence {
-    RedisPresence::start(settings(url, prefix, gateway)).unwrap()
+pub(crate) fn start(servers: &Servers, prefix: &str, gateway: Option<GatewayId>) -> RedisPresence {
+    RedisPresence::start(settings(servers, prefix, gateway)).unwrap()
 }
 
 pub(crate) fn device(uid: u64, gateway: GatewayId, conn: u64, generation: u64) -> OnlineDevice {
@@ -69,27 +87,34 @@ pub(crate) struct Pair {
     pub(crate) one: RedisPresence,
     pub(crate) two: RedisPresence,
     pub(crate) reader: RedisPresence,
-    _redis: Option<Arc<Redis>>,
+    pub(crate) prefix: String,
+    _engine: Option<Arc<dyn Send + Sync>>,
 }
 
-pub(crate) fn pair(url: &str) -> Pair {
+pub(crate) fn pair(servers: &Servers) -> Pair {
     let prefix = prefix();
-    let handle = |gateway| start(url, &prefix, gateway);
-    Pair { one: handle(Some(ONE)), two: handle(Some(TWO)), reader: handle(None), _redis: None }
+    let handle = |gateway| start(servers, &prefix, gateway);
+    Pair { one: handle(Some(ONE)), two: handle(Some(TWO)), reader: handle(None), prefix, _engine: None }
 }
 
-pub(crate) async fn settled_pair(redis: &Arc<Redis>) -> Pair {
-    let pair = Pair { _redis: Some(Arc::clone(redis)), ..pair(&redis.url()) };
+pub(crate) async fn settled(servers: &Servers) -> Pair {
+    let pair = pair(servers);
     pair.settled().await;
     pair
+}
+
+/// One that keeps its engine.
+pub(crate) async fn settled_on(engine: Arc<dyn Send + Sync>, servers: &Servers) -> Pair {
+    Pair { _engine: Some(engine), ..settled(servers).await }
 }
 
 impl Pair {
     /// Waits until both are alive and audiences are known.
     pub(crate) async fn settled(&self) {
         _ = until("live gateways", || self.reader.gateways(), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
-        let nobody = ConversationKey::Group(u64::MAX);
-        _ = until("a known audience", || self.reader.audience(nobody), |a| matches!(a, Ok(Audience::Known(_)))).await;
+        for nobody in (1 << 40..).take(16).map(ConversationKey::Group) {
+            _ = until("a known audience", || self.reader.audience(nobody), |a| matches!(a, Ok(Audience::Known(_)))).await;
+        }
     }
 
     fn of(&self, gateway: GatewayId) -> &RedisPresence {
