@@ -6,10 +6,16 @@
 
 mod postgres;
 mod process;
+mod redis;
+mod redis_groups;
+mod s3;
 
 pub use postgres::PostgreSql;
 pub use process::{Process, free_port};
+pub use redis::Redis;
+pub use redis_groups::{RedisCluster, RedisSentinel};
 pub use rustix::process::Signal;
+pub use s3::S3;
 
 /// Why an engine does not run.
 #[derive(Debug, thiserror::Error)]

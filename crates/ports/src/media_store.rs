@@ -25,6 +25,13 @@ pub enum Error {
 /// A part of a file, as it comes.
 pub type Content = BoxStream<'static, Result<Bytes, Error>>;
 
+/// Whether the server may have made a name: nothing else is looked for, so that nothing climbs out of the store.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let is_part = |part: &str| !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    name.split('/').all(|part| !part.is_empty() && is_part(part))
+}
+
 /// The store of uploaded files.
 #[async_trait]
 pub trait MediaStore: Send + Sync + 'static {

@@ -40,7 +40,8 @@ pub enum Error {
 /// Who is online where.
 #[async_trait]
 pub trait Presence: Send + Sync + 'static {
-    /// A connection logged in. Confirmed when this returns. An entry of the same session with a higher generation stays.
+    /// A connection logged in. Confirmed when this returns. Of a session, entries of the highest generation are shown only, in whatever
+    /// order they were told.
     async fn online(&self, device: OnlineDevice) -> Result<(), Error>;
 
     /// A connection is gone.
@@ -69,4 +70,12 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Gateways that are alive.
     async fn gateways(&self) -> Result<Vec<GatewayId>, Error>;
+
+    /// Waits until what this process told did not count for a while, more often than `seen` times, and counts again; answers how often it
+    /// did not. Pushes may have been missed in between: the gateway reads its devices' heads again. A store that cannot lose anything
+    /// never answers.
+    async fn repaired(&self, seen: u64) -> u64 {
+        _ = seen;
+        std::future::pending().await
+    }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use mynah_ports::MediaStore;
-use mynah_ports::media_store::{Content, Error, Upload};
+use mynah_ports::media_store::{Content, Error, Upload, is_name};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
@@ -98,10 +98,7 @@ fn clear(folder: &Folder) -> std::io::Result<()> {
 
 /// Only names that the server makes are names: nothing climbs out of the folder.
 fn path(name: &str) -> Result<Path, Error> {
-    let parts = name
-        .split('/')
-        .all(|part| !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
-    if parts { Path::parse(name).map_err(|_| Error::NotFound) } else { Err(Error::NotFound) }
+    if is_name(name) { Path::parse(name).map_err(|_| Error::NotFound) } else { Err(Error::NotFound) }
 }
 
 fn failed(error: &object_store::Error) -> Error {

@@ -54,9 +54,10 @@ impl Presence for MemoryPresence {
         if let Some(devices) = self.devices_of(device.uid) {
             let mut devices = devices.write();
             let own = devices.entry(device.uid).or_default();
-            let newer = own.iter().any(|d| d.session_id == device.session_id && d.generation > device.generation);
-            if !newer {
-                own.retain(|d| (d.gateway, d.conn) != (device.gateway, device.conn));
+            let same = |d: &OnlineDevice| d.session_id == device.session_id;
+            if !own.iter().any(|d| same(d) && d.generation > device.generation) {
+                let past = |d: &OnlineDevice| same(d) && d.generation < device.generation;
+                own.retain(|d| (d.gateway, d.conn) != (device.gateway, device.conn) && !past(d));
                 own.push(device);
             }
         }
@@ -127,7 +128,7 @@ impl Presence for MemoryPresence {
 mod tests {
     use super::*;
 
-    fn fresh() -> MemoryPresence {
+    async fn fresh() -> MemoryPresence {
         MemoryPresence::new(vec![GatewayId(1), GatewayId(2)])
     }
 

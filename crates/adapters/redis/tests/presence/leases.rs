@@ -1,0 +1,116 @@
+//! Gateways that die, end, sleep or are there twice.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use mynah_ports::Presence as _;
+use mynah_ports::presence::{Audience, Error};
+use mynah_redis::RedisPresence;
+use mynah_types::{ConversationKey, Uid};
+
+use crate::support::{LIFETIME, ONE, TWO, device, settled, shared, single, start, until};
+
+const GROUP: ConversationKey = ConversationKey::Group(3);
+
+#[tokio::test]
+async fn a_killed_gateways_users_are_offline_within_the_lease() {
+    let redis = shared();
+    let pair = settled(&single(&redis)).await;
+    let other = device(8, TWO, 1, 1);
+    pair.one.online(device(7, ONE, 1, 1)).await.unwrap();
+    pair.one.join_audience(GROUP, ONE).await.unwrap();
+    pair.two.online(other.clone()).await.unwrap();
+
+    let killed = Instant::now();
+    drop(pair.one);
+    let gone = |devices: &Result<Vec<_>, Error>| devices.as_deref().ok() == Some(std::slice::from_ref(&other));
+    _ = until("the other user alone", || pair.reader.devices(&[Uid(7), Uid(8)]), gone).await;
+    let took = killed.elapsed();
+    assert!(took < LIFETIME * 2, "it took {took:?}");
+    assert_eq!(pair.reader.audience(GROUP).await.unwrap(), Audience::Known(vec![]));
+    assert_eq!(pair.reader.gateways().await.unwrap(), [TWO]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_takes_its_users_offline_at_once() {
+    let redis = shared();
+    let pair = settled(&single(&redis)).await;
+    pair.one.online(device(7, ONE, 1, 1)).await.unwrap();
+    pair.one.end().await.unwrap();
+    assert_eq!(pair.reader.devices(&[Uid(7)]).await.unwrap(), []);
+    assert_eq!(pair.reader.gateways().await.unwrap(), [TWO]);
+}
+
+#[tokio::test]
+async fn a_later_process_of_the_same_gateway_has_the_last_word() {
+    let redis = shared();
+    let pair = settled(&single(&redis)).await;
+    pair.one.online(device(7, ONE, 1, 1)).await.unwrap();
+    let later = start(&single(&redis), &pair.prefix, Some(ONE));
+    let mine = device(8, ONE, 1, 1);
+    later.online(mine.clone()).await.unwrap();
+    // The earlier one cannot tell of anything any more, and what it told does not count.
+    let refused = until("a refusal", || pair.one.online(device(9, ONE, 2, 1)), Result::is_err).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
+    let only = |seen: &Result<Vec<_>, Error>| seen.as_deref().ok() == Some(std::slice::from_ref(&mine));
+    let uids = [Uid(7), Uid(8)];
+    _ = until("the later one's user alone", || pair.reader.devices(&uids), only).await;
+}
+
+/// A gateway whose process stands still when it is told to.
+struct Sleeper {
+    asleep: mpsc::Sender<mpsc::Receiver<()>>,
+    presence: std::sync::Arc<RedisPresence>,
+}
+
+fn sleeper(make: impl FnOnce() -> RedisPresence + Send + 'static) -> Sleeper {
+    let (asleep, naps) = mpsc::channel::<mpsc::Receiver<()>>();
+    let (made, making) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            made.send(std::sync::Arc::new(make())).unwrap();
+            loop {
+                match naps.try_recv() {
+                    Ok(nap) => _ = nap.recv(),
+                    Err(mpsc::TryRecvError::Empty) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+                    Err(mpsc::TryRecvError::Disconnected) => return,
+                }
+            }
+        });
+    });
+    Sleeper { asleep, presence: making.recv().unwrap() }
+}
+
+/// Told by the sleeper's own thread before and after, so that its connection is what sleeps too.
+#[tokio::test]
+async fn a_gateway_that_slept_does_not_bring_the_past_back() {
+    let redis = shared();
+    let pair = settled(&single(&redis)).await;
+    let (servers, prefix) = (single(&redis), pair.prefix.clone());
+    drop(pair.one);
+    let one = sleeper(move || start(&servers, &prefix, Some(ONE)));
+    let stays = device(8, ONE, 2, 1);
+    one.presence.online(device(7, ONE, 1, 1)).await.unwrap();
+    one.presence.online(stays.clone()).await.unwrap();
+    one.presence.join_audience(GROUP, ONE).await.unwrap();
+
+    let (wake, nap) = mpsc::channel();
+    one.asleep.send(nap).unwrap();
+    _ = until("one gateway alone", || pair.reader.gateways(), |live| live.as_deref().ok() == Some(&[TWO])).await;
+    let moved = device(7, TWO, 1, 2);
+    pair.two.online(moved.clone()).await.unwrap();
+    assert_eq!(pair.reader.devices(&[Uid(7), Uid(8)]).await.unwrap(), std::slice::from_ref(&moved));
+
+    drop(wake);
+    let both = [Uid(7), Uid(8)];
+    let back = |seen: &Result<Vec<_>, Error>| {
+        let seen = seen.as_deref().unwrap();
+        assert!(seen.contains(&moved) && !seen.iter().any(|d| d.uid == Uid(7) && d.gateway == ONE), "{seen:?}");
+        seen.contains(&stays)
+    };
+    _ = until("who stayed", || pair.reader.devices(&both), back).await;
+    // What it may have missed is to be read again.
+    assert_eq!(one.presence.repaired(0).await, 1);
+    assert!(matches!(pair.reader.audience(GROUP).await.unwrap(), Audience::Known(who) if who == [ONE]));
+}

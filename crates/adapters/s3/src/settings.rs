@@ -1,0 +1,96 @@
+use std::fmt;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+
+/// Further attempts of a call, while its time lasts.
+const RETRIES: usize = 3;
+/// The pause before the first of them.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// Which bucket, and how long to wait for it.
+#[derive(Clone)]
+pub struct Settings {
+    /// `http://host:port`.
+    pub endpoint: String,
+    /// The store's name of its region.
+    pub region: String,
+    /// The bucket, which is there already.
+    pub bucket: String,
+    /// The first part of each object's name: letters, digits and `/`. Empty: none.
+    pub prefix: String,
+    /// The id of the access key.
+    pub access_key: String,
+    /// The secret access key.
+    pub secret_key: String,
+    /// How long a call, or a pause of a stream, may take before it fails.
+    pub answer_within: Duration,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Settings");
+        shown.field("endpoint", &self.endpoint).field("region", &self.region).field("bucket", &self.bucket);
+        shown.field("prefix", &self.prefix).field("answer_within", &self.answer_within).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// A bucket with everything else as usual.
+    pub fn new(
+        endpoint: impl Into<String>,
+        bucket: impl Into<String>,
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            region: "us-east-1".to_owned(),
+            bucket: bucket.into(),
+            prefix: String::new(),
+            access_key: access_key.into(),
+            secret_key: secret_key.into(),
+            answer_within: Duration::from_secs(20),
+        }
+    }
+
+    fn check(&self) -> Result<(), InvalidSettings> {
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        let rules = [
+            (self.endpoint.starts_with("http://"), "the endpoint is no http:// address: TLS is not supported yet"),
+            (!self.bucket.is_empty(), "no bucket is named"),
+            (self.prefix.is_empty() || self.prefix.split('/').all(is_part), "the prefix has another character or an empty part"),
+            (!self.access_key.is_empty() && !self.secret_key.is_empty(), "the access key is not given"),
+            (!self.answer_within.is_zero(), "a time is 0"),
+        ];
+        match rules.iter().find(|(kept, _)| !kept) {
+            Some((_, why)) => Err(InvalidSettings((*why).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn store(&self) -> Result<AmazonS3, InvalidSettings> {
+        self.check()?;
+        // The client asks for a TLS provider whatever the address is. One that the process has stays.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        // A whole file may take long to read: what is bounded is a pause.
+        let client = ClientOptions::new()
+            .with_allow_http(true)
+            .with_connect_timeout(self.answer_within)
+            .with_read_timeout(self.answer_within)
+            .with_timeout_disabled();
+        let backoff = BackoffConfig { init_backoff: RETRY_AFTER, ..BackoffConfig::default() };
+        let retry = RetryConfig { backoff, max_retries: RETRIES, retry_timeout: self.answer_within };
+        let builder =
+            AmazonS3Builder::new().with_endpoint(&self.endpoint).with_region(&self.region).with_bucket_name(&self.bucket);
+        let builder = builder.with_access_key_id(&self.access_key).with_secret_access_key(&self.secret_key);
+        let store = builder.with_client_options(client).with_retry(retry).build();
+        store.map_err(|error| InvalidSettings(error.to_string()))
+    }
+}
+
+/// Settings that no store can be opened with.
+#[derive(Debug, thiserror::Error)]
+#[error("media settings: {0}")]
+pub struct InvalidSettings(pub String);

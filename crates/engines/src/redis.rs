@@ -1,0 +1,125 @@
+//! Redis: one server that keeps nothing on disk, so that a killed one comes back empty.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::{EngineError, Process, free_port};
+
+pub(crate) const PROGRAM: &str = "redis-server";
+pub(crate) const HINT: &str = "install the package redis-server";
+/// How long the server may take to start.
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long it may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A running Redis.
+#[derive(Debug)]
+pub struct Redis {
+    process: Process,
+    port: u16,
+    folder: tempfile::TempDir,
+    further: Vec<String>,
+}
+
+impl Redis {
+    /// Starts a server on a port of its own.
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn start() -> Result<Self, EngineError> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// Starts it with further arguments, which may name its folder.
+    pub(crate) fn start_with(further: impl FnOnce(&Path) -> Vec<String>) -> Result<Self, EngineError> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let further = further(folder.path());
+        Ok(Self { process: launch(&folder, port, &further)?, port, folder, further })
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it at once: all that it held is gone.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, empty; kills it first if it runs.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<(), EngineError> {
+        self.process.kill();
+        self.process = launch(&self.folder, self.port, &self.further)?;
+        Ok(())
+    }
+
+    /// Sends the server a signal: stop, continue.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Takes everything out of it while it runs.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn flush(&self) -> Result<(), EngineError> {
+        let answer = ask(self.port, "FLUSHALL")?;
+        if answer.starts_with("+OK") {
+            return Ok(());
+        }
+        Err(EngineError::System(std::io::Error::other(answer)))
+    }
+}
+
+fn launch(folder: &tempfile::TempDir, port: u16, further: &[String]) -> Result<Process, EngineError> {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
+    command.arg("--dir").arg(folder.path()).args(further);
+    let ready = || ask(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG"));
+    Process::start(&mut command, HINT, &folder.path().join("log"), READY_WITHIN, ready)
+}
+
+/// One command, and the first line of its answer.
+pub(crate) fn ask(port: u16, command: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    let mut byte = [0; 1];
+    while !answer.ends_with(b"\r\n") && stream.read(&mut byte)? > 0 {
+        answer.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_answers_until_it_is_killed_and_again_when_it_is_back() {
+        let mut redis = Redis::start().unwrap();
+        redis.flush().unwrap();
+        redis.kill();
+        assert!(redis.flush().is_err());
+        redis.restart().unwrap();
+        redis.flush().unwrap();
+    }
+}
