@@ -126,7 +126,7 @@ fn header(key: ConversationKey, entry: &Entry) -> router::LogEntry {
 /// A live record for a gateway.
 pub(crate) fn record(key: ConversationKey, deliverable: Deliverable) -> Record {
     let Deliverable { entry, change, origin_conn } = deliverable;
-    fanout_record(FanoutRecord { key, entry, change, origin_conn })
+    fanout_record(FanoutRecord { key, entry, change, origin_conn, traceparent: None })
 }
 
 pub(crate) fn fanout_record(record: FanoutRecord) -> Record {

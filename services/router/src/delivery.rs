@@ -216,7 +216,8 @@ impl Shared {
     }
 
     async fn to_bus(&self, key: ConversationKey, entry: Deliverable) {
-        let record = FanoutRecord { key, entry: entry.entry, change: entry.change, origin_conn: entry.origin_conn };
+        let Deliverable { entry, change, origin_conn } = entry;
+        let record = FanoutRecord { key, entry, change, origin_conn, traceparent: None };
         if let Err(error) = self.bus.publish(record.clone()).await {
             // The direct path: the worker's own code, fed by the router.
             tracing::warn!(%error, "the bus does not take a record: it goes directly");
