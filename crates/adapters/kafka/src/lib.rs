@@ -48,6 +48,12 @@ impl KafkaBus {
         Ok(Self { publisher: publisher::Publisher::start(settings)?, worker: worker::Worker::start(settings)? })
     }
 
+    /// Records that were read and wait to be handed over; [`Settings::read_ahead`] bounds them.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.worker.waiting()
+    }
+
     /// Stops reading and leaves the group, so that others take over at once. Records in hand count as not handled.
     pub async fn close(&self) {
         self.worker.close().await;

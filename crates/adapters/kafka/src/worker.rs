@@ -95,6 +95,10 @@ impl Worker {
         }
     }
 
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.state.lock().hand.waiting()
+    }
+
     /// Ends the reading, commits what is handled and leaves the group.
     pub(crate) async fn close(&self) {
         self.shared.close();

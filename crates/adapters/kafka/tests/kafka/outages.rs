@@ -115,3 +115,29 @@ async fn a_bus_starts_without_brokers_and_works_when_they_come() {
     let arrived = take_different(&bus, 2).await;
     assert_eq!(arrived.get(&ConversationKey::Group(1)), Some(&vec![1, 2]));
 }
+
+#[tokio::test]
+async fn what_was_handled_during_an_outage_does_not_come_again() {
+    let mut kafka = breakable().await;
+    let settings = quick(&kafka.brokers());
+    let bus = KafkaBus::start(&settings).unwrap();
+    for seq in 1..=8 {
+        until_taken(&bus, 1, seq).await;
+    }
+    let first = next(&bus, 4).await;
+    kafka.kill();
+    // Handled while nobody takes positions.
+    let taken = first.len() + next(&bus, 8).await.len();
+    kafka.restart().unwrap();
+    until_taken(&bus, 1, 9).await;
+    let last = Seq::try_from(taken).unwrap();
+    let arrived = take_different(&bus, 9 - taken).await;
+    assert_eq!(arrived.get(&ConversationKey::Group(1)), Some(&(last + 1..=9).collect()));
+    // Handled as well, when it closes.
+    assert!(tokio::time::timeout(SECOND, bus.next(1)).await.is_err());
+    bus.close().await;
+    let heir = KafkaBus::start(&settings).unwrap();
+    until_taken(&heir, 1, 10).await;
+    let arrived = take_different(&heir, 1).await;
+    assert_eq!(arrived.get(&ConversationKey::Group(1)), Some(&vec![10]));
+}
