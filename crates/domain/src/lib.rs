@@ -4,10 +4,12 @@
 //! The router, the device gateway and the simulation run this same code.
 //!
 //! Reading order: [`conversation`] (one conversation's state machine and its batching), [`writer`] (how many conversations share one
-//! durable commit), [`delivery`] (what has been handed on), [`audience`] (who hears of it), [`visibility`] (who may read it).
+//! durable commit), [`delivery`] (what has been handed on), [`audience`] (who hears of it), [`visibility`] (who may read it),
+//! [`ownership`] (which router owns which shard).
 
 pub mod audience;
 pub mod conversation;
 pub mod delivery;
+pub mod ownership;
 pub mod visibility;
 pub mod writer;

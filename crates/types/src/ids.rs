@@ -44,6 +44,10 @@ number_id! {
     GatewayId
 }
 number_id! {
+    /// A router process, in one incarnation.
+    RouterId
+}
+number_id! {
     /// Identifies a message in the deployment: `counter of the shard × SHARDS + shard`, below 2^53.
     MsgId
 }

@@ -13,5 +13,5 @@ pub use append::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
 pub use entry::{Entry, EntryKind, FirstAnswer, Hidden, MemberChange, Membership, Position, Role};
-pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, Seq, Uid, Username};
+pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, RouterId, Seq, Uid, Username};
 pub use reason::Reason;

@@ -60,6 +60,12 @@ impl Inner {
         if granted && apps::enabled(&other).is_ok() { Ok(other) } else { Err(denied()) }
     }
 
+    /// Whether users of two apps may write to one another: one of the apps was granted the other. What one is sent he may look at.
+    pub(crate) async fn speak(&self, one: AppId, other: AppId) -> Result<bool, Failure> {
+        let granted = async |app, target| self.store.grants(app).await.map(|granted| granted.contains(&target));
+        Ok(granted(one, other).await.map_err(convert::store)? || granted(other, one).await.map_err(convert::store)?)
+    }
+
     pub(crate) async fn cross_app(&self, request: wire::CrossAppRequest) -> Result<wire::App, Failure> {
         let app = self.app(request.app_id).await?;
         Ok(convert::app(&*self.other_app(&app, &request.appkey).await?))

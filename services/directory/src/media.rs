@@ -37,8 +37,10 @@ impl Inner {
 
     pub(crate) async fn sign_media(&self, request: wire::SignMediaRequest) -> Result<wire::SignedPath, Failure> {
         let app = self.app(request.app_id).await?;
-        let found = self.store.media(&request.id).await.map_err(convert::store)?;
-        let media = found.filter(|media| media.app == app.id).ok_or_else(not_found)?;
+        let media = self.store.media(&request.id).await.map_err(convert::store)?.ok_or_else(not_found)?;
+        if media.app != app.id && !self.speak(app.id, media.app).await? {
+            return Err(not_found());
+        }
         let expires_ms = self.clock.now_ms() + self.settings.media_lifetime_ms;
         let signature = self.key.sign(&["get", &media.id, &expires_ms.to_string()]);
         Ok(wire::SignedPath { path: format!("/media/{}?e={expires_ms}&s={signature}", media.id), expires_ms })

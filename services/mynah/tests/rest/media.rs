@@ -266,3 +266,21 @@ async fn a_body_without_end_is_not_read_to_its_end() {
     writer.abort();
     nothing_is_left(&server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_app_sent_is_seen_where_the_two_may_write_to_one_another() {
+    let server = Server::start().await;
+    let (app, other) = (server.app().await, server.app().await);
+    other.users(&["anna"]).await;
+    let id = upload(&app, "image", "a.png", &png(1, 1)).await;
+    let mut phone = device(&server, &other, "anna").await;
+    let body = json!({"media_id": id});
+    let stranger = ask(&mut phone, "media.url", body.clone()).await;
+    let nothing = ask(&mut phone, "media.url", json!({"media_id": "mynah/image/j/NOTHING"})).await;
+    assert_eq!(stranger["error"], nothing["error"]);
+    server.embedded.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
+    let url = ask(&mut phone, "media.url", body.clone()).await["reply"]["body"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(fetch(&app, &url, &[]).await.2, png(1, 1));
+    server.embedded.operator.set_grant(&app.appkey, &other.appkey, false).await.unwrap();
+    assert_eq!(ask(&mut phone, "media.url", body).await["error"], nothing["error"]);
+}

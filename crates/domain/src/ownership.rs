@@ -1,0 +1,246 @@
+//! Which router owns which shard, and whether one may still speak as an owner.
+//!
+//! Every router decides alike from the same list of live routers; nobody is in charge. What is decided here only says who should
+//! try: what fences is the token that the log holds (architecture section 4).
+
+use mynah_types::{Millis, RouterId, SHARDS, ShardId};
+
+/// The owner that each shard should have, by its number; empty if nobody lives.
+///
+/// Rendezvous hashing with a bound: a shard goes to the router that it likes best among those with room, and each has room for its
+/// even share, one more where that does not come out even. So loads differ by one, and few shards move when a router comes or goes.
+#[must_use]
+pub fn wanted(live: &[RouterId]) -> Vec<RouterId> {
+    let mut live = live.to_vec();
+    live.sort_unstable();
+    live.dedup();
+    if live.is_empty() {
+        return Vec::new();
+    }
+    let share = usize::from(SHARDS) / live.len();
+    let mut over = usize::from(SHARDS) % live.len();
+    let mut loads = vec![0; live.len()];
+    let mut owners = vec![RouterId(0); usize::from(SHARDS)];
+    // The strongest wishes first, so that who comes late to a full router is the one that cares least.
+    let mut wishes: Vec<(u64, ShardId, usize)> = (0..SHARDS)
+        .map(ShardId)
+        .flat_map(|shard| live.iter().enumerate().map(move |(nth, router)| (weight(shard, *router), shard, nth)))
+        .collect();
+    wishes.sort_unstable_by(|a, b| b.cmp(a));
+    let mut placed = vec![false; usize::from(SHARDS)];
+    for (_, shard, nth) in wishes {
+        let at = usize::from(shard.0);
+        let (Some(placed), Some(load), Some(router)) = (placed.get_mut(at), loads.get_mut(nth), live.get(nth)) else { continue };
+        let room = *load < share || (*load == share && over > 0);
+        if !*placed && room {
+            over -= usize::from(*load == share);
+            *placed = true;
+            *load += 1;
+            if let Some(owner) = owners.get_mut(at) {
+                *owner = *router;
+            }
+        }
+    }
+    owners
+}
+
+/// How much a shard likes a router: the finaliser of `SplitMix64` over both numbers.
+fn weight(shard: ShardId, router: RouterId) -> u64 {
+    let mut mixed = router.0 ^ (u64::from(shard.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// What a shard's row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its owner, if it has one.
+    pub owner: Option<RouterId>,
+    /// The owner's lease has ended by the database's clock.
+    pub expired: bool,
+}
+
+/// What a router does about its shards now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Those to claim: they should be its own, and nobody holds them.
+    pub claim: Vec<ShardId>,
+    /// Those to hand over: it holds them and another one should.
+    pub release: Vec<ShardId>,
+}
+
+/// What `me` does, of the live routers, with the shards as their rows say. A shard that another one holds is left until it is let go
+/// or its lease has ended.
+#[must_use]
+pub fn plan(me: RouterId, live: &[RouterId], shards: &[Held]) -> Plan {
+    let wanted = wanted(live);
+    let mut plan = Plan::default();
+    for held in shards {
+        let mine = wanted.get(usize::from(held.shard.0)) == Some(&me);
+        match held.owner {
+            Some(owner) if owner == me && !held.expired => {
+                // Nobody else lives who would take it: it stays.
+                if !mine && !wanted.is_empty() {
+                    plan.release.push(held.shard);
+                }
+            }
+            Some(_) if !held.expired => {}
+            Some(_) | None => {
+                if mine {
+                    plan.claim.push(held.shard);
+                }
+            }
+        }
+    }
+    plan
+}
+
+/// A router's lease as the router itself sees it: by its own monotonic clock, counted from when a heartbeat was sent, never from when
+/// its answer came.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    lasts: Millis,
+    margin: Millis,
+    sent: Option<Millis>,
+    lost: bool,
+}
+
+impl Lease {
+    /// A lease of `lasts`, of which the last `margin` is not trusted. Nothing is held yet.
+    #[must_use]
+    pub fn new(lasts: Millis, margin: Millis) -> Self {
+        Self { lasts, margin, sent: None, lost: false }
+    }
+
+    /// A heartbeat that was sent at `sent` was taken. One that comes after the lease had ended does not bring it back: the router
+    /// begins anew, with another incarnation.
+    pub fn renewed(&mut self, sent: Millis) {
+        if !self.lost && self.sent.is_none_or(|last| sent > last) {
+            self.lost = self.sent.is_some_and(|last| sent >= last + self.lasts);
+            self.sent = Some(sent);
+        }
+    }
+
+    /// The database said that the lease is no more.
+    pub fn refused(&mut self) {
+        self.lost = true;
+    }
+
+    /// Whether answers may be given without asking the log.
+    #[must_use]
+    pub fn holds(&self, now: Millis) -> bool {
+        !self.lost && self.sent.is_some_and(|sent| now < (sent + self.lasts).saturating_sub(self.margin))
+    }
+
+    /// Whether the router must drop its actors and begin anew.
+    #[must_use]
+    pub fn is_over(&self, now: Millis) -> bool {
+        self.lost || self.sent.is_some_and(|sent| now >= sent + self.lasts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn routers(count: u64) -> Vec<RouterId> {
+        (1..=count).map(|n| RouterId(n * 7919)).collect()
+    }
+
+    fn loads(owners: &[RouterId]) -> HashMap<RouterId, usize> {
+        let mut loads = HashMap::new();
+        for owner in owners {
+            *loads.entry(*owner).or_default() += 1;
+        }
+        loads
+    }
+
+    #[test]
+    fn loads_differ_by_one() {
+        for count in 1..=16 {
+            let live = routers(count);
+            let owners = wanted(&live);
+            assert_eq!(owners.len(), usize::from(SHARDS));
+            let even = usize::from(SHARDS) / live.len();
+            let loads = loads(&owners);
+            assert!(live.iter().all(|router| [even, even + 1].contains(&loads[router])), "{count} routers: {loads:?}");
+        }
+    }
+
+    #[test]
+    fn everybody_decides_alike() {
+        let live = routers(5);
+        let mut other = live.clone();
+        other.reverse();
+        other.push(live[2]);
+        assert_eq!(wanted(&live), wanted(&other));
+        assert!(wanted(&[]).is_empty());
+    }
+
+    #[test]
+    fn few_shards_move_when_a_router_comes_or_goes() {
+        for count in 1..=8 {
+            let (before, after) = (wanted(&routers(count)), wanted(&routers(count + 1)));
+            let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count() as f64;
+            let least = f64::from(SHARDS) / (count + 1) as f64;
+            assert!(moved <= least * 1.7, "{count} to {}: {moved} moved, {least} must", count + 1);
+        }
+    }
+
+    /// Routers that follow their plans, one after another in any order, come to rest with each shard held by the wanted one.
+    #[test]
+    fn plans_lead_to_what_is_wanted_and_never_take_what_is_held() {
+        let live = routers(3);
+        let mut rows: Vec<Held> = (0..SHARDS).map(|n| Held { shard: ShardId(n), owner: Some(live[0]), expired: false }).collect();
+        rows[7] = Held { owner: Some(RouterId(1)), expired: true, ..rows[7] };
+        rows[9] = Held { owner: None, ..rows[9] };
+        rows[11] = Held { owner: Some(RouterId(2)), ..rows[11] };
+        for round in 0..4 {
+            for me in &live {
+                let plan = plan(*me, &live, &rows);
+                for shard in plan.claim {
+                    let row = &mut rows[usize::from(shard.0)];
+                    assert!(row.owner.is_none() || row.expired, "round {round}: held by {:?}", row.owner);
+                    *row = Held { owner: Some(*me), expired: false, ..*row };
+                }
+                for shard in plan.release {
+                    let row = &mut rows[usize::from(shard.0)];
+                    assert_eq!(row.owner, Some(*me));
+                    row.owner = None;
+                }
+            }
+        }
+        for (row, wanted) in rows.iter().zip(wanted(&live)) {
+            let dead_but_leased = row.shard == ShardId(11);
+            assert_eq!(row.owner, Some(if dead_but_leased { RouterId(2) } else { wanted }), "{:?}", row.shard);
+        }
+    }
+
+    #[test]
+    fn a_lease_counts_from_when_its_heartbeat_was_sent() {
+        let mut lease = Lease::new(3000, 500);
+        assert!(!lease.holds(0) && !lease.is_over(0));
+        lease.renewed(1000);
+        assert!(lease.holds(3499) && !lease.holds(3500), "the margin is not trusted");
+        assert!(!lease.is_over(3999) && lease.is_over(4000));
+        lease.renewed(2000);
+        lease.renewed(1500);
+        assert!(lease.holds(4499), "an older heartbeat takes nothing away");
+        // It slept past its lease: a heartbeat that still gets through does not bring it back.
+        lease.renewed(9000);
+        assert!(lease.is_over(9001) && !lease.holds(9001));
+    }
+
+    #[test]
+    fn a_refused_lease_is_over_at_once() {
+        let mut lease = Lease::new(3000, 500);
+        lease.renewed(1000);
+        lease.refused();
+        assert!(lease.is_over(1001) && !lease.holds(1001));
+    }
+}
