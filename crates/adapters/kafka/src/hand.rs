@@ -12,6 +12,7 @@ pub(crate) type Offset = i64;
 pub(crate) struct Read {
     pub(crate) partition: Partition,
     pub(crate) offset: Offset,
+    pub(crate) bytes: usize,
     pub(crate) record: FanoutRecord,
 }
 
@@ -19,6 +20,7 @@ pub(crate) struct Read {
 #[derive(Default)]
 pub(crate) struct Hand {
     waiting: VecDeque<Read>,
+    waiting_bytes: usize,
     /// By partition: the place after the last record that was handed over.
     in_hand: BTreeMap<Partition, Offset>,
     /// By partition: the place after the last handled record.
@@ -28,11 +30,13 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) fn read(&mut self, read: Read) {
+        self.waiting_bytes += read.bytes;
         self.waiting.push_back(read);
     }
 
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Records and bytes that were read and not handed over.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.waiting.len(), self.waiting_bytes)
     }
 
     /// What was handed over is handled.
@@ -46,6 +50,7 @@ impl Hand {
         let count = self.waiting.len().min(max);
         let taken: Vec<Read> = self.waiting.drain(..count).collect();
         for read in &taken {
+            self.waiting_bytes -= read.bytes;
             self.in_hand.insert(read.partition, read.offset + 1);
         }
         taken.into_iter().map(|read| read.record).collect()
@@ -64,6 +69,7 @@ impl Hand {
     /// These partitions go to another worker: what waits of them is his.
     pub(crate) fn withdraw(&mut self, partitions: &[Partition]) {
         self.waiting.retain(|read| !partitions.contains(&read.partition));
+        self.waiting_bytes = self.waiting.iter().map(|read| read.bytes).sum();
     }
 
     /// Whether the worker has records of these partitions in hand.
@@ -89,7 +95,7 @@ mod tests {
     fn hand(reads: &[(Partition, Offset)]) -> Hand {
         let mut hand = Hand::default();
         for &(partition, offset) in reads {
-            hand.read(Read { partition, offset, record: record(1, 1) });
+            hand.read(Read { partition, offset, bytes: 10, record: record(1, 1) });
         }
         hand
     }
@@ -111,7 +117,7 @@ mod tests {
         let mut hand = hand(&[(0, 5), (1, 8), (0, 6)]);
         assert_eq!(hand.take(1).len(), 1);
         hand.withdraw(&[0]);
-        assert!(hand.waiting() == 1 && hand.holds(&[0]) && !hand.holds(&[1]));
+        assert!(hand.waiting() == (1, 10) && hand.holds(&[0]) && !hand.holds(&[1]));
         hand.forget(&[0]);
         hand.handled();
         assert_eq!(hand.take_positions(), None);

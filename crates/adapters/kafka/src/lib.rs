@@ -6,7 +6,12 @@
 //! At least once, in order per conversation. Three things may bring a record twice: a worker that ends with records in hand, a position
 //! that was not committed, and a publisher that was told `Unavailable` and tries again: the record may have been on its way all the same.
 //! Receivers drop what they have by msg_id. A record that was refused at once, because earlier ones wait, is not sent.
+//!
+//! Records of one conversation wait for one another, those of others do not: see `gate`.
 
+mod changes;
+mod counts;
+mod gate;
 mod hand;
 mod log;
 mod publisher;
@@ -19,8 +24,8 @@ use async_trait::async_trait;
 use mynah_ports::Bus;
 use mynah_ports::bus::{Error, FanoutRecord};
 
+pub use changes::KafkaChanges;
 pub use settings::Settings;
-pub use topic::create_topic;
 
 /// Why there is no bus. Brokers that do not answer are no reason: it starts without them and works when they come.
 #[derive(Debug, thiserror::Error)]
@@ -37,24 +42,28 @@ pub enum StartError {
 pub struct KafkaBus {
     publisher: publisher::Publisher,
     worker: worker::Worker,
+    _maker: topic::Maker,
 }
 
 impl KafkaBus {
-    /// A bus on an existing topic; connects by itself, now or when the brokers are there.
+    /// A bus that connects by itself, now or when the brokers are there. To be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the settings are refused.
     pub fn start(settings: &Settings) -> Result<Self, StartError> {
-        Ok(Self { publisher: publisher::Publisher::start(settings)?, worker: worker::Worker::start(settings)? })
+        let worker = worker::Worker::start(settings)?;
+        let maker = topic::Maker::start(settings, worker.topic_watch())?;
+        Ok(Self { publisher: publisher::Publisher::start(settings)?, worker, _maker: maker })
     }
 
-    /// Records that were read and wait to be handed over; [`Settings::read_ahead`] bounds them.
+    /// Records that were read and wait to be handed over, and their bytes; [`Settings::read_ahead`] bounds them.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> (usize, usize) {
         self.worker.waiting()
     }
 
-    /// Stops reading and leaves the group, so that others take over at once. Records in hand count as not handled.
+    /// Stops reading and leaves the group, so that others take over at once. Records in hand count as not handled. Brokers that do not
+    /// answer make it wait for a session, not longer.
     pub async fn close(&self) {
         self.worker.close().await;
     }
@@ -63,7 +72,7 @@ impl KafkaBus {
 #[async_trait]
 impl Bus for KafkaBus {
     async fn publish(&self, record: FanoutRecord) -> Result<(), Error> {
-        self.publisher.publish(record).await
+        self.publisher.publish(record::encode(record)).await
     }
 
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {

@@ -1,10 +1,10 @@
 //! The sending side: every record confirmed by all replicas, in order per conversation, in bounded time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use mynah_ports::bus::{Error, FanoutRecord};
+use mynah_ports::bus::Error;
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -14,11 +14,10 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, Producer
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::record::{TRACEPARENT, encode};
+use crate::counts::Counts;
+use crate::gate::Gate;
+use crate::record::{Encoded, TRACEPARENT};
 use crate::{Settings, log};
-
-/// The records that `publish` gave up on and that are still tried.
-type Overdue = Arc<Mutex<HashSet<u64>>>;
 
 pub(crate) struct Publisher {
     config: ClientConfig,
@@ -26,9 +25,10 @@ pub(crate) struct Publisher {
     topic: String,
     places: Arc<Semaphore>,
     all_places: u32,
-    within: std::time::Duration,
-    overdue: Overdue,
+    within: Duration,
+    gate: Arc<Mutex<Gate>>,
     next_id: AtomicU64,
+    counts: Counts,
 }
 
 /// A record on its way; its place is free again when the brokers took it or it was dropped.
@@ -40,7 +40,7 @@ struct Sent {
 
 /// Hears what became of each record.
 struct Reports {
-    overdue: Overdue,
+    gate: Arc<Mutex<Gate>>,
 }
 
 impl ClientContext for Reports {
@@ -59,8 +59,8 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
         let outcome = result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone());
         // Under the lock, so that a publisher that gives up now sees either the answer or that it is too early for one.
-        let mut overdue = self.overdue.lock();
-        overdue.remove(&sent.id);
+        let mut gate = self.gate.lock();
+        gate.answered(sent.id, outcome.is_ok());
         // A publisher that went away does not want to know.
         _ = sent.reply.send(outcome);
     }
@@ -69,27 +69,35 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
 impl Publisher {
     pub(crate) fn start(settings: &Settings) -> Result<Self, KafkaError> {
         let config = config(settings);
-        let overdue = Overdue::default();
+        let gate = Arc::<Mutex<Gate>>::default();
         let all_places = settings.in_flight_kib.max(1);
         Ok(Self {
-            producer: Mutex::new(Arc::new(producer(&config, &overdue)?)),
+            producer: Mutex::new(Arc::new(producer(&config, &gate)?)),
             config,
             topic: settings.topic.clone(),
             places: Arc::new(Semaphore::new(usize::try_from(all_places).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))),
             all_places,
             within: settings.acknowledged_within,
-            overdue,
+            gate,
             next_id: AtomicU64::new(0),
+            counts: Counts::new(&settings.topic),
         })
     }
 
-    pub(crate) async fn publish(&self, record: FanoutRecord) -> Result<(), Error> {
+    pub(crate) async fn publish(&self, encoded: Encoded) -> Result<(), Error> {
+        let outcome = self.try_publish(&encoded).await;
+        match &outcome {
+            Ok(()) => self.counts.published.increment(1),
+            Err(_) => self.counts.publish_failures.increment(1),
+        }
+        outcome
+    }
+
+    async fn try_publish(&self, encoded: &Encoded) -> Result<(), Error> {
         let until = Instant::now() + self.within;
-        // What waits longest is tried all the time: it tells when the brokers are back, and nobody else has to wait for that.
-        if !self.overdue.lock().is_empty() {
+        if !self.gate.lock().admits(&encoded.key, std::time::Instant::now(), self.within) {
             return Err(Error::Unavailable("earlier records are not confirmed".into()));
         }
-        let encoded = encode(record);
         let places = u32::try_from(encoded.value.len() / 1024).unwrap_or(u32::MAX).saturating_add(1).min(self.all_places);
         let place = timeout_at(until, Arc::clone(&self.places).acquire_many_owned(places)).await;
         let Ok(Ok(place)) = place else {
@@ -106,7 +114,7 @@ impl Publisher {
         self.working()?.send(kafka_record).map_err(|(error, _)| unavailable(&error))?;
         match timeout_at(until, &mut answer).await {
             Ok(outcome) => confirmed(outcome.ok()),
-            Err(_) => self.give_up(id, answer),
+            Err(_) => self.give_up(id, &encoded.key, answer),
         }
     }
 
@@ -115,18 +123,18 @@ impl Publisher {
         let mut current = self.producer.lock();
         if let Some((code, why)) = current.client().fatal_error() {
             tracing::error!(%code, why, "the Kafka producer is broken and begins anew");
-            *current = Arc::new(producer(&self.config, &self.overdue).map_err(|error| unavailable(&error))?);
+            *current = Arc::new(producer(&self.config, &self.gate).map_err(|error| unavailable(&error))?);
         }
         Ok(Arc::clone(&current))
     }
 
-    fn give_up(&self, id: u64, mut answer: oneshot::Receiver<Result<(), KafkaError>>) -> Result<(), Error> {
-        let mut overdue = self.overdue.lock();
+    fn give_up(&self, id: u64, key: &[u8], mut answer: oneshot::Receiver<Result<(), KafkaError>>) -> Result<(), Error> {
+        let mut gate = self.gate.lock();
         match answer.try_recv() {
             Ok(outcome) => confirmed(Some(outcome)),
             Err(oneshot::error::TryRecvError::Closed) => confirmed(None),
             Err(oneshot::error::TryRecvError::Empty) => {
-                overdue.insert(id);
+                gate.is_late(id, key, std::time::Instant::now());
                 Err(Error::Unavailable("no acknowledgement in time".into()))
             }
         }
@@ -142,8 +150,8 @@ fn unavailable(error: &KafkaError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-fn producer(config: &ClientConfig, overdue: &Overdue) -> Result<ThreadedProducer<Reports>, KafkaError> {
-    config.create_with_context(Reports { overdue: Arc::clone(overdue) })
+fn producer(config: &ClientConfig, gate: &Arc<Mutex<Gate>>) -> Result<ThreadedProducer<Reports>, KafkaError> {
+    config.create_with_context(Reports { gate: Arc::clone(gate) })
 }
 
 fn config(settings: &Settings) -> ClientConfig {

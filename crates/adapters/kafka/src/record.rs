@@ -4,6 +4,7 @@ use mynah_ports::bus::FanoutRecord;
 use mynah_proto::router;
 use mynah_types::{Cmid, ConversationKey, Entry, EntryKind, MemberChange, MsgId, Uid};
 use prost::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
 /// The header of the W3C trace context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
@@ -14,7 +15,7 @@ const RETRACT: u32 = 3;
 
 /// What Kafka is given of a record. Whatever has one key stays in order.
 pub(crate) struct Encoded {
-    pub(crate) key: [u8; 17],
+    pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
     pub(crate) traceparent: Option<Box<str>>,
 }
@@ -53,7 +54,11 @@ pub(crate) fn encode(record: FanoutRecord) -> Encoded {
         }
     };
     wire.entry = Some(log_entry);
-    Encoded { key: key.to_bytes(), value: wire.encode_to_vec(), traceparent: traceparent.filter(|text| is_traceparent(text)) }
+    Encoded {
+        key: key.to_bytes().to_vec(),
+        value: wire.encode_to_vec(),
+        traceparent: traceparent.filter(|text| is_traceparent(text)),
+    }
 }
 
 /// None for what [`encode`] does not make.
@@ -90,12 +95,21 @@ pub(crate) fn decode(value: &[u8], traceparent: Option<&[u8]>) -> Option<FanoutR
         outside: uids(log_entry.outside_uids),
         dissolved: log_entry.dissolved,
     };
-    let traceparent = traceparent.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| is_traceparent(text));
-    Some(FanoutRecord { key, entry, change, origin_conn: wire.origin_conn, traceparent: traceparent.map(Into::into) })
+    Some(FanoutRecord { key, entry, change, origin_conn: wire.origin_conn, traceparent: trace(traceparent) })
+}
+
+/// The trace header of a message, as bytes.
+pub(crate) fn header<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a [u8]> {
+    message.headers()?.iter().find(|header| header.key == TRACEPARENT)?.value
+}
+
+/// The trace of a record as it came, if it is one.
+pub(crate) fn trace(header: Option<&[u8]>) -> Option<Box<str>> {
+    header.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| is_traceparent(text)).map(Into::into)
 }
 
 /// `version-trace-parent-flags` in hexadecimal digits. Anything else is no trace and goes no further.
-fn is_traceparent(text: &str) -> bool {
+pub(crate) fn is_traceparent(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
     lengths.eq([2, 32, 16, 2]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }

@@ -1,6 +1,6 @@
 //! The receiving side: a thread that polls without pause, and the hand that `next` takes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,22 @@ use parking_lot::{Condvar, Mutex};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::{Notify, watch};
 
+use crate::counts::Counts;
 use crate::hand::{Hand, Partition, Read};
-use crate::record::{TRACEPARENT, decode};
+use crate::record::{decode, header};
 use crate::{Settings, log};
 
 /// One look at what else there is to do than to read.
 const POLL: Duration = Duration::from_millis(20);
 /// Commits are gathered for so long.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
+/// How often the lag is told.
+const LAG_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads the partitions of this worker. It joins its group at the first [`Worker::next`].
 pub(crate) struct Worker {
@@ -33,6 +37,8 @@ struct Shared {
     topic: String,
     hands_over_within: Duration,
     read_ahead: usize,
+    read_ahead_bytes: usize,
+    counts: Counts,
     state: Mutex<State>,
     /// The worker asked for more, or the bus closes.
     asked: Condvar,
@@ -45,6 +51,9 @@ struct State {
     hand: Hand,
     wanted: bool,
     closed: bool,
+    /// The brokers have answered to the wish that the topic be there.
+    asked_for_topic: bool,
+    assigned: BTreeSet<Partition>,
     /// Partitions came that were not told to pause.
     assigned_anew: bool,
 }
@@ -55,6 +64,8 @@ impl Worker {
             topic: settings.topic.clone(),
             hands_over_within: settings.hands_over_within,
             read_ahead: settings.read_ahead.max(1),
+            read_ahead_bytes: settings.read_ahead_kib.max(1) * 1024,
+            counts: Counts::new(&settings.topic),
             state: Mutex::default(),
             asked: Condvar::new(),
             filled: Notify::new(),
@@ -66,6 +77,7 @@ impl Worker {
             polling.run(&consumer);
             // Leaves the group, so that others take over at once.
             drop(consumer);
+            polling.counts.lag.set(0.0);
             ending.send_replace(true);
         })?;
         Ok(Self { shared, taking: tokio::sync::Mutex::new(()), ended })
@@ -95,7 +107,16 @@ impl Worker {
         }
     }
 
-    pub(crate) fn waiting(&self) -> usize {
+    /// To be called when the topic is there or will not be by us.
+    pub(crate) fn topic_watch(&self) -> impl Fn() + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            shared.state.lock().asked_for_topic = true;
+            shared.asked.notify_all();
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> (usize, usize) {
         self.shared.state.lock().hand.waiting()
     }
 
@@ -145,33 +166,34 @@ impl Shared {
         }
     }
 
-    /// Waits for the first `next`. False if there will be none.
+    /// Waits for the first `next` and for the topic: a topic that is not there is looked for only every few seconds. False if the bus
+    /// closes instead.
     fn is_wanted(&self) -> bool {
         let mut state = self.state.lock();
-        self.asked.wait_while(&mut state, |state| !state.wanted && !state.closed);
+        self.asked.wait_while(&mut state, |state| !(state.wanted && state.asked_for_topic || state.closed));
         !state.closed
     }
 
     fn read(&self, message: &BorrowedMessage<'_>) {
-        let headers = message.headers();
-        let traceparent =
-            headers.and_then(|all| all.iter().find(|header| header.key == TRACEPARENT).and_then(|header| header.value));
         let (partition, offset) = (message.partition(), message.offset());
-        let Some(record) = decode(message.payload().unwrap_or_default(), traceparent) else {
+        let value = message.payload().unwrap_or_default();
+        self.counts.read.increment(1);
+        let Some(record) = decode(value, header(message)) else {
             tracing::error!(partition, offset, "passed over what is no record");
             return;
         };
-        self.state.lock().hand.read(Read { partition, offset, record });
+        self.state.lock().hand.read(Read { partition, offset, bytes: value.len(), record });
         self.filled.notify_one();
     }
 
     /// Stops fetching while enough waits, and goes on when half of it is gone; polling goes on all the time.
     fn hold_back(&self, consumer: &BaseConsumer<Context>, paused: bool) -> bool {
-        let (waiting, anew) = {
+        let ((records, bytes), anew) = {
             let mut state = self.state.lock();
             (state.hand.waiting(), std::mem::take(&mut state.assigned_anew))
         };
-        let full = waiting >= if paused { self.read_ahead / 2 + 1 } else { self.read_ahead };
+        let share = |bound: usize| if paused { bound / 2 + 1 } else { bound };
+        let full = records >= share(self.read_ahead) || bytes >= share(self.read_ahead_bytes);
         let told = match (full, paused) {
             (true, true) if !anew => Ok(()),
             (true, _) => consumer.assignment().and_then(|all| consumer.pause(&all)),
@@ -187,14 +209,18 @@ impl Shared {
     fn commit(&self, consumer: &BaseConsumer<Context>, mode: CommitMode) {
         let Some(positions) = self.state.lock().hand.take_positions().filter(|positions| !positions.is_empty()) else { return };
         let done = list(&self.topic, &positions).and_then(|list| consumer.commit(&list, mode));
-        if let Err(error) = done {
-            self.commit_failed(&error);
+        match (done, mode) {
+            (Err(error), _) => self.commit_failed(&error),
+            (Ok(()), CommitMode::Sync) => self.counts.commits.increment(1),
+            // What becomes of it is told later.
+            (Ok(()), CommitMode::Async) => {}
         }
     }
 
     /// It is tried again with the next commit. Until then others would get these records once more, which is harmless.
     fn commit_failed(&self, error: &KafkaError) {
         tracing::warn!(%error, "positions in the bus are not committed yet");
+        self.counts.commit_failures.increment(1);
         self.state.lock().hand.commit_failed();
     }
 
@@ -213,7 +239,21 @@ impl Shared {
         if !consumer.assignment_lost() {
             self.commit(consumer, CommitMode::Sync);
         }
-        self.state.lock().hand.forget(partitions);
+        let mut state = self.state.lock();
+        state.hand.forget(partitions);
+        state.assigned.retain(|partition| !partitions.contains(partition));
+    }
+
+    /// Records of our partitions that are not committed. A partition without a position is read from its begin.
+    fn tell_lag(&self, statistics: &Statistics) {
+        let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        let state = self.state.lock();
+        let of = |partition: &Partition| {
+            let known = topic.partitions.get(partition)?;
+            Some((known.hi_offset - known.committed_offset.max(known.lo_offset).max(0)).max(0))
+        };
+        let lag: i64 = state.assigned.iter().filter_map(of).sum();
+        self.counts.lag.set(f64::from(u32::try_from(lag).unwrap_or(u32::MAX)));
     }
 }
 
@@ -235,6 +275,10 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         log::error(&error, reason);
     }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.tell_lag(&statistics);
+    }
 }
 
 impl ConsumerContext for Context {
@@ -246,14 +290,17 @@ impl ConsumerContext for Context {
     }
 
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(_) = rebalance {
-            self.0.state.lock().assigned_anew = true;
+        if let Rebalance::Assign(list) = rebalance {
+            let mut state = self.0.state.lock();
+            state.assigned.extend(list.elements().iter().map(|element| element.partition()));
+            state.assigned_anew = true;
         }
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.0.commit_failed(&error);
+        match result {
+            Ok(()) => self.0.counts.commits.increment(1),
+            Err(error) => self.0.commit_failed(&error),
         }
     }
 }
@@ -273,6 +320,7 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("session.timeout.ms", millis(settings.session))
         .set("heartbeat.interval.ms", millis(settings.session / 5))
         .set("max.poll.interval.ms", millis(settings.polls_within.max(settings.session)))
+        .set("statistics.interval.ms", millis(LAG_EVERY))
         // What the library reads ahead of us, in KiB.
         .set("queued.max.messages.kbytes", "4096")
         .set("reconnect.backoff.max.ms", "1000")

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod changes;
+mod metrics;
 mod outages;
 mod support;
 mod workers;

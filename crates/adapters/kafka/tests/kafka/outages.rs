@@ -119,7 +119,8 @@ async fn a_bus_starts_without_brokers_and_works_when_they_come() {
 #[tokio::test]
 async fn what_was_handled_during_an_outage_does_not_come_again() {
     let mut kafka = breakable().await;
-    let settings = quick(&kafka.brokers());
+    // Longer than the outage: whoever is away for longer loses his partitions, and begins after what was committed.
+    let settings = Settings { session: PATIENCE / 2, ..quick(&kafka.brokers()) };
     let bus = KafkaBus::start(&settings).unwrap();
     for seq in 1..=8 {
         until_taken(&bus, 1, seq).await;
@@ -140,4 +141,23 @@ async fn what_was_handled_during_an_outage_does_not_come_again() {
     until_taken(&heir, 1, 10).await;
     let arrived = take_different(&heir, 1).await;
     assert_eq!(arrived.get(&ConversationKey::Group(1)), Some(&vec![10]));
+}
+
+#[tokio::test]
+async fn a_bus_closes_without_brokers() {
+    let mut kafka = breakable().await;
+    // It bounds how long the brokers are waited for.
+    let session = 3 * SECOND;
+    let bus = KafkaBus::start(&Settings { session, ..quick(&kafka.brokers()) }).unwrap();
+    for seq in 1..=4 {
+        until_taken(&bus, 1, seq).await;
+    }
+    assert!(!next(&bus, 2).await.is_empty());
+    kafka.kill();
+    assert!(!next(&bus, 2).await.is_empty());
+    let began = Instant::now();
+    bus.close().await;
+    let took = began.elapsed();
+    kafka.restart().unwrap();
+    assert!(took < 2 * session, "{took:?}");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mynah_engines::Kafka;
-use mynah_kafka::{KafkaBus, Settings, create_topic};
+use mynah_kafka::{KafkaBus, Settings};
 use mynah_ports::Bus;
 use mynah_ports::bus::FanoutRecord;
 use mynah_types::{ConversationKey, Seq};
@@ -30,19 +30,13 @@ pub async fn breakable() -> MutexGuard<'static, Kafka> {
     KAFKA.get_or_init(|| Mutex::new(Kafka::start().unwrap())).lock().await
 }
 
-/// Settings on a topic of the test's own.
+/// Settings on a topic of the test's own, which the bus creates.
 pub fn on_new_topic(brokers: &str, partitions: u16) -> Settings {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let (at, topic) = (brokers.to_owned(), name.clone());
-    // On a thread of its own: the caller may be inside a runtime.
-    let created = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(create_topic(&at, &topic, partitions, 1))
-    });
-    created.join().unwrap().unwrap();
+    let settings = Settings { partitions, replicas: 1, ..Settings::new(brokers, name.clone(), name) };
     // The tests share a busy machine: what is within a second elsewhere may take longer here.
-    Settings { acknowledged_within: Duration::from_secs(20), ..Settings::new(brokers, name.clone(), name) }
+    Settings { acknowledged_within: Duration::from_secs(20), ..settings }
 }
 
 /// The next records; a bus that gives none fails the test.

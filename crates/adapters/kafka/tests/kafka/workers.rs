@@ -102,7 +102,7 @@ async fn a_partition_waits_for_what_is_in_hand_before_it_goes() {
     publish(&first, 1..=2).await;
     let mut in_hand = BTreeSet::new();
     // Handled and in hand: some of each partition.
-    while first.waiting() > 0 || in_hand.is_empty() {
+    while first.waiting().0 > 0 || in_hand.is_empty() {
         in_hand.extend(names(&next(&first, 64).await));
     }
     // The time in which it would have its records by far, if the first one did not hold them.
@@ -156,9 +156,27 @@ async fn what_waits_is_bounded_and_all_of_it_arrives() {
     let mut arrived = Arrived::new();
     while count(&arrived) < 160 {
         note(&mut arrived, next(&bus, 1).await);
-        assert!(bus.waiting() <= 4);
+        assert!(bus.waiting().0 <= 4);
     }
     assert!(in_order(&arrived) && arrived.len() == 16, "{arrived:?}");
+}
+
+#[tokio::test]
+async fn large_records_that_wait_are_bounded_by_their_bytes() {
+    const LARGE: usize = 100 * 1024;
+    let settings = Settings { read_ahead_kib: 250, ..on_new_topic(&shared(), 2) };
+    let bus = KafkaBus::start(&settings).unwrap();
+    for seq in 1..=20 {
+        let mut large = record(seq % 4 + 1, seq);
+        large.entry.payload = vec![7; LARGE].into();
+        bus.publish(large).await.unwrap();
+    }
+    let mut arrived = Arrived::new();
+    while count(&arrived) < 20 {
+        note(&mut arrived, next(&bus, 1).await);
+        assert!(bus.waiting().1 < 250 * 1024 + LARGE + 1024, "{:?}", bus.waiting());
+    }
+    assert!(in_order(&arrived), "{arrived:?}");
 }
 
 #[tokio::test]
