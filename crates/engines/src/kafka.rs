@@ -27,6 +27,7 @@ pub struct Kafka {
     jars: PathBuf,
     folder: TempDir,
     port: u16,
+    controller: u16,
 }
 
 impl Kafka {
@@ -35,16 +36,28 @@ impl Kafka {
     /// # Errors
     /// When Java or Maven is missing, the jars cannot be had, or it does not serve in time.
     pub fn start() -> Result<Self, EngineError> {
+        Self::start_as("broker,controller", 1, free_port()?)
+    }
+
+    /// Starts another broker beside this one, which stays the only controller. It may take a moment until it is given partitions.
+    ///
+    /// # Errors
+    /// As with [`Kafka::start`].
+    pub fn start_beside(&self) -> Result<Self, EngineError> {
+        Self::start_as("broker", 2, self.controller)
+    }
+
+    fn start_as(roles: &str, id: u8, controller: u16) -> Result<Self, EngineError> {
         let jars = jars()?;
         let folder = tempfile::tempdir()?;
-        let (port, controller) = (free_port()?, free_port()?);
-        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))?;
+        let port = free_port()?;
+        fs::write(folder.path().join("server.properties"), properties(folder.path(), roles, id, port, controller))?;
         let mut format = java(&jars, folder.path());
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", "server.properties"]);
         run(&mut format, HINT)?;
         let process = serve(&jars, folder.path(), port)?;
         let guard = guard(&process, folder.path())?;
-        Ok(Self { process, guard, jars, folder, port })
+        Ok(Self { process, guard, jars, folder, port, controller })
     }
 
     /// Where it is reached: `host:port`.
@@ -98,14 +111,15 @@ fn guard(process: &Process, folder: &Path) -> Result<Child, EngineError> {
     Ok(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }
 
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
+fn properties(folder: &Path, roles: &str, id: u8, port: u16, controller: u16) -> String {
     let host = Ipv4Addr::LOCALHOST;
+    let quorum = if roles.contains("controller") { format!(",CONTROLLER://{host}:{controller}") } else { String::new() };
     let data = folder.join("data");
     let lines = [
-        "process.roles=broker,controller".to_owned(),
-        "node.id=1".to_owned(),
+        format!("process.roles={roles}"),
+        format!("node.id={id}"),
         format!("controller.quorum.voters=1@{host}:{controller}"),
-        format!("listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}"),
+        format!("listeners=PLAINTEXT://{host}:{port}{quorum}"),
         format!("advertised.listeners=PLAINTEXT://{host}:{port}"),
         "controller.listener.names=CONTROLLER".to_owned(),
         "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),

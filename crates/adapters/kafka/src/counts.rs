@@ -9,9 +9,9 @@ pub(crate) struct Counts {
     pub(crate) publish_failures: Counter,
     /// Records that were read, repeated ones as well.
     pub(crate) read: Counter,
-    /// Positions that the brokers took.
+    /// Times that positions were sent to the brokers.
     pub(crate) commits: Counter,
-    /// Positions that they did not take; each is tried again.
+    /// Times that they did not take them; these are sent again.
     pub(crate) commit_failures: Counter,
     /// Records of this worker's partitions that are not committed.
     pub(crate) lag: Gauge,

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 /// Knows the records that their publishers gave up on and that are still tried.
 ///
 /// A conversation with such a record waits for nothing more. The others go on while anything is confirmed: one partition without a leader
-/// is no outage of the rest. Where nothing is confirmed any more, one record at a time finds out whether that is still so.
+/// is no outage of the rest. Where nothing is confirmed any more, a record now and then finds out whether
+/// that is still so.
 #[derive(Default)]
 pub(crate) struct Gate {
     late: HashMap<u64, Vec<u8>>,
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_finds_out() {
+    fn one_now_and_then_finds_out() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         gate.is_late(1, b"a", now);
         assert!(gate.admits(b"b", now + EVERY, EVERY) && !gate.admits(b"c", now + EVERY, EVERY));

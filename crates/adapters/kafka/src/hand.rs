@@ -26,6 +26,8 @@ pub(crate) struct Hand {
     /// By partition: the place after the last handled record.
     handled: BTreeMap<Partition, Offset>,
     uncommitted: bool,
+    /// By partition: what should be committed by the next look.
+    due: BTreeMap<Partition, Offset>,
 }
 
 impl Hand {
@@ -66,6 +68,14 @@ impl Hand {
         self.uncommitted = !self.handled.is_empty();
     }
 
+    /// Looks at what the brokers have. True if a position that was due since the last look is not there: it is committed again.
+    pub(crate) fn is_behind(&mut self, committed: impl Fn(Partition) -> Offset) -> bool {
+        let behind = self.due.iter().any(|(partition, offset)| committed(*partition) < *offset);
+        self.uncommitted |= behind;
+        self.due.clone_from(&self.handled);
+        behind
+    }
+
     /// These partitions go to another worker: what waits of them is his.
     pub(crate) fn withdraw(&mut self, partitions: &[Partition]) {
         self.waiting.retain(|read| !partitions.contains(&read.partition));
@@ -83,6 +93,7 @@ impl Hand {
         for partition in partitions {
             self.in_hand.remove(partition);
             self.handled.remove(partition);
+            self.due.remove(partition);
         }
     }
 }
@@ -110,6 +121,20 @@ mod tests {
         assert_eq!(hand.take_positions(), None);
         hand.commit_failed();
         assert!(hand.take_positions().is_some());
+    }
+
+    #[test]
+    fn what_the_brokers_do_not_have_after_a_while_goes_again() {
+        let mut hand = hand(&[(0, 5), (1, 8)]);
+        hand.take(2);
+        hand.handled();
+        assert!(hand.take_positions().is_some());
+        // It may be on its way.
+        assert!(!hand.is_behind(|_| 0) && hand.take_positions().is_none());
+        assert!(hand.is_behind(|partition| if partition == 0 { 6 } else { 8 }) && hand.take_positions().is_some());
+        assert!(!hand.is_behind(|partition| if partition == 0 { 6 } else { 9 }));
+        hand.forget(&[0, 1]);
+        assert!(!hand.is_behind(|_| 0));
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::gate::Gate;
 use crate::record::{Encoded, TRACEPARENT};
 use crate::{Settings, log};
 
+/// While nothing is confirmed: how many records at most wait for that at a time.
+const TRIES_WITHIN: u32 = 4;
+
 pub(crate) struct Publisher {
     config: ClientConfig,
     producer: Mutex<Arc<ThreadedProducer<Reports>>>,
@@ -95,7 +98,7 @@ impl Publisher {
 
     async fn try_publish(&self, encoded: &Encoded) -> Result<(), Error> {
         let until = Instant::now() + self.within;
-        if !self.gate.lock().admits(&encoded.key, std::time::Instant::now(), self.within) {
+        if !self.gate.lock().admits(&encoded.key, std::time::Instant::now(), self.within / TRIES_WITHIN) {
             return Err(Error::Unavailable("earlier records are not confirmed".into()));
         }
         let places = u32::try_from(encoded.value.len() / 1024).unwrap_or(u32::MAX).saturating_add(1).min(self.all_places);

@@ -23,8 +23,8 @@ use crate::{Settings, log};
 const POLL: Duration = Duration::from_millis(20);
 /// Commits are gathered for so long.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
-/// How often the lag is told.
-const LAG_EVERY: Duration = Duration::from_secs(5);
+/// How often it looks at what the brokers know.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads the partitions of this worker. It joins its group at the first [`Worker::next`].
 pub(crate) struct Worker {
@@ -209,11 +209,9 @@ impl Shared {
     fn commit(&self, consumer: &BaseConsumer<Context>, mode: CommitMode) {
         let Some(positions) = self.state.lock().hand.take_positions().filter(|positions| !positions.is_empty()) else { return };
         let done = list(&self.topic, &positions).and_then(|list| consumer.commit(&list, mode));
-        match (done, mode) {
-            (Err(error), _) => self.commit_failed(&error),
-            (Ok(()), CommitMode::Sync) => self.counts.commits.increment(1),
-            // What becomes of it is told later.
-            (Ok(()), CommitMode::Async) => {}
+        match done {
+            Ok(()) => self.counts.commits.increment(1),
+            Err(error) => self.commit_failed(&error),
         }
     }
 
@@ -244,16 +242,22 @@ impl Shared {
         state.assigned.retain(|partition| !partitions.contains(partition));
     }
 
-    /// Records of our partitions that are not committed. A partition without a position is read from its begin.
-    fn tell_lag(&self, statistics: &Statistics) {
+    /// Tells the lag: records of our partitions that are not committed; a partition without a position is read from its begin. What
+    /// became of a commit that did not wait is told by nobody, so positions that the brokers do not know after a while go again.
+    fn look(&self, statistics: &Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let of = |partition: &Partition| {
             let known = topic.partitions.get(partition)?;
             Some((known.hi_offset - known.committed_offset.max(known.lo_offset).max(0)).max(0))
         };
         let lag: i64 = state.assigned.iter().filter_map(of).sum();
         self.counts.lag.set(f64::from(u32::try_from(lag).unwrap_or(u32::MAX)));
+        let known = |partition| topic.partitions.get(&partition).map_or(0, |known| known.committed_offset);
+        if state.hand.is_behind(known) {
+            tracing::warn!(topic = self.topic, "positions in the bus were not committed: once more");
+            self.counts.commit_failures.increment(1);
+        }
     }
 }
 
@@ -277,7 +281,7 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.tell_lag(&statistics);
+        self.0.look(&statistics);
     }
 }
 
@@ -294,13 +298,6 @@ impl ConsumerContext for Context {
             let mut state = self.0.state.lock();
             state.assigned.extend(list.elements().iter().map(|element| element.partition()));
             state.assigned_anew = true;
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        match result {
-            Ok(()) => self.0.counts.commits.increment(1),
-            Err(error) => self.0.commit_failed(&error),
         }
     }
 }
@@ -320,7 +317,7 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("session.timeout.ms", millis(settings.session))
         .set("heartbeat.interval.ms", millis(settings.session / 5))
         .set("max.poll.interval.ms", millis(settings.polls_within.max(settings.session)))
-        .set("statistics.interval.ms", millis(LAG_EVERY))
+        .set("statistics.interval.ms", millis(LOOK_EVERY))
         // What the library reads ahead of us, in KiB.
         .set("queued.max.messages.kbytes", "4096")
         .set("reconnect.backoff.max.ms", "1000")

@@ -8,7 +8,7 @@ use mynah_kafka::{KafkaBus, Settings};
 use mynah_ports::Bus;
 use mynah_ports::contract::bus::record;
 
-use crate::support::{PATIENCE, next, on_new_topic, shared};
+use crate::support::{PATIENCE, breakable, next, on_new_topic, shared};
 
 fn told() -> &'static PrometheusHandle {
     static TOLD: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -48,6 +48,28 @@ async fn counts_and_lag_are_told() {
     until("lag_records", topic, |lag| lag.abs() < 0.1).await;
     let (commits, read) = (value("commits_total", topic), value("read_total", topic));
     assert!(commits >= 1.0 && (read - 8.0).abs() < 0.1, "{commits} commits, {read} read");
+}
+
+#[tokio::test]
+async fn positions_that_an_outage_kept_back_are_committed_afterwards() {
+    told();
+    let mut kafka = breakable().await;
+    // Longer than the outage.
+    let settings = Settings { session: PATIENCE, ..on_new_topic(&kafka.brokers(), 1) };
+    let bus = KafkaBus::start(&settings).unwrap();
+    for seq in 1..=4 {
+        bus.publish(record(1, seq)).await.unwrap();
+    }
+    let mut taken = 0;
+    while taken < 4 {
+        taken += next(&bus, 4).await.len();
+    }
+    until("lag_records", &settings.topic, |lag| lag >= 1.0).await;
+    kafka.kill();
+    // Handled, and committed in vain.
+    assert!(tokio::time::timeout(Duration::from_secs(1), bus.next(1)).await.is_err());
+    kafka.restart().unwrap();
+    until("lag_records", &settings.topic, |lag| lag.abs() < 0.1).await;
 }
 
 #[tokio::test]

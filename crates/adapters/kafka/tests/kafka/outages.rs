@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_engines::Kafka;
 use mynah_kafka::{KafkaBus, Settings};
 use mynah_ports::Bus;
 use mynah_ports::bus::Error;
@@ -160,4 +161,41 @@ async fn a_bus_closes_without_brokers() {
     let took = began.elapsed();
     kafka.restart().unwrap();
     assert!(took < 2 * session, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_partition_without_a_leader_is_no_outage_of_the_others() {
+    const GROUPS: u64 = 16;
+    const ROUNDS: Seq = 30;
+    let first = Kafka::start().unwrap();
+    let mut second = first.start_beside().unwrap();
+    // Both serve when a topic may have two copies.
+    let both = KafkaBus::start(&Settings { replicas: 2, ..quick(&first.brokers()) }).unwrap();
+    until_taken(&both, 1, 1).await;
+    let bus = KafkaBus::start(&Settings { partitions: 8, ..quick(&first.brokers()) }).unwrap();
+    for group in 1..=GROUPS {
+        until_taken(&bus, group, 1).await;
+    }
+    second.kill();
+    let began = Instant::now();
+    let publishing = (1..=GROUPS).map(|group| {
+        let bus = &bus;
+        async move {
+            let mut taken = 0;
+            for seq in 2..2 + ROUNDS {
+                taken += u64::from(bus.publish(record(group, seq)).await.is_ok());
+                tokio::time::sleep(SECOND / 20).await;
+            }
+            taken
+        }
+    });
+    let taken = futures_util::future::join_all(publishing).await;
+    assert!(began.elapsed() < 15 * SECOND, "{:?}", began.elapsed());
+    let served = taken.iter().filter(|count| **count > ROUNDS / 2).count();
+    assert!(served > 0 && taken.contains(&0), "{taken:?}");
+    assert_eq!(served + taken.iter().filter(|count| **count == 0).count(), taken.len(), "{taken:?}");
+    second.restart().unwrap();
+    for group in 1..=GROUPS {
+        until_taken(&bus, group, 2 + ROUNDS).await;
+    }
 }
