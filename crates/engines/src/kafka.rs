@@ -198,3 +198,20 @@ fn run(command: &mut Command, hint: &str) -> Result<(), EngineError> {
     let said = [output.stdout, output.stderr].concat();
     Err(EngineError::Start { program, why: String::from_utf8_lossy(&said).into_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_named_with_what_brings_it() {
+        let missing = run(&mut Command::new("no-such-program"), HINT).unwrap_err().to_string();
+        assert_eq!(missing, format!("no-such-program is not installed: {HINT}"));
+    }
+
+    #[test]
+    fn a_program_that_fails_tells_why() {
+        let failed = run(Command::new("sh").args(["-c", "echo reason; exit 1"]), HINT).unwrap_err().to_string();
+        assert!(failed.contains("reason"), "{failed}");
+    }
+}

@@ -6,6 +6,9 @@ use mynah_kafka::{KafkaChanges, Settings};
 use mynah_ports::Changes;
 use mynah_ports::changes::{Heard, Subject};
 use mynah_ports::contract::changes::change;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
 
 use crate::support::{PATIENCE, breakable, on_new_topic, shared};
 
@@ -103,4 +106,22 @@ async fn a_reader_that_starts_without_brokers_begins_when_they_come() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_lost_its_place_is_told() {
+    let settings = on_new_topic(&shared(), 2);
+    let reader = KafkaChanges::start(&settings).unwrap();
+    assert_eq!(heard(&reader).await, Heard::Everything);
+    until_taken(&reader, 1).await;
+    assert_eq!(versions(&reader, 1).await, [1]);
+    let mut config = ClientConfig::new();
+    let admin: AdminClient<DefaultClientContext> = config.set("bootstrap.servers", &settings.brokers).create().unwrap();
+    admin.delete_topics(&[&settings.topic], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    // It makes the topic again: another one, with other places.
+    let other = KafkaChanges::start(&settings).unwrap();
+    assert_eq!(heard(&other).await, Heard::Everything);
+    assert_eq!(heard(&reader).await, Heard::Everything);
+    until_taken(&other, 2).await;
+    assert_eq!(versions(&reader, 2).await, [2]);
 }

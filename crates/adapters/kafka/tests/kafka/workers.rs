@@ -99,12 +99,19 @@ async fn a_closed_worker_leaves_what_is_in_hand_to_another() {
 async fn a_partition_waits_for_what_is_in_hand_before_it_goes() {
     let settings = Settings { hands_over_within: PATIENCE, ..on_new_topic(&shared(), 2) };
     let (first, second) = (KafkaBus::start(&settings).unwrap(), KafkaBus::start(&settings).unwrap());
-    publish(&first, 1..=2).await;
-    let mut in_hand = BTreeSet::new();
-    // Handled and in hand: some of each partition.
-    while first.waiting().0 > 0 || in_hand.is_empty() {
-        in_hand.extend(names(&next(&first, 64).await));
-    }
+    publish(&first, 1..=1).await;
+    let one_round = usize::try_from(CONVERSATIONS).unwrap();
+    take_different(&first, one_round).await;
+    publish(&first, 2..=2).await;
+    // All of both partitions at once: whichever goes, some of it is in hand.
+    let all_wait = async {
+        while first.waiting().0 < one_round {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_wait).await.unwrap();
+    let in_hand = names(&next(&first, 64).await);
+    assert_eq!(in_hand.len(), one_round);
     // The time in which it would have its records by far, if the first one did not hold them.
     let early = tokio::time::timeout(Duration::from_secs(4), second.next(64)).await;
     assert!(early.is_err(), "{early:?} is in the hand of another");
