@@ -5,12 +5,14 @@
 //! error, never a reason to pass over a test.
 
 mod postgres;
+mod kafka;
 mod process;
 mod redis;
 mod redis_groups;
 mod s3;
 
 pub use postgres::PostgreSql;
+pub use kafka::Kafka;
 pub use process::{Process, free_port};
 pub use redis::Redis;
 pub use redis_groups::{RedisCluster, RedisSentinel};

@@ -14,6 +14,8 @@ pub struct FanoutRecord {
     pub change: MemberChange,
     /// The sender's connection, which has the ack instead; 0 for none.
     pub origin_conn: u64,
+    /// The W3C trace context (`traceparent`) that it came about in; passed through as it is.
+    pub traceparent: Option<Box<str>>,
 }
 
 /// Why the bus did not take a record.
@@ -28,7 +30,7 @@ pub enum Error {
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
     /// Hands a record over; when this returns, it will reach a worker even if this process dies (distributed) or until it does (embedded).
-    /// A full queue makes the caller wait.
+    /// A full queue makes the caller wait. After an error the record may still arrive, late: receivers drop what they have by msg_id.
     async fn publish(&self, record: FanoutRecord) -> Result<(), Error>;
 
     /// Whether a record that was taken outlives this process: then the bus sees to the rest.

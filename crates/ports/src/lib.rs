@@ -3,6 +3,7 @@
 //! Owns the shapes and promises that an adapter must keep. It knows no engine, no service and no wire format.
 
 pub mod bus;
+pub mod changes;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod directory_store;
@@ -13,6 +14,7 @@ pub mod report_index;
 pub mod shard_leases;
 
 pub use bus::Bus;
+pub use changes::Changes;
 pub use directory_store::DirectoryStore;
 pub use media_store::MediaStore;
 pub use message_log::MessageLog;

@@ -917,6 +917,29 @@ pub struct ChangesReply {
     #[prost(uint64, tag = "2")]
     pub version: u64,
 }
+/// ---- change events ----
+/// What changed, to be read again; version 0 = it has none. Under the subject as key, on a topic that every process reads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeEvent {
+    #[prost(uint64, tag = "5")]
+    pub version: u64,
+    #[prost(oneof = "change_event::Subject", tags = "1, 2, 3, 4")]
+    pub subject: ::core::option::Option<change_event::Subject>,
+}
+/// Nested message and enum types in `ChangeEvent`.
+pub mod change_event {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Subject {
+        #[prost(uint64, tag = "1")]
+        AppId(u64),
+        #[prost(uint64, tag = "2")]
+        Uid(u64),
+        #[prost(uint64, tag = "3")]
+        Gid(u64),
+        #[prost(uint64, tag = "4")]
+        RoomId(u64),
+    }
+}
 /// Generated client implementations.
 pub mod directory_client {
     #![allow(

@@ -39,6 +39,25 @@ pub struct LogEntry {
     #[prost(uint64, repeated, tag = "16")]
     pub outside_uids: ::prost::alloc::vec::Vec<u64>,
 }
+/// What the bus carries: an entry on its way to the gateways of an audience, with all that the router knew of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FanoutRecord {
+    #[prost(message, optional, tag = "1")]
+    pub entry: ::core::option::Option<LogEntry>,
+    /// This connection has the ack instead; 0 = none.
+    #[prost(uint64, tag = "2")]
+    pub origin_conn: u64,
+    #[prost(fixed64, tag = "3")]
+    pub content_hash: u64,
+    /// Messages: what it adds to unread.
+    #[prost(uint32, tag = "4")]
+    pub unread_delta: u32,
+    /// Retractions: the message that is taken back, and its place.
+    #[prost(uint64, tag = "5")]
+    pub target_msg_id: u64,
+    #[prost(uint64, tag = "6")]
+    pub target_seq: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SendRequest {
     #[prost(string, tag = "1")]

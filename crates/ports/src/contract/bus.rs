@@ -47,7 +47,8 @@ pub fn record(group: u64, seq: Seq) -> FanoutRecord {
         payload: bytes::Bytes::from_static(b"hello"),
     };
     let change = MemberChange { added: vec![Uid(1)], removed: vec![Uid(2)], outside: vec![Uid(3)], dissolved: true };
-    FanoutRecord { key: ConversationKey::Group(group), entry, change, origin_conn: 6 }
+    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+    FanoutRecord { key: ConversationKey::Group(group), entry, change, origin_conn: 6, traceparent }
 }
 
 async fn take(bus: &impl Bus, count: usize) -> Vec<FanoutRecord> {
@@ -63,7 +64,7 @@ pub async fn a_record_arrives_as_it_was(bus: &impl Bus) {
     let arrived = take(bus, 1).await.remove(0);
     let sent = record(1, 1);
     assert_eq!((arrived.key, arrived.entry, arrived.change), (sent.key, sent.entry, sent.change));
-    assert_eq!(arrived.origin_conn, 6);
+    assert_eq!((arrived.origin_conn, arrived.traceparent), (sent.origin_conn, sent.traceparent));
 }
 
 pub async fn records_of_a_conversation_keep_their_order(bus: &impl Bus) {

@@ -1,6 +1,7 @@
 //! Contract suites, one module per port.
 
 pub mod bus;
+pub mod changes;
 pub mod directory_store;
 pub mod media_store;
 pub mod message_log;

@@ -203,5 +203,5 @@ impl Shared {
 
 fn record(key: ConversationKey, deliverable: Deliverable) -> FanoutRecord {
     let Deliverable { entry, change, origin_conn } = deliverable;
-    FanoutRecord { key, entry, change, origin_conn }
+    FanoutRecord { key, entry, change, origin_conn, traceparent: None }
 }
