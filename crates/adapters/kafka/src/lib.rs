@@ -75,6 +75,10 @@ impl Bus for KafkaBus {
         self.publisher.publish(record::encode(record)).await
     }
 
+    fn keeps(&self) -> bool {
+        true
+    }
+
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {
         self.worker.next(max).await
     }
