@@ -62,6 +62,7 @@ pub trait MessageLog: Send + Sync + 'static {
     fn log_epoch(&self) -> String;
 
     /// Takes the shards over: every earlier token is fenced from now on, and no append of an earlier owner takes effect later.
+    /// In the hands of a router that shares the log (see [`crate::ShardLeases`]) what another one holds is left out of the answer.
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error>;
 
     /// Appends durably: one outcome per conversation, shards and conversations in the order given.

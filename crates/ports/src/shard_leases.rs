@@ -87,6 +87,7 @@ pub trait ShardLeases: Send + Sync + 'static {
 
     /// Claims shards for a router whose lease runs: those that were granted, in the order asked. When this returns, no append of an
     /// earlier owner of these takes effect any more, and none that did is still unseen. Nothing is granted without a lease.
+    /// An owner that does not know its tokens, as when the answer was lost, claims again.
     async fn claim(&self, member: Member, shards: &[ShardId]) -> Result<Vec<Claim>, Error>;
 
     /// Lets go those of the shards that the member holds; its tokens for them are void from then on.
