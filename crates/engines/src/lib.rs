@@ -4,8 +4,10 @@
 //! It owns how each engine is found, started and ended. It knows no adapter and nothing of ours. An engine that is not installed is an
 //! error, never a reason to pass over a test.
 
+mod postgres;
 mod process;
 
+pub use postgres::PostgreSql;
 pub use process::{Process, free_port};
 pub use rustix::process::Signal;
 

@@ -1,0 +1,171 @@
+//! PostgreSQL on loopback, in a folder of its own, durable.
+
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::{EngineError, Process, free_port};
+
+const HINT: &str = "install PostgreSQL 15 or newer (Debian: postgresql)";
+/// How long a start may take, the recovery after a kill included.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// The owner of every database.
+const USER: &str = "mynah";
+
+/// A running server. It ends when it is dropped, or when the process that started it is gone.
+#[derive(Debug)]
+pub struct PostgreSql {
+    server: Option<Process>,
+    guard: Child,
+    bin: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+impl PostgreSql {
+    /// Makes a new, empty server and starts it.
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn start() -> Result<Self, EngineError> {
+        let bin = find()?;
+        let folder = tempfile::tempdir()?;
+        if let Some((uid, gid)) = other_user()? {
+            chown(folder.path(), Some(uid), Some(gid))?;
+        }
+        let data = folder.path().join("data");
+        let mut init = as_user(&bin.join("initdb"), folder.path());
+        init.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        run(&mut init)?;
+        let guard = guard(&data)?;
+        let mut engine = Self { server: None, guard, bin, folder, port: free_port()? };
+        engine.restart()?;
+        Ok(engine)
+    }
+
+    /// Where a database is reached.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database.
+    ///
+    /// # Errors
+    /// When there is one of that name, or the server does not answer.
+    pub fn create_database(&self, name: &str) -> Result<(), EngineError> {
+        let mut create = Command::new(self.bin.join("createdb"));
+        create.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER, "-T", "template0", name]);
+        run(&mut create)
+    }
+
+    /// Kills it at once with all its sessions, as a crash of the machine would.
+    pub fn kill(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        // Stopped first: it starts no session any more, and the ends of its sessions stay its own.
+        server.signal(Signal::STOP);
+        let pid = server.pid();
+        let sessions = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for session in sessions.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            _ = rustix::process::kill_process(session, Signal::KILL);
+        }
+        server.kill();
+    }
+
+    /// Starts it again on the same port with the same data, after a kill too.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<(), EngineError> {
+        self.server = None;
+        let until = Instant::now() + START_WITHIN;
+        loop {
+            match self.serve() {
+                // What the killed server has left behind ends by itself, and holds the data until then.
+                Err(EngineError::Start { why, .. }) if why.contains("is still in use") && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                served => return served.map(|server| self.server = Some(server)),
+            }
+        }
+    }
+
+    fn serve(&self) -> Result<Process, EngineError> {
+        let port = self.port.to_string();
+        let mut serve = as_user(&self.bin.join("postgres"), self.folder.path());
+        serve.arg("-D").arg(self.folder.path().join("data")).args(["-p", &port, "-h", "127.0.0.1", "-k", ""]);
+        serve.args(["-c", "fsync=on", "-c", "max_connections=300"]);
+        let ready = || {
+            let mut ask = Command::new(self.bin.join("pg_isready"));
+            ask.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", "postgres"]);
+            ask.status().is_ok_and(|status| status.success())
+        };
+        Process::start(&mut serve, HINT, &self.folder.path().join("server.log"), START_WITHIN, ready)
+    }
+}
+
+impl Drop for PostgreSql {
+    fn drop(&mut self) {
+        self.server = None;
+        // The server is gone: nothing is left to end.
+        _ = self.guard.kill();
+        _ = self.guard.wait();
+    }
+}
+
+/// A shared engine is never dropped, so that something else must end it with its process: a shell that waits until its input ends.
+fn guard(data: &Path) -> Result<Child, EngineError> {
+    let script = "trap '' INT TERM HUP; read -r _; kill -QUIT \"$(head -n 1 \"$0/postmaster.pid\")\"; rm -rf \"${0%/data}\"";
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script).arg(data).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(shell.spawn()?)
+}
+
+/// The folder of its programs: the newest that Debian's packages brought, or where `initdb` is found by `PATH`.
+fn find() -> Result<PathBuf, EngineError> {
+    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let packaged = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    let newest = packaged.max_by_key(version).map(|path| path.join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = newest.into_iter().chain(std::env::split_paths(&path)).find(|folder| folder.join("initdb").exists());
+    found.ok_or_else(|| EngineError::Missing { program: "postgres".into(), hint: HINT.into() })
+}
+
+/// The server does not run as root. As root it runs as the user that its packages make.
+fn other_user() -> Result<Option<(u32, u32)>, EngineError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = std::fs::read_to_string("/etc/passwd")?;
+    let ids = users.lines().find_map(|line| {
+        let mut fields = line.strip_prefix("postgres:")?.split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    let missing = || EngineError::Missing { program: "the user postgres".into(), hint: HINT.into() };
+    ids.map(Some).ok_or_else(missing)
+}
+
+fn as_user(program: &Path, folder: &Path) -> Command {
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir(folder).env("LC_ALL", "C");
+    command
+}
+
+fn run(command: &mut Command) -> Result<(), EngineError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(EngineError::Start { program, why: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
