@@ -258,7 +258,8 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// Shields whose change the router has not confirmed, the longest waiting first: user, group, whether it is up.
     async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error>;
 
-    /// The router confirmed that a user's shield against a group is up, or not. If it changed since, it still waits.
+    /// The router confirmed that a user's shield against a group is up, or not. If it stands otherwise by now, it waits still, or again:
+    /// another process may have told the router before, and been confirmed.
     async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error>;
 
     /// Users whose feeds wait for events, the longest waiting first.

@@ -56,8 +56,11 @@ pub(crate) async fn pending_shields(conn: &impl GenericClient, limit: usize) -> 
 pub(crate) async fn finish_shield(tx: &Transaction<'_>, uid: Uid, gid: u64, up: bool) -> Result<(), Failure> {
     // A change that is under way is over first: this would judge by what it is about to replace.
     users::lock(tx, &[uid], Hold::Alone).await?;
-    let sql = format!("DELETE FROM shield_notes AS n WHERE n.uid = $1 AND n.gid = $2 AND {IS_UP} = $3");
-    run(tx, &sql, &[&int(uid.0), &int(gid), &up]).await.map(drop)
+    let sql = "SELECT EXISTS (SELECT 1 FROM switches WHERE uid = $1 AND kind = 4 AND target = $2)";
+    if one(tx, sql, &[&int(uid.0), &int(gid)]).await?.try_get::<_, bool>(0)? != up {
+        return note(tx, uid, gid, true).await.map(drop);
+    }
+    run(tx, "DELETE FROM shield_notes WHERE uid = $1 AND gid = $2", &[&int(uid.0), &int(gid)]).await.map(drop)
 }
 
 /// Who is no member any more has switched nothing for the group. One statement: a switch and its note go together or stay together.
