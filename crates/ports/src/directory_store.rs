@@ -6,6 +6,8 @@
 //! - lists come in creation order, and their totals cost the same however long they are;
 //! - reads see every change that was answered before they began, those of another process too.
 //!
+//! Callers see to it that no text that is to be kept holds a NUL.
+//!
 //! Groups and chatrooms are both *rosters*: versioned lists of members. The caller decides a change and composes it with its
 //! event; the store takes it only if the roster still has the version that the caller saw.
 

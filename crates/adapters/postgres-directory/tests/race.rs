@@ -354,3 +354,33 @@ async fn everything_at_one_time_waits_for_nobody_in_a_circle() {
     drop(first);
     assert_eq!(database.deadlocks().await, 0);
 }
+
+/// Who leaves a group loses what he has switched for it, while he switches it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_and_switching_wait_for_nobody_in_a_circle() {
+    let database = fresh();
+    let first: Store = Arc::new(database.store().await.unwrap());
+    let app = app(&*first).await;
+    let all = Arc::new(users(&*first, app, 5).await);
+    let id = first.create_roster(group(app, all[0], &all[1..], WIDE)).await.unwrap().id;
+    race(&database, |task, store| {
+        let all = Arc::clone(&all);
+        async move {
+            for round in 0..30 {
+                if task < 4 {
+                    let seen = store.roster(id).await.unwrap().unwrap();
+                    let (joined, left) = if seen.members == 1 { (&all[1..], &[][..]) } else { (&[][..], &all[1..]) };
+                    _ = refused(store.commit_change(change(&seen, joined, left, false, WIDE)).await);
+                } else {
+                    for on in [true, false] {
+                        let changes = vec![(Switch::Shield(id), on), (Switch::DndGroup(id), on)];
+                        _ = refused(store.change_switches(all[1 + (task + round) % 4], changes, vec![]).await);
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    drop(first);
+    assert_eq!(database.deadlocks().await, 0);
+}
