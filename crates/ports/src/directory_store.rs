@@ -6,6 +6,8 @@
 //! - lists come in creation order, and their totals cost the same however long they are;
 //! - reads see every change that was answered before they began, those of another process too.
 //!
+//! Callers see to it that no text that is to be kept holds a NUL.
+//!
 //! Groups and chatrooms are both *rosters*: versioned lists of members. The caller decides a change and composes it with its
 //! event; the store takes it only if the roster still has the version that the caller saw.
 
@@ -258,7 +260,8 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// Shields whose change the router has not confirmed, the longest waiting first: user, group, whether it is up.
     async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error>;
 
-    /// The router confirmed that a user's shield against a group is up, or not. If it changed since, it still waits.
+    /// The router confirmed that a user's shield against a group is up, or not. If it stands otherwise by now, it waits still, or again:
+    /// another process may have told the router before, and been confirmed.
     async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error>;
 
     /// Users whose feeds wait for events, the longest waiting first.

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use parking_lot::Mutex;
 
 /// Two halves: new and used values live in `hot`; when that is full it becomes `cold`, and what was cold is forgotten.
+/// It knows what this process invalidates, not what another one changes: with a capacity of 0 it keeps nothing.
 pub(crate) struct Cache<K, V> {
     half: usize,
     state: Mutex<State<K, V>>,
@@ -24,7 +25,7 @@ pub(crate) struct Ticket(u64);
 impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State { hot: HashMap::new(), cold: HashMap::new(), invalidations: 0 };
-        Self { half: (capacity / 2).max(1), state: Mutex::new(state) }
+        Self { half: capacity.div_ceil(2), state: Mutex::new(state) }
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
@@ -59,6 +60,9 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
 
 impl<K: Eq + Hash, V> State<K, V> {
     fn put(&mut self, half: usize, key: K, value: V) {
+        if half == 0 {
+            return;
+        }
         if self.hot.len() >= half {
             self.cold = std::mem::take(&mut self.hot);
         }
@@ -79,6 +83,13 @@ mod tests {
         assert_eq!(cache.get(&1), None);
         cache.insert(cache.ticket(), 1, "new");
         assert_eq!(cache.get(&1), Some("new"));
+    }
+
+    #[test]
+    fn with_no_capacity_it_keeps_nothing() {
+        let cache = Cache::new(0);
+        cache.insert(cache.ticket(), 1, "old");
+        assert_eq!(cache.get(&1), None);
     }
 
     #[test]

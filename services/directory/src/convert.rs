@@ -138,6 +138,13 @@ pub(crate) fn store(error: Error) -> Failure {
     }
 }
 
+const MOVED: &str = "changed at the same time by another call: try again";
+
+/// Nothing was done, because another process changed the group or chatroom first.
+pub(crate) fn has_moved(failure: &Failure) -> bool {
+    failure.why() == Reason::Unavailable && failure.message == MOVED
+}
+
 fn refused(refusal: &Refusal) -> Failure {
     let (reason, message) = match refusal {
         Refusal::UsersGone(_) => (Reason::NamedUserNotFound, "a named user does not exist any more"),
@@ -158,7 +165,7 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::TooManyWords => (Reason::Invalid, "parameter invalid: body the app would have more than 100 words"),
         Refusal::NoSuchWord => (Reason::Invalid, "parameter invalid: old_word is no word of the app"),
         Refusal::NotBlacklisted(_) => (Reason::NotBlacklisted, "not in the blacklist"),
-        Refusal::VersionMoved => (Reason::Unavailable, "changed at the same time by another call: try again"),
+        Refusal::VersionMoved => (Reason::Unavailable, MOVED),
         Refusal::RosterGone => (Reason::GroupNotFound, "no such group"),
         Refusal::RosterFull => (Reason::GroupFull, "no room for so many members"),
         Refusal::TooManyGroups(_) => (Reason::TooManyGroups, "a user is in as many groups as he may be"),

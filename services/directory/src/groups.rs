@@ -1,5 +1,6 @@
 //! Groups.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use mynah_types::{AppId, ConversationKey, Reason, Role, Uid};
 
 use crate::cross::{Apps, apps_with};
 use crate::events::{GroupEvent, Happened};
-use crate::membership::{Draft, Wanted};
+use crate::membership::{DECISIONS, Draft, Wanted};
 use crate::{Inner, convert, validate};
 
 const GROUP: RosterKind = RosterKind::Group;
@@ -103,9 +104,7 @@ impl Inner {
         if roster.dissolved {
             return Err(convert::no_roster(GROUP));
         }
-        if remove.iter().any(|user| user.uid == roster.owner) {
-            return Err(Failure::invalid("remove", "must not name the owner"));
-        }
+        owner_stays(&roster, &remove)?;
         let seen = self.unconfirmed(&roster).await?;
         let members = self.member_set(roster.id, &add).await?;
         // Whom a change that is not confirmed added: this is the repeat of that call.
@@ -118,20 +117,34 @@ impl Inner {
             let payload = self.event(&roster, Happened::Added, fresh).await?;
             roster = self.commit(&app, &roster, Draft { joined, payload, ..Draft::default() }).await?;
         }
-        let removed = self.remove_members(&app, &roster, &remove, &seen.left).await;
+        let removed = self.remove_members(&app, roster.clone(), &remove, &seen.left).await;
         // The adds stay, whatever became of the removals.
         self.hand_over(roster.id).await?;
         removed?;
         Ok(wire::Done {})
     }
 
+    /// Decided again by itself when another process comes first: the adds of the same call are made by then.
     async fn remove_members(
         &self,
         app: &App,
-        roster: &Roster,
+        mut roster: Roster,
         remove: &[Arc<User>],
-        left: &std::collections::HashSet<Uid>,
+        left: &HashSet<Uid>,
     ) -> Result<(), Failure> {
+        for _ in 0..DECISIONS {
+            match self.remove_seen(app, &roster, remove, left).await {
+                Err(failure) if convert::has_moved(&failure) => {}
+                done => return done,
+            }
+            let now = self.store.roster(roster.id).await.map_err(convert::store)?;
+            roster = now.filter(|roster| !roster.dissolved).ok_or_else(|| convert::no_roster(GROUP))?;
+            owner_stays(&roster, remove)?;
+        }
+        Err(Failure::new(Reason::Unavailable, "others change the group all the time: try again"))
+    }
+
+    async fn remove_seen(&self, app: &App, roster: &Roster, remove: &[Arc<User>], left: &HashSet<Uid>) -> Result<(), Failure> {
         let members = self.member_set(roster.id, remove).await?;
         if let Some(stranger) = remove.iter().find(|u| !members.contains(&u.uid) && !left.contains(&u.uid)) {
             return Err(Failure::new(Reason::NotMember, format!("{} is no member", stranger.username)));
@@ -203,6 +216,13 @@ impl Inner {
         let version = changes.last().map_or(roster.version, |change| change.version.max(roster.version));
         Ok(wire::ChangesReply { changes: changes.into_iter().map(convert::change).collect(), version })
     }
+}
+
+fn owner_stays(roster: &Roster, remove: &[Arc<User>]) -> Result<(), Failure> {
+    if remove.iter().any(|user| user.uid == roster.owner) {
+        return Err(Failure::invalid("remove", "must not name the owner"));
+    }
+    Ok(())
 }
 
 fn limit(app: &App) -> usize {

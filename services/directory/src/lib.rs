@@ -125,6 +125,27 @@ impl Directory {
         tokio::join!(inner.work_off(), inner.watch_apps(), inner.purge_sessions());
     }
 
+    /// Runs a change of a group or chatroom as a write, and decides it again while another process changes the same one first.
+    async fn decided<R, T, F, Fut>(&self, request: R, change: F) -> Result<T, Failure>
+    where
+        R: Clone + Send + 'static,
+        T: Send + 'static,
+        F: Fn(Arc<Inner>, R) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let decide = |inner: Arc<Inner>| async move {
+            for _ in 1..membership::DECISIONS {
+                let attempt = change(Arc::clone(&inner), request.clone());
+                match attempt.await {
+                    Err(failure) if convert::has_moved(&failure) => {}
+                    done => return done,
+                }
+            }
+            change(inner, request).await
+        };
+        self.detached(decide).await
+    }
+
     /// Runs a write in a task of its own, so that a caller that goes away cannot stop it half-way.
     async fn detached<T, F, Fut>(&self, write: F) -> Result<T, Failure>
     where

@@ -2,6 +2,9 @@
 //!
 //! A call holds its roster's lock from its first look to the router's confirmation. So whoever sees a change that is not
 //! confirmed knows that the call which made it has failed or died, and takes it for his own if it is what he wants.
+//!
+//! The lock is this process's. Of several processes on one store each commits by the version that it saw, and decides again if
+//! that has moved; a change of a living call of another process may be taken for one's own: it is what one wants, and made.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,6 +29,9 @@ pub(crate) type RosterCache = Cache<u64, Arc<Roster>>;
 
 /// Changes in one hand-over: one of a chatroom may hold 3000 names.
 const CHANGES: usize = 32;
+
+/// How often a change is decided while other processes change the same group or chatroom first. Each time one of them is done.
+pub(crate) const DECISIONS: usize = 16;
 
 /// A change that has been decided.
 #[derive(Default)]

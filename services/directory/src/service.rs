@@ -136,11 +136,11 @@ impl DirectoryService for Directory {
     }
 
     async fn delete_group(&self, request: Request<wire::GroupRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.delete_group(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.delete_group(request).await }).await)
     }
 
     async fn change_members(&self, request: Request<wire::ChangeMembersRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.change_members(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.change_members(request).await }).await)
     }
 
     async fn create_room(&self, request: Request<wire::CreateRoomRequest>) -> Answer<wire::Room> {
@@ -148,31 +148,31 @@ impl DirectoryService for Directory {
     }
 
     async fn delete_room(&self, request: Request<wire::RoomRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.delete_room(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.delete_room(request).await }).await)
     }
 
     async fn change_room_members(&self, request: Request<wire::ChangeMembersRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.change_room_members(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.change_room_members(request).await }).await)
     }
 
     async fn update_group(&self, request: Request<wire::UpdateGroupRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.update_group(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.update_group(request).await }).await)
     }
 
     async fn transfer_group(&self, request: Request<wire::TransferGroupRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.transfer_group(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.transfer_group(request).await }).await)
     }
 
     async fn silence(&self, request: Request<wire::SilenceRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.silence(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.silence(request).await }).await)
     }
 
     async fn update_room(&self, request: Request<wire::UpdateRoomRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.update_room(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.update_room(request).await }).await)
     }
 
     async fn mute_in_room(&self, request: Request<wire::MuteInRoomRequest>) -> Answer<wire::Done> {
-        answer(self.detached(|inner| async move { inner.mute_in_room(request.into_inner()).await }).await)
+        answer(self.decided(request.into_inner(), |inner, request| async move { inner.mute_in_room(request).await }).await)
     }
 
     async fn set_registration(&self, request: Request<wire::SetRegistrationRequest>) -> Answer<wire::Done> {

@@ -39,9 +39,9 @@ pub struct Settings {
     pub app_poll: Duration,
     /// An app is read again after so long.
     pub app_cache: Duration,
-    /// Users kept in memory.
+    /// Users kept in memory. 0 where several processes serve one store: they see one another's changes at once.
     pub cached_users: usize,
-    /// Groups and chatrooms kept in memory.
+    /// Groups and chatrooms kept in memory. 0 where several processes serve one store, as with users.
     pub cached_rosters: usize,
 }
 

@@ -90,8 +90,11 @@ fn optional(field: &str, text: Option<String>, most: usize) -> Result<Option<Str
     text.map(|text| at_most(field, text, most)).transpose()
 }
 
-/// A text of at most so many bytes.
+/// A text of at most so many bytes. Not every store keeps a NUL.
 pub(crate) fn at_most(field: &str, text: String, most: usize) -> Result<String, Failure> {
+    if text.contains('\0') {
+        return Err(Failure::invalid(field, "must not hold a NUL"));
+    }
     if text.len() <= most { Ok(text) } else { Err(Failure::invalid(field, format!("must be at most {most} bytes"))) }
 }
 
@@ -176,6 +179,7 @@ mod tests {
         for (field, bad) in [
             ("nickname", P { nickname: wide(33), ..P::default() }),
             ("nickname", P { nickname: Some("a\nb".into()), ..P::default() }),
+            ("region", P { region: Some("a\0b".into()), ..P::default() }),
             ("signature", P { signature: wide(126), ..P::default() }),
             ("region", P { region: wide(126), ..P::default() }),
             ("address", P { address: wide(126), ..P::default() }),

@@ -79,9 +79,9 @@ fn words(texts: Vec<String>) -> Result<Vec<String>, Failure> {
 }
 
 fn word(field: &str, text: String) -> Result<String, Failure> {
-    if (1..=LONGEST).contains(&text.chars().count()) {
+    if (1..=LONGEST).contains(&text.chars().count()) && !text.contains('\0') {
         Ok(text)
     } else {
-        Err(Failure::invalid(field, format!("must be words of 1 to {LONGEST} characters")))
+        Err(Failure::invalid(field, format!("must be words of 1 to {LONGEST} characters, without NUL")))
     }
 }

@@ -53,8 +53,16 @@ pub(crate) fn pending_shields(conn: &Connection, limit: usize) -> Result<Vec<(Ui
 }
 
 pub(crate) fn finish_shield(conn: &Connection, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
-    let sql = format!("DELETE FROM shield_notes AS n WHERE n.uid = ?1 AND n.gid = ?2 AND {IS_UP} = ?3");
-    conn.prepare_cached(&sql).and_then(|mut delete| delete.execute(params![uid.0, gid, up])).map(drop).map_err(failed)
+    let sql = "SELECT EXISTS (SELECT 1 FROM switches WHERE uid = ?1 AND kind = 4 AND target = ?2)";
+    let is_up: bool =
+        conn.prepare_cached(sql).and_then(|mut query| query.query_row(params![uid.0, gid], |row| row.get(0))).map_err(failed)?;
+    if is_up != up {
+        return note(conn, uid, gid, true).map(drop);
+    }
+    conn.prepare_cached("DELETE FROM shield_notes WHERE uid = ?1 AND gid = ?2")
+        .and_then(|mut delete| delete.execute(params![uid.0, gid]))
+        .map(drop)
+        .map_err(failed)
 }
 
 /// Who is no member any more has switched nothing for the group.

@@ -17,6 +17,7 @@ mod groups;
 mod handover;
 mod isolation;
 mod operator;
+mod processes;
 mod relations;
 mod rooms;
 mod sessions;

@@ -332,6 +332,12 @@ impl World {
         Self { folder, store, router, gateway, clock, directory, api, settings, outbox: None }
     }
 
+    /// Another process beside this one, on the same store.
+    pub fn beside(&self) -> Self {
+        let (folder, router, gateway) = (Arc::clone(&self.folder), self.router.clone(), self.gateway.clone());
+        Self::over(folder, router, gateway, self.clock.clone(), self.settings.clone())
+    }
+
     /// The process dies and another starts on what is stored: nothing in memory lives on.
     pub fn restart(self) -> Self {
         let (folder, router, gateway) = (Arc::clone(&self.folder), self.router.clone(), self.gateway.clone());

@@ -100,7 +100,9 @@ pub async fn a_file_is_known_by_its_id(harness: &dyn Harness) {
     store.add_media(media.clone()).await.unwrap();
     assert!(store.add_media(media.clone()).await.is_err(), "an id is given once");
     assert_eq!(harness.open().media(&media.id).await.unwrap(), Some(media));
-    assert_eq!(store.media("store/image/j/2.png").await.unwrap(), None);
+    for unknown in ["store/image/j/2.png", "a\0b"] {
+        assert_eq!(store.media(unknown).await.unwrap(), None);
+    }
 }
 
 pub async fn a_callback_is_kept_until_it_is_taken_away(harness: &dyn Harness) {

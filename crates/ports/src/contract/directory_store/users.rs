@@ -260,6 +260,11 @@ pub async fn a_shield_waits_for_the_router_as_it_stands(harness: &dyn Harness) {
     store.finish_shield(tom, 10_000_002, false).await.unwrap();
     assert_eq!(store.pending_shields(9).await.unwrap(), []);
     assert_eq!(store.switches(tom).await.unwrap(), [first]);
+    // A late word, told after the last one was confirmed: the router has to hear again how it stands.
+    store.finish_shield(tom, 10_000_001, false).await.unwrap();
+    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_001, true)]);
+    store.finish_shield(tom, 10_000_001, true).await.unwrap();
+    assert_eq!(store.pending_shields(9).await.unwrap(), []);
 }
 
 pub async fn events_wait_in_order_and_only_with_what_they_tell_of(harness: &dyn Harness) {
