@@ -4,15 +4,15 @@
 //! It owns how each engine is found, started and ended. It knows no adapter and nothing of ours. An engine that is not installed is an
 //! error, never a reason to pass over a test.
 
-mod postgres;
 mod kafka;
+mod postgres;
 mod process;
 mod redis;
 mod redis_groups;
 mod s3;
 
-pub use postgres::PostgreSql;
 pub use kafka::Kafka;
+pub use postgres::PostgreSql;
 pub use process::{Process, free_port};
 pub use redis::Redis;
 pub use redis_groups::{RedisCluster, RedisSentinel};

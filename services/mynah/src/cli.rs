@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use mynah_runtime::settings::{Problems, Sources, read};
+use mynah_runtime::settings::{Key, Problems, Sources, read};
 
-use mynah::settings::{KEYS, Settings};
+use mynah::settings::{Settings, keys};
 
 /// A self-hosted instant-messaging backend in one process.
 #[derive(Debug, Parser)]
@@ -31,18 +31,19 @@ pub enum Command {
 
 /// Reads the command line, and the settings from everywhere. A command line that is wrong ends the process with its usage.
 pub fn read_all() -> Result<(Cli, Settings), Problems> {
-    let with_settings = KEYS.iter().fold(Cli::command(), |command, key| {
+    let keys = keys();
+    let with_settings = keys.iter().fold(Cli::command(), |command, key| {
         command.arg(Arg::new(key.name).long(key.flag()).value_name("VALUE").help(key.help).global(true))
     });
     let matches = with_settings.get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let sources = Sources { file: cli.config.as_deref(), environment: environment(), flags: flags(&matches) };
-    let settings = read(KEYS, &sources)?;
+    let sources = Sources { file: cli.config.as_deref(), environment: environment(), flags: flags(&keys, &matches) };
+    let settings = read(&keys, &sources)?;
     Ok((cli, settings))
 }
 
-fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
-    let given = KEYS.iter().filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())));
+fn flags(keys: &[Key<Settings>], matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = keys.iter().filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())));
     given.collect()
 }
 

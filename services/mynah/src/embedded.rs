@@ -4,10 +4,9 @@ use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router as Routes;
-use mynah_device::{Devices, Rate};
+use mynah_device::Devices;
 use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, FjallReport, Options};
 use mynah_gateway::Gateway;
@@ -28,10 +27,6 @@ use crate::settings::Settings;
 const GATEWAY: GatewayId = GatewayId(1);
 /// Records that may wait on the in-process bus.
 const BUS_CAPACITY: usize = 8192;
-/// Milliseconds of a day.
-const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
-/// Milliseconds of a minute.
-const MINUTE_MS: u64 = 60 * 1000;
 
 /// Everything that runs, and the lock on its data folder.
 pub struct Embedded {
@@ -118,14 +113,7 @@ impl Embedded {
             gateway: gateway.clone(),
             clock: Arc::clone(&clock),
             key: SecretKey::open_or_create(&data_dir.join("secret.key"))?,
-            settings: mynah_directory::Settings {
-                argon2_memory_kib: settings.argon2_memory_kib,
-                argon2_iterations: settings.argon2_iterations,
-                media_lifetime_ms: settings.media_url_minutes * MINUTE_MS,
-                session_lifetime_ms: settings.session_days * DAY_MS,
-                zone_minutes: settings.zone_minutes,
-                ..mynah_directory::Settings::default()
-            },
+            settings: settings.product.directory(),
         });
         offer(Offered::Directory(service.clone()));
         let words = Words::new(directory.clone());
@@ -136,15 +124,7 @@ impl Embedded {
             gateway_id: GATEWAY,
             words: words.clone(),
             clock: Arc::clone(&clock),
-            settings: mynah_device::Settings {
-                connections: settings.device_connections,
-                origins: settings.origins.clone(),
-                public_url: settings.public_url.clone(),
-                sends: Rate::per_minute(settings.sends_per_minute),
-                calls: Rate::per_minute(settings.calls_per_minute),
-                syncs: Rate::per_minute(settings.syncs_per_minute),
-                ..mynah_device::Settings::default()
-            },
+            settings: settings.product.devices(),
         });
         let rest = Gateway::new(mynah_gateway::Deps {
             directory: directory.clone(),
@@ -154,16 +134,7 @@ impl Embedded {
             media: Arc::new(LocalMedia::open(&data_dir.join("media"))?),
             words,
             clock: Arc::clone(&clock),
-            settings: mynah_gateway::Settings {
-                zone_minutes: settings.zone_minutes,
-                public_url: settings.public_url.clone(),
-                upload_within: Duration::from_secs(settings.upload_seconds),
-                requests: settings.requests,
-                requests_per_window: settings.rest_per_minute,
-                sends_per_window: settings.rest_sends_per_minute,
-                body_within: Duration::from_secs(settings.body_seconds),
-                ..mynah_gateway::Settings::default()
-            },
+            settings: settings.product.gateway(),
         });
         offer(Offered::Gateway(devices.clone()));
         let gateways = Gateways::single(GATEWAY, gateway);
@@ -220,13 +191,13 @@ fn reports(
     directory: DirectoryClient,
     clock: Arc<dyn Clock>,
 ) -> Result<Report, Box<dyn Error>> {
-    let index = FjallReport::open(&settings.data_dir.join("report"), &log.log_epoch(), settings.zone_minutes)?;
+    let index = FjallReport::open(&settings.data_dir.join("report"), &log.log_epoch(), settings.product.zone_minutes)?;
     Ok(Report::new(mynah_report::Deps {
         index: Arc::new(index),
         log: Arc::new(log.clone()),
         directory,
         clock,
-        settings: mynah_report::Settings { zone_minutes: settings.zone_minutes, ..mynah_report::Settings::default() },
+        settings: settings.product.report(),
     }))
 }
 

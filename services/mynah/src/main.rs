@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
-    let filter: EnvFilter = settings.log.parse()?;
+    let filter: EnvFilter = settings.product.log.parse()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

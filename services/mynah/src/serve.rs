@@ -25,13 +25,15 @@ const OPS_CONNECTIONS: usize = 64;
 pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let metrics = ops::record_metrics()?;
     let embedded = Arc::new(Embedded::start(settings, Arc::new(SystemClock)).await?);
-    let http = listen(settings.http_listen).await?;
-    let ops = listen(settings.ops_listen).await?;
+    let http = listen(settings.product.http_listen).await?;
+    let ops = listen(settings.product.ops_listen).await?;
     if let Some(made) = embedded.operator.ensure_demo_app().await? {
         welcome(settings, &made);
     }
-    tracing::info!(http = %settings.http_listen, ops = %settings.ops_listen, data_dir = %settings.data_dir.display(), "serving");
-    for address in [settings.http_listen, settings.ops_listen].iter().filter(|address| !address.ip().is_loopback()) {
+    tracing::info!(http = %settings.product.http_listen, ops = %settings.product.ops_listen, data_dir = %settings.data_dir.display(), "serving");
+    for address in
+        [settings.product.http_listen, settings.product.ops_listen].iter().filter(|address| !address.ip().is_loopback())
+    {
         tracing::warn!(%address, "plain HTTP beyond this machine: put TLS in front of it");
     }
     let watched = Arc::clone(&embedded);
@@ -45,9 +47,9 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
             () = signal() => tracing::info!("stopping"),
             () = embedded.failed() => failed.store(true, Ordering::SeqCst),
         }
-        embedded.devices.drain(settings.drain_spread_ms);
+        embedded.devices.drain(settings.product.drain_spread_ms);
     };
-    let public = http::serve(http, embedded.routes(), limits(settings.connections), stop);
+    let public = http::serve(http, embedded.routes(), limits(settings.product.connections), stop);
     tokio::select! {
         served = public => served?,
         served = operations => served?,
@@ -78,7 +80,7 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Box<dyn Er
 /// What a person does first, ready to be pasted. The secret is shown this once.
 #[allow(clippy::print_stdout, reason = "the first start talks to a person")]
 fn welcome(settings: &Settings, made: &Credentials) {
-    let at = settings.http_listen;
+    let at = settings.product.http_listen;
     let (appkey, secret) = (&made.appkey, &made.master_secret);
     println!("A demo app was made; its secret is shown this once.");
     println!("  appKey:       {appkey}\n  masterSecret: {secret}\n");

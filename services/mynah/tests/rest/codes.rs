@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mynah::settings::Settings;
 use mynah_gateway::openapi;
+use mynah_settings::Product;
 use serde_json::{Value, json};
 
 use crate::setup::{Made, set_up};
@@ -128,13 +128,13 @@ async fn every_documented_code_can_be_had() {
     assert_eq!(seen, described(), "what can be had, and what is documented");
 }
 
-type Change = fn(Settings) -> Settings;
+type Change = fn(Product) -> Product;
 
 /// Servers that refuse whom others serve.
 fn limits() -> [(Change, (u16, u64)); 2] {
     [
-        (|settings| Settings { rest_per_minute: 1, ..settings }, (429, 800_017)),
-        (|settings| Settings { requests: 0, ..settings }, (503, 899_030)),
+        (|settings| Product { rest_per_minute: 1, ..settings }, (429, 800_017)),
+        (|settings| Product { requests: 0, ..settings }, (503, 899_030)),
     ]
 }
 

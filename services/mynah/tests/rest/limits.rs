@@ -1,6 +1,6 @@
 //! How much an app may ask: refused beyond it, told in the headers that clients read, and nobody else's matter.
 
-use mynah::settings::Settings;
+use mynah_settings::Product;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, App, NOON, Server};
@@ -15,7 +15,7 @@ async fn list(app: &App) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_asks_too_often_is_told_to_wait_and_no_other() {
-    let server = Server::start_with(|settings| Settings { rest_per_minute: 3, ..settings }).await;
+    let server = Server::start_with(|settings| Product { rest_per_minute: 3, ..settings }).await;
     let (app, other) = (server.app().await, server.app().await);
     server.clock.advance(60_000 - NOON % 60_000);
     for left in [2, 1, 0] {
@@ -39,7 +39,7 @@ async fn an_app_that_asks_too_often_is_told_to_wait_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_sends_too_often_is_told_to_wait_and_no_other() {
-    let server = Server::start_with(|settings| Settings { rest_sends_per_minute: 2, ..settings }).await;
+    let server = Server::start_with(|settings| Product { rest_sends_per_minute: 2, ..settings }).await;
     let app = server.app().await;
     app.users(&["anna", "tommy"]).await;
     let send = |from: &'static str, to: &'static str| {

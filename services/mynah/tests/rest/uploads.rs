@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Request, header};
-use mynah::settings::Settings;
+use mynah_settings::Product;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -141,7 +141,7 @@ async fn who_is_asked_before_anything_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_stands_still_is_ended() {
-    let server = Server::start_with(|settings| Settings { upload_seconds: 1, ..settings }).await;
+    let server = Server::start_with(|settings| Product { upload_seconds: 1, ..settings }).await;
     let app = server.app().await;
     let mut socket = stalled(listen(&server).await, app.authorization.as_ref().unwrap()).await;
     assert_eq!(status(&mut socket).await, 400);

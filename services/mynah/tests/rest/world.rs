@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode, header};
 use mynah::embedded::Embedded;
 use mynah::settings::Settings;
+use mynah_settings::Product;
 use mynah_types::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -31,9 +32,9 @@ impl Server {
     }
 
     /// The same with some settings of its own.
-    pub async fn start_with(change: impl FnOnce(Settings) -> Settings) -> Self {
+    pub async fn start_with(change: impl FnOnce(Product) -> Product) -> Self {
         let (settings, clock, folder) = Self::settings();
-        let settings = change(settings);
+        let settings = Settings { product: change(settings.product), ..settings };
         let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
         Self { routes: embedded.routes(), embedded, clock, folder }
     }
@@ -49,13 +50,8 @@ impl Server {
 
     fn settings() -> (Settings, ManualClock, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            data_dir: folder.path().into(),
-            body_seconds: 1,
-            argon2_memory_kib: 8,
-            argon2_iterations: 1,
-            ..Settings::default()
-        };
+        let product = Product { body_seconds: 1, argon2_memory_kib: 8, argon2_iterations: 1, ..Product::default() };
+        let settings = Settings { data_dir: folder.path().into(), product, ..Settings::default() };
         (settings, ManualClock::at(NOON), folder)
     }
 

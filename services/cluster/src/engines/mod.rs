@@ -1,0 +1,11 @@
+//! The engines, opened as the settings say. Those that must be there are waited for.
+
+mod bus;
+mod databases;
+mod media;
+mod presence;
+
+pub(crate) use bus::bus;
+pub(crate) use databases::{directory_store, log};
+pub(crate) use media::media;
+pub(crate) use presence::{presence, reader};

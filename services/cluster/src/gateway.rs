@@ -1,0 +1,147 @@
+//! The gateway as a process: the REST API, device connections, media, the web page.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mynah_device::Devices;
+use mynah_gateway::Gateway;
+use mynah_ports::Presence;
+use mynah_proto::gateway::gateway_server::GatewayServer;
+use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_redis::RedisPresence;
+use mynah_runtime::http::{self, Limits};
+use mynah_types::{GatewayId, SystemClock};
+use mynah_words::Words;
+use tonic::service::Routes;
+
+use crate::process::{self, Outcome, Process, listen};
+use crate::settings::Settings;
+use crate::{directory, engines, peers};
+
+/// A request's head must be there in this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// How long devices have to go beyond the time over which they are spread.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
+
+/// Runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let about = "The REST API, device connections, media and web pages of a mynah deployment";
+    process::run("gateway", &process::command("gateway", about).get_matches(), run)
+}
+
+async fn run(settings: Settings) -> Outcome {
+    settings.require(&[
+        ("directories", !settings.directories.is_empty()),
+        ("routers", !settings.routers.is_empty()),
+        ("reports", !settings.reports.is_empty()),
+        ("redis", !settings.redis.is_empty()),
+    ])?;
+    let process = Process::begin(settings).await?;
+    let id = GatewayId(new_id());
+    let presence = Arc::new(engines::presence(&process, id)?);
+    let parts = wire(&process, id, Arc::clone(&presence) as Arc<dyn Presence>)?;
+    let devices = parts.devices.clone();
+    watch_repairs(devices.clone(), Arc::clone(&presence));
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let routes = Routes::new(GatewayServer::new(devices.clone()));
+    // Deliveries are taken until the last device is gone.
+    let served = process.serve(routes, async move { _ = end.await }).await?;
+    let listener = listen(process.settings.product.http_listen).await?;
+    let (directory, router, probed) = (parts.directory, parts.router, devices.clone());
+    process.readiness.works(move || ready(directory.clone(), router.clone(), probed.clone()));
+    let product = &process.settings.product;
+    let limits = Limits { connections: product.connections, head_within: HEAD_WITHIN };
+    let (stopped, readiness, draining, spread) = (process.stopped(), process.readiness.clone(), devices.clone(), product.drain_spread_ms);
+    let stop = async move {
+        stopped.await;
+        readiness.ends();
+        draining.drain(spread);
+    };
+    tracing::info!(http = %product.http_listen, gateway = %id, "serving");
+    http::serve(listener, devices.routes().merge(parts.rest.routes()), limits, stop).await?;
+    gone(&devices, Duration::from_millis(spread.into()) + DRAIN_AT_MOST).await;
+    _ = ended.send(());
+    served.ended().await?;
+    if let Some(presence) = Arc::into_inner(presence)
+        && let Err(error) = presence.end().await
+    {
+        tracing::warn!(%error, "presence was not told of the end: the lease lapses");
+    }
+    Ok(())
+}
+
+struct Parts {
+    devices: Devices,
+    rest: Gateway,
+    directory: DirectoryClient,
+    router: RouterClient,
+}
+
+fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcome<Parts> {
+    let (directory, router) = (peers::directory(process), peers::router(process));
+    let words = Words::new(directory.clone());
+    let product = &process.settings.product;
+    let devices = Devices::new(mynah_device::Deps {
+        directory: directory.clone(),
+        router: router.clone(),
+        presence: Arc::clone(&presence),
+        gateway_id: id,
+        words: words.clone(),
+        clock: Arc::new(SystemClock),
+        settings: product.devices(),
+    });
+    let rest = Gateway::new(mynah_gateway::Deps {
+        directory: directory.clone(),
+        router: router.clone(),
+        report: peers::report(process),
+        presence,
+        media: engines::media(process)?,
+        words,
+        clock: Arc::new(SystemClock),
+        settings: product.gateway(),
+    });
+    Ok(Parts { devices, rest, directory, router })
+}
+
+/// Where this gateway was not heard of for a while, its devices look at everything.
+fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
+    let presence = Arc::downgrade(&presence);
+    tokio::spawn(async move {
+        let mut seen = 0;
+        loop {
+            let Some(told) = presence.upgrade() else { return };
+            // With an end, so that the presence of a gateway that stops is not held for ever.
+            let repaired = tokio::time::timeout(Duration::from_secs(1), told.repaired(seen)).await;
+            drop(told);
+            if let Ok(now) = repaired {
+                seen = now;
+                tracing::info!("presence was lost for a while: devices look at everything");
+                devices.look_again().await;
+            }
+        }
+    });
+}
+
+/// A message to this gateway by the whole path: directory, router, log, presence, delivery.
+async fn ready(directory: DirectoryClient, router: RouterClient, devices: Devices) -> Result<(), String> {
+    directory::ready(directory).await?;
+    devices.canary(&router).await
+}
+
+async fn gone(devices: &Devices, at_most: Duration) {
+    let gone = async {
+        while devices.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(at_most, gone).await.is_err() {
+        tracing::warn!(left = devices.connections(), "connections did not close in time");
+    }
+}
+
+/// Another one at each start: what was told of an earlier life does not count for this one.
+fn new_id() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0.max(1)
+}

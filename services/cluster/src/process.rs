@@ -1,0 +1,231 @@
+//! What each process begins with: its settings, its log lines, an operations address that tells what it waits for, and its end.
+
+use std::error::Error;
+use std::future::Future;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+use mynah_proto::GatewayClient;
+use mynah_rpc::{Channels, Serving, Tls, serve};
+use mynah_runtime::http::{self, Limits};
+use mynah_runtime::ops;
+use mynah_runtime::settings::{Sources, read};
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{Settings, keys};
+
+/// A request's head must be there in this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Connections of the operations address.
+const OPS_CONNECTIONS: usize = 64;
+/// Pauses between tries of what is waited for.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The flags of every binary: one a setting, and the file.
+pub(crate) fn command(name: &'static str, about: &'static str) -> Command {
+    let config = Arg::new("config").long("config").env("MYNAH_CONFIG").value_name("FILE").global(true);
+    let command = Command::new(name).about(about).version(env!("CARGO_PKG_VERSION"));
+    let command = command.arg(config.help("A TOML file of settings. Environment variables MYNAH_… win over it, and flags over both"));
+    keys().iter().fold(command, |command, key| {
+        command.arg(Arg::new(key.name).long(key.flag()).value_name("VALUE").help(key.help).global(true))
+    })
+}
+
+/// Reads the settings, then runs `work` on a runtime of its own.
+pub(crate) fn run<F>(name: &str, matches: &ArgMatches, work: impl FnOnce(Settings) -> F) -> ExitCode
+where
+    F: Future<Output = Outcome>,
+{
+    let done = settings(matches).and_then(|settings| {
+        let filter: EnvFilter = settings.product.log.parse()?;
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_env_filter(filter)
+            .log_internal_errors(false)
+            .init();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(work(settings))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever read it may be gone; the status tells all the same.
+            _ = writeln!(std::io::stderr(), "{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn settings(matches: &ArgMatches) -> Outcome<Settings> {
+    let keys = keys();
+    let file = matches.get_one::<String>("config").map(PathBuf::from);
+    let flags = keys.iter().filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())));
+    let variables = std::env::vars_os();
+    let environment = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let sources = Sources { file: file.as_deref(), environment: environment.collect(), flags: flags.collect() };
+    Ok(read(&keys, &sources)?)
+}
+
+/// What a process waits for before it can work, and then whether it does.
+#[derive(Clone)]
+pub(crate) struct Readiness(Arc<Mutex<State>>);
+
+type Probe = Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+enum State {
+    Waiting(String),
+    Working(Probe),
+    Ending,
+}
+
+impl Readiness {
+    /// Waits until `attempt` succeeds, and says for what. An error of the second kind is for good.
+    pub(crate) async fn until<T, F>(&self, what: &str, mut attempt: impl FnMut() -> F) -> Outcome<T>
+    where
+        F: Future<Output = Result<T, Wait>>,
+    {
+        let mut pause = PAUSE.0;
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(Wait::Never(error)) => return Err(error),
+                Err(Wait::Longer(why)) => {
+                    let text = format!("waiting for {what}: {why}");
+                    tracing::warn!("{text}");
+                    *self.0.lock() = State::Waiting(text);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            }
+        }
+    }
+
+    /// It works from now on, when `probe` says so.
+    pub(crate) fn works<F>(&self, probe: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        *self.0.lock() = State::Working(Arc::new(move || Box::pin(probe())));
+    }
+
+    /// It ends: nothing new is to be sent here.
+    pub(crate) fn ends(&self) {
+        *self.0.lock() = State::Ending;
+    }
+
+    async fn check(self) -> Result<(), String> {
+        let probe = match &*self.0.lock() {
+            State::Waiting(why) => return Err(why.clone()),
+            State::Ending => return Err("stopping".into()),
+            State::Working(probe) => Arc::clone(probe),
+        };
+        probe().await
+    }
+}
+
+/// Why an attempt failed.
+pub(crate) enum Wait {
+    /// It may succeed later.
+    Longer(String),
+    /// It never will.
+    Never(Box<dyn Error + Send + Sync>),
+}
+
+/// A process on its way up.
+pub(crate) struct Process {
+    pub(crate) settings: Settings,
+    pub(crate) readiness: Readiness,
+    pub(crate) channels: Channels,
+    tls: Option<Tls>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Process {
+    /// Listens on the operations address at once, so that what it waits for can be asked.
+    pub(crate) async fn begin(settings: Settings) -> Outcome<Self> {
+        let metrics = ops::record_metrics()?;
+        let readiness = Readiness(Arc::new(Mutex::new(State::Waiting("starting".into()))));
+        let asked = readiness.clone();
+        let routes = ops::routes(metrics, move || asked.clone().check());
+        let listener = listen(settings.product.ops_listen).await?;
+        let limits = Limits { connections: OPS_CONNECTIONS, head_within: HEAD_WITHIN };
+        tokio::spawn(http::serve(listener, routes, limits, std::future::pending()));
+        let tls = tls(&settings)?;
+        let (stopping, stop) = watch::channel(false);
+        tokio::spawn(async move {
+            signal().await;
+            tracing::info!("stopping");
+            _ = stopping.send(true);
+            // Kept until the process ends: a sender that is gone would say the same.
+            std::future::pending::<()>().await;
+        });
+        Ok(Self { channels: Channels::new(tls.clone())?, tls, settings, readiness, stop })
+    }
+
+    /// Returns when the process was told to stop.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stop = self.stop.clone();
+        async move { _ = stop.wait_for(|stop| *stop).await }
+    }
+
+    /// Serves the process's service until `stop`.
+    pub(crate) async fn serve(&self, routes: Routes, stop: impl Future<Output = ()> + Send + 'static) -> Outcome<Served> {
+        let listener = listen(self.settings.grpc_listen).await?;
+        tracing::info!(name = self.settings.name, grpc = %self.settings.grpc_listen, advertise = self.settings.address(), "serving");
+        let serving = Serving { routes, tls: self.tls.clone() };
+        Ok(Served(tokio::spawn(serve(listener, serving, stop))))
+    }
+}
+
+/// A service that is being served.
+pub(crate) struct Served(tokio::task::JoinHandle<Outcome>);
+
+impl Served {
+    /// Returns when it has ended.
+    pub(crate) async fn ended(self) -> Outcome {
+        self.0.await?
+    }
+}
+
+pub(crate) async fn listen(address: std::net::SocketAddr) -> Outcome<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}").into())
+}
+
+fn tls(settings: &Settings) -> Outcome<Option<Tls>> {
+    let text = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    match (&settings.tls_ca, &settings.tls_cert, &settings.tls_key) {
+        (None, None, None) => Ok(None),
+        (Some(ca), Some(cert), Some(key)) => Ok(Some(Tls::new(&text(ca)?, &text(cert)?, &text(key)?, &settings.tls_name))),
+        _ => Err("bad settings:\n  tls_ca, tls_cert and tls_key belong together: set all of them, or none".into()),
+    }
+}
+
+async fn signal() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        // Without the handler the system's own ending applies.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// The client of a gateway that is late bound.
+pub(crate) fn all_gateways(fleet: mynah_rpc::Fleet) -> GatewayClient {
+    GatewayClient::local(fleet)
+}

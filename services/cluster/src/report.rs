@@ -1,0 +1,50 @@
+//! The report service as a process: history, statistics and the message callback, from an index on its own disk.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use mynah_fjall::FjallReport;
+use mynah_ports::MessageLog as _;
+use mynah_proto::report::report_server::ReportServer;
+use mynah_report::{Deps, Report};
+use mynah_types::SystemClock;
+use tonic::service::Routes;
+
+use crate::process::{self, Outcome, Process};
+use crate::settings::Settings;
+use crate::{directory, engines, peers};
+
+/// Runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let about = "History, statistics and callbacks of a mynah deployment; one process, since a callback is told by one";
+    process::run("report", &process::command("report", about).get_matches(), run)
+}
+
+async fn run(settings: Settings) -> Outcome {
+    settings.require(&[
+        ("directories", !settings.directories.is_empty()),
+        ("log_database", !settings.log_database.is_empty()),
+    ])?;
+    let process = Process::begin(settings).await?;
+    let log = engines::log(&process).await?;
+    let folder = process.settings.data_dir.join("report");
+    std::fs::create_dir_all(&process.settings.data_dir)?;
+    let index = FjallReport::open(&folder, &log.log_epoch(), process.settings.product.zone_minutes)?;
+    let directory = peers::directory(&process);
+    let report = Report::new(Deps {
+        index: Arc::new(index),
+        log: Arc::new(log),
+        directory: directory.clone(),
+        clock: Arc::new(SystemClock),
+        settings: process.settings.product.report(),
+    });
+    tokio::spawn(report.clone().run());
+    process.readiness.works(move || directory::ready(directory.clone()));
+    let (stopped, readiness) = (process.stopped(), process.readiness.clone());
+    let stop = async move {
+        stopped.await;
+        readiness.ends();
+    };
+    process.serve(Routes::new(ReportServer::new(report)), stop).await?.ended().await
+}

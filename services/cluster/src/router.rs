@@ -1,0 +1,84 @@
+//! The router as a process: conversation actors, the message log, fan-out.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mynah_ports::message_log::MessageLog as _;
+use mynah_ports::{Bus, MessageLog, Presence};
+use mynah_proto::router::router_server::RouterServer;
+use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
+use mynah_types::{RouterId, SystemClock};
+use sha2::{Digest as _, Sha256};
+use tonic::service::Routes;
+
+use crate::peers::Finder;
+use crate::process::{self, Outcome, Process};
+use crate::settings::Settings;
+use crate::{engines, peers};
+
+/// How often the live gateways are asked for when nothing else asks.
+const GATEWAYS_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let about = "Conversation actors, the message log and fan-out of a mynah deployment";
+    process::run("router", &process::command("router", about).get_matches(), run)
+}
+
+async fn run(settings: Settings) -> Outcome {
+    settings.require(&[
+        ("name", !settings.name.is_empty()),
+        ("directories", !settings.directories.is_empty()),
+        ("log_database", !settings.log_database.is_empty()),
+        ("redis", !settings.redis.is_empty()),
+        ("kafka", !settings.kafka.is_empty()),
+    ])?;
+    let process = Process::begin(settings).await?;
+    let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
+    let bus: Arc<dyn Bus> = Arc::new(engines::bus(&process)?);
+    let log = engines::log(&process).await?;
+    let lease = Duration::from_millis(process.settings.lease_ms);
+    let usual = Membership::new(Arc::new(log.clone()), id_of(&process.settings.name), process.settings.address());
+    let membership = Membership { lease, heartbeat: lease / 3, margin: lease / 6, ..usual };
+    let finder = Arc::new(Finder(peers::fleet(&process, Arc::clone(&presence))));
+    let log: Arc<dyn MessageLog> = Arc::new(log);
+    let router = Router::start(Deps {
+        log: Arc::clone(&log),
+        bus,
+        presence,
+        directory: peers::directory(&process),
+        gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
+        clock: Arc::new(SystemClock),
+        ownership: Ownership::Shared(membership),
+        settings: mynah_router::Settings::default(),
+    })
+    .await?;
+    let probed = router.clone();
+    process.readiness.works(move || ready(probed.clone(), Arc::clone(&log)));
+    let leaving = router.clone();
+    let (stopped, readiness) = (process.stopped(), process.readiness.clone());
+    // Calls are served until every shard is handed over: those who come late are told whom to ask.
+    let stop = async move {
+        stopped.await;
+        readiness.ends();
+        leaving.leave().await;
+    };
+    let routes = Routes::new(RouterServer::new(router));
+    process.serve(routes, stop).await?.ended().await
+}
+
+async fn ready(router: Router, log: Arc<dyn MessageLog>) -> Result<(), String> {
+    if !router.is_member() {
+        return Err("no lease yet: the message log's database does not take heartbeats".into());
+    }
+    log.find_message(mynah_types::MsgId(1)).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// The same number for the same name, whenever it starts.
+fn id_of(name: &str) -> RouterId {
+    let digest = Sha256::digest(name.as_bytes());
+    let bytes = digest.iter().take(8).fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
+    RouterId(bytes)
+}
