@@ -94,11 +94,23 @@ impl PostgreSql {
         }
     }
 
+    /// Starts it as a replica that takes over does: it recovers what it has and goes on in a time line of its own.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn promote(&mut self) -> Result<(), EngineError> {
+        self.kill();
+        std::fs::write(self.folder.path().join("data/recovery.signal"), "")?;
+        self.restart()
+    }
+
     fn serve(&self) -> Result<Process, EngineError> {
         let port = self.port.to_string();
         let mut serve = as_user(&self.bin.join("postgres"), self.folder.path());
         serve.arg("-D").arg(self.folder.path().join("data")).args(["-p", &port, "-h", "127.0.0.1", "-k", ""]);
         serve.args(["-c", "fsync=on", "-c", "max_connections=300"]);
+        // Nothing is archived: a recovery ends with what is there.
+        serve.args(["-c", "restore_command=false"]);
         let ready = || {
             let mut ask = Command::new(self.bin.join("pg_isready"));
             ask.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", "postgres"]);
