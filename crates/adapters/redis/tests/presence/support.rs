@@ -82,6 +82,11 @@ pub(crate) async fn until<T: Debug, F: Future<Output = T>>(what: &str, look: imp
     }
 }
 
+/// Waits until the process was told, more often than `seen` times, to read heads again.
+pub(crate) async fn repaired(presence: &RedisPresence, seen: u64) -> u64 {
+    tokio::time::timeout(PATIENCE, presence.repaired(seen)).await.unwrap()
+}
+
 /// Two gateways, each a handle of its own as in a process of its own; reads go to a third.
 pub(crate) struct Pair {
     pub(crate) one: RedisPresence,
