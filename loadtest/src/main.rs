@@ -47,9 +47,9 @@ enum Command {
         /// The mynah binary
         #[arg(long)]
         binary: PathBuf,
-        /// Seconds for which it does not read
-        #[arg(long, default_value_t = 60)]
-        seconds: u64,
+        /// Messages of a round while the device does not read
+        #[arg(long, default_value_t = 2000)]
+        messages: u64,
     },
     /// Measures the message path beside its floors
     Bench {
@@ -114,8 +114,8 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{}", runtime.block_on(changes::run(&plan))?);
             Ok(true)
         }
-        Command::Stall { binary, seconds } => {
-            let (verdict, figures) = runtime.block_on(stall::run(&stall::Plan { binary, seconds }))?;
+        Command::Stall { binary, messages } => {
+            let (verdict, figures) = runtime.block_on(stall::run(&stall::Plan { binary, messages }))?;
             println!("{figures}\n{verdict}");
             Ok(verdict.is_clean())
         }
