@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::scripts::{Call, Form};
 use crate::settings::{InvalidSettings, Servers, Settings};
 
-/// So many calls in a row without any answer, and the connection counts as dead: a partition does not close it.
+/// So many calls without an answer, with one server in a row, and the connection counts as dead: a partition does not close it.
 const SILENT: u32 = 3;
 /// Calls that may wait for their turn to be written.
 const QUEUE: usize = 1024;
@@ -70,7 +70,9 @@ impl Source {
                 Self::Sentinel(Box::new(SentinelClient::build(urls, master.clone(), None, kind)?))
             }
             Servers::Cluster(urls) => {
-                let builder = ClusterClient::builder(urls.clone()).connection_timeout(within).response_timeout(within);
+                // A node without an answer is left to the bound of the call: the client would look for it while all else waits. For the
+                // same reason it may not take long to connect.
+                let builder = ClusterClient::builder(urls.clone()).connection_timeout(within / 5).response_timeout(within * 60);
                 Self::Cluster(Box::new(builder.retries(2).min_retry_wait(1).max_retry_wait(RETRY_WAIT).build()?))
             }
         })
@@ -172,18 +174,22 @@ impl Link {
         Ok((connection, state.number))
     }
 
-    /// Gives a connection up that is of no use any more. A cluster's client sees to its nodes by itself, unless none answers.
+    /// Gives a connection up that is of no use any more: a cluster's too when one node is silent, since another may have its part now.
     async fn judge(&self, number: u64, answers: &[Result<Value, Failure>]) {
         let mut state = self.state.lock().await;
         if state.number != number {
             return;
         }
-        if answers.iter().any(Result::is_ok) {
-            state.silent = 0;
+        let is_one = matches!(state.connection, Some(Connection::One(_)));
+        let is_late = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::Late));
+        if answers.iter().any(Result::is_ok) && !answers.iter().any(is_late) {
+            // One node of a cluster that answers says nothing of the others.
+            if is_one {
+                state.silent = 0;
+            }
             return;
         }
         state.silent += 1;
-        let is_one = matches!(state.connection, Some(Connection::One(_)));
         let is_broken = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::Refused(error)) if !error.is_timeout());
         if state.silent >= SILENT || (is_one && answers.iter().any(is_broken)) {
             state.connection = None;

@@ -29,7 +29,7 @@ pub struct Settings {
     pub gateway: Option<GatewayId>,
     /// The pause between two heartbeats, and the time within which an emptied store is whole again.
     pub heartbeat: Duration,
-    /// How long a gateway counts as alive without a heartbeat; three heartbeats or more. After the store was emptied, audiences are
+    /// How long a gateway counts as alive without a heartbeat; three heartbeats or more, and longer than a heartbeat and two calls. After the store was emptied, audiences are
     /// unknown for this long, since a gateway that was not heard of yet may be alive.
     pub lifetime: Duration,
     /// Each entry is written again once in this time, and forgotten when three of them passed without.
@@ -67,6 +67,7 @@ impl Settings {
             ),
             (!self.heartbeat.is_zero() && !self.answer_within.is_zero(), "a time is 0"),
             (self.lifetime >= self.heartbeat * 3, "the lifetime is below three heartbeats"),
+            (self.lifetime >= self.heartbeat + self.answer_within * 2, "the lifetime is below a heartbeat and two calls"),
             (self.sweep >= self.lifetime, "the sweep is shorter than the lifetime"),
         ];
         match rules.iter().find(|(kept, _)| !kept) {

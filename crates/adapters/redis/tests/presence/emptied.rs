@@ -12,7 +12,7 @@ use mynah_ports::Presence as _;
 use mynah_ports::presence::{Audience, Error, OnlineDevice};
 use mynah_types::{ConversationKey, Uid};
 
-use crate::support::{HEARTBEAT, LIFETIME, ONE, Pair, SWEEP, TWO, device, settled, shared, single, start, until};
+use crate::support::{HEARTBEAT, LIFETIME, ONE, Pair, SWEEP, TWO, device, repaired, settled, shared, single, start, until};
 
 const GROUP: ConversationKey = ConversationKey::Group(3);
 const USERS: u64 = 400;
@@ -169,7 +169,7 @@ async fn an_entry_that_was_lost_alone_is_found_by_the_sweep() {
     let () = redis::cmd("DEL").arg(format!("{{{}:3}}:group:3", pair.prefix)).query_async(&mut raw).await.unwrap();
     let begun = Instant::now();
     // Both gateways are to read heads again.
-    tokio::join!(pair.one.repaired(0), pair.two.repaired(0));
+    tokio::join!(repaired(&pair.one, 0), repaired(&pair.two, 0));
     assert!(begun.elapsed() < SWEEP * 2);
     pair.settled().await;
     assert_eq!(pair.reader.audience(GROUP).await.unwrap(), Audience::Known(vec![ONE, TWO]));
@@ -185,4 +185,21 @@ async fn who_has_just_come_to_an_emptied_store_knows_nobody_yet() {
     assert_eq!(fresh.audience(GROUP).await.unwrap(), Audience::Unknown);
     assert!(matches!(fresh.gateways().await, Err(Error::Unavailable(_))));
     _ = until("both", || fresh.gateways(), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
+}
+
+/// The store stays the same all along: nothing but the failed call itself asks for it to be told again.
+#[tokio::test]
+async fn what_a_call_failed_to_tell_is_told_by_the_heartbeat() {
+    let redis = Redis::start().unwrap();
+    let pair = settled(&single(&redis)).await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let mut refuse = redis::cmd("CONFIG");
+    refuse.arg("SET").arg("min-replicas-to-write");
+    let () = refuse.clone().arg(1).query_async(&mut raw).await.unwrap();
+    let late = device(7, ONE, 1, 1);
+    assert!(matches!(pair.one.online(late.clone()).await, Err(Error::Unavailable(_))));
+    let () = refuse.arg(0).query_async(&mut raw).await.unwrap();
+    _ = until("what was told", || pair.reader.devices(&[Uid(7)]), |d| d.as_deref().ok() == Some(std::slice::from_ref(&late)))
+        .await;
 }

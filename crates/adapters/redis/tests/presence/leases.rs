@@ -8,7 +8,7 @@ use mynah_ports::presence::{Audience, Error};
 use mynah_redis::RedisPresence;
 use mynah_types::{ConversationKey, Uid};
 
-use crate::support::{LIFETIME, ONE, TWO, device, settled, shared, single, start, until};
+use crate::support::{LIFETIME, ONE, TWO, device, repaired, settled, shared, single, start, until};
 
 const GROUP: ConversationKey = ConversationKey::Group(3);
 
@@ -111,6 +111,33 @@ async fn a_gateway_that_slept_does_not_bring_the_past_back() {
     };
     _ = until("who stayed", || pair.reader.devices(&both), back).await;
     // What it may have missed is to be read again.
-    assert_eq!(one.presence.repaired(0).await, 1);
+    assert_eq!(repaired(&one.presence, 0).await, 1);
     assert!(matches!(pair.reader.audience(GROUP).await.unwrap(), Audience::Known(who) if who == [ONE]));
+}
+
+/// A write as it goes over the wire, of user 7 by gateway 1.
+async fn put(raw: &mut redis::aio::MultiplexedConnection, prefix: &str, version: String, incarnation: u64) -> u8 {
+    let mut call = redis::cmd("EVAL");
+    call.arg(include_str!("../../src/scripts/put.lua")).arg(2);
+    call.arg(format!("{{{prefix}:7}}:user:7")).arg(format!("{{{prefix}:7}}:gateways"));
+    call.arg("g1").arg(version).arg("").arg(60_000).arg(incarnation);
+    call.query_async(raw).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_write_that_comes_late_changes_nothing() {
+    let redis = shared();
+    let pair = settled(&single(&redis)).await;
+    let mine = device(7, ONE, 1, 1);
+    pair.one.online(mine.clone()).await.unwrap();
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let registry = format!("{{{}:7}}:gateways", pair.prefix);
+    let row: String = redis::cmd("HGET").arg(registry).arg("g1").query_async(&mut raw).await.unwrap();
+    let incarnation: u64 = row.split(' ').nth(1).unwrap().parse().unwrap();
+    // An older line of the same incarnation, then the latest of one that is over.
+    let version = |incarnation: u64, revision: u64| format!("{incarnation:020}{revision:020}");
+    assert_eq!(put(&mut raw, &pair.prefix, version(incarnation, 0), incarnation).await, 0);
+    assert_eq!(put(&mut raw, &pair.prefix, version(incarnation - 1, u64::MAX), incarnation - 1).await, 3);
+    assert_eq!(pair.reader.devices(&[Uid(7)]).await.unwrap(), [mine]);
 }

@@ -17,6 +17,7 @@ pub(crate) const ONE: GatewayId = GatewayId(1);
 pub(crate) const TWO: GatewayId = GatewayId(2);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 pub(crate) const LIFETIME: Duration = Duration::from_millis(1500);
+pub(crate) const WITHIN: Duration = Duration::from_millis(500);
 pub(crate) const SWEEP: Duration = Duration::from_secs(20);
 /// What is waited for comes long before.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,7 +58,13 @@ pub(crate) fn single(redis: &Redis) -> Servers {
 }
 
 pub(crate) fn settings(servers: &Servers, prefix: &str, gateway: Option<GatewayId>) -> Settings {
-    let times = Settings { heartbeat: HEARTBEAT, lifetime: LIFETIME, sweep: SWEEP, ..Settings::new(servers.clone(), gateway) };
+    let times = Settings {
+        heartbeat: HEARTBEAT,
+        lifetime: LIFETIME,
+        sweep: SWEEP,
+        answer_within: WITHIN,
+        ..Settings::new(servers.clone(), gateway)
+    };
     Settings { prefix: prefix.to_owned(), ..times }
 }
 
@@ -80,6 +87,11 @@ pub(crate) async fn until<T: Debug, F: Future<Output = T>>(what: &str, look: imp
         assert!(begun.elapsed() < PATIENCE, "{what}: still {seen:?}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Waits until the process was told, more often than `seen` times, to read heads again.
+pub(crate) async fn repaired(presence: &RedisPresence, seen: u64) -> u64 {
+    tokio::time::timeout(PATIENCE, presence.repaired(seen)).await.unwrap()
 }
 
 /// Two gateways, each a handle of its own as in a process of its own; reads go to a third.
