@@ -11,6 +11,7 @@ use mynah_proto::gateway::{
 use mynah_types::{ConversationKey, MemberChange, Seq, Uid};
 use tonic::{Request, Response, Status};
 
+use crate::canary;
 use crate::devices::{Devices, Inner};
 use crate::entry::entry;
 use crate::errors;
@@ -35,6 +36,10 @@ impl Inner {
     async fn deliver(&self, record: Record) {
         let Some(log) = record.entry else { return };
         let Ok(key) = log.conv_id.parse::<ConversationKey>() else { return };
+        if key == canary::FEED {
+            self.canary.came.send_replace(log.cmid);
+            return;
+        }
         let audience = self.audience(key, &log).await;
         if audience.is_empty() {
             return;
@@ -60,13 +65,14 @@ impl Inner {
     }
 
     /// Nobody knows what was not delivered: the users' groups are read again, and every device looks at everything.
-    async fn resync(&self) -> Result<(), Status> {
+    pub(crate) async fn resync(&self) -> Result<(), Status> {
         metrics::counter!("mynah_device_resyncs_total").increment(1);
+        let mut read = Ok(());
         for (uid, app) in self.hub.users() {
-            self.read_groups_anew(app.0, uid).await?;
+            read = read.and(self.read_groups_anew(app.0, uid).await);
         }
         self.hub.all().iter().for_each(|out| out.missed_much());
-        Ok(())
+        Ok(read?)
     }
 
     async fn audience(&self, key: ConversationKey, log: &mynah_proto::router::LogEntry) -> Vec<Arc<Outbound>> {

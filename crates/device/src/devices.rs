@@ -17,6 +17,7 @@ use mynah_types::{Clock, ConversationKey, GatewayId};
 use mynah_words::Words;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use crate::canary::Canary;
 use crate::connection;
 use crate::errors::Close;
 use crate::hub::Hub;
@@ -48,6 +49,7 @@ pub struct Deps {
 pub(crate) struct Inner {
     pub(crate) deps: Deps,
     pub(crate) hub: Hub,
+    pub(crate) canary: Canary,
     next_conn: AtomicU64,
     open: AtomicUsize,
     log_epoch: OnceCell<String>,
@@ -101,10 +103,21 @@ impl Devices {
     /// No connections yet.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let (next_conn, open) = (AtomicU64::new(1), AtomicUsize::new(0));
+        // Connections of two gateways never have one number: a record names the sender's by it.
+        let first = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), deps.gateway_id) >> 1;
+        let (next_conn, open) = (AtomicU64::new(first.max(1)), AtomicUsize::new(0));
         let turns = || (0..TURNS).map(|_| AsyncMutex::new(())).collect();
         let (audiences, readings) = (turns(), turns());
-        Self(Arc::new(Inner { deps, hub: Hub::default(), next_conn, open, log_epoch: OnceCell::new(), audiences, readings }))
+        Self(Arc::new(Inner {
+            deps,
+            hub: Hub::default(),
+            canary: Canary::default(),
+            next_conn,
+            open,
+            log_epoch: OnceCell::new(),
+            audiences,
+            readings,
+        }))
     }
 
     /// Serves `/v1/ws`.
@@ -116,6 +129,13 @@ impl Devices {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// What came for a while may be missing: the users' groups are read again, and every device looks at everything.
+    pub async fn look_again(&self) {
+        if let Err(error) = self.0.resync().await {
+            tracing::warn!(%error, "the users' groups were not read again");
+        }
     }
 
     /// Tells every device to reconnect elsewhere, spread over `spread_ms`, and closes.

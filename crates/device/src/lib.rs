@@ -6,6 +6,7 @@
 //! Reading order: [`Devices`], `connection` (the life of one), `incoming` (frames read), `login`, `sends`, `catch_up`, `rooms`, `hub` (who hears), `deliver`.
 
 mod calls;
+mod canary;
 mod catch_up;
 mod connection;
 mod conv_list;

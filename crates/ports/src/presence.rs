@@ -29,6 +29,15 @@ pub enum Audience {
     Unknown,
 }
 
+/// A gateway that is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveGateway {
+    /// Which.
+    pub id: GatewayId,
+    /// Where other processes reach it: host and port. Empty where there are none.
+    pub address: String,
+}
+
 /// Why presence cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,7 +78,7 @@ pub trait Presence: Send + Sync + 'static {
     }
 
     /// Gateways that are alive.
-    async fn gateways(&self) -> Result<Vec<GatewayId>, Error>;
+    async fn gateways(&self) -> Result<Vec<LiveGateway>, Error>;
 
     /// Waits until what this process told did not count for a while, more often than `seen` times, and counts again; answers how often it
     /// did not. Pushes may have been missed in between: the gateway reads its devices' heads again. A store that cannot lose anything

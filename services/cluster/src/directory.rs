@@ -82,7 +82,10 @@ fn existing_key(settings: &Settings) -> Outcome<SecretKey> {
     let path = &settings.secret_key_file;
     if !path.exists() {
         let shown = path.display();
-        return Err(format!("secret_key_file: {shown} is not there; make it once for all directories: head -c 32 /dev/urandom > {shown}").into());
+        return Err(format!(
+            "secret_key_file: {shown} is not there; make it once for all directories: head -c 32 /dev/urandom > {shown}"
+        )
+        .into());
     }
     Ok(SecretKey::open_or_create(path)?)
 }

@@ -53,7 +53,8 @@ async fn run(settings: Settings) -> Outcome {
     process.readiness.works(move || ready(directory.clone(), router.clone(), probed.clone()));
     let product = &process.settings.product;
     let limits = Limits { connections: product.connections, head_within: HEAD_WITHIN };
-    let (stopped, readiness, draining, spread) = (process.stopped(), process.readiness.clone(), devices.clone(), product.drain_spread_ms);
+    let (stopped, readiness, draining, spread) =
+        (process.stopped(), process.readiness.clone(), devices.clone(), product.drain_spread_ms);
     let stop = async move {
         stopped.await;
         readiness.ends();

@@ -35,7 +35,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 pub(crate) fn command(name: &'static str, about: &'static str) -> Command {
     let config = Arg::new("config").long("config").env("MYNAH_CONFIG").value_name("FILE").global(true);
     let command = Command::new(name).about(about).version(env!("CARGO_PKG_VERSION"));
-    let command = command.arg(config.help("A TOML file of settings. Environment variables MYNAH_… win over it, and flags over both"));
+    let command =
+        command.arg(config.help("A TOML file of settings. Environment variables MYNAH_… win over it, and flags over both"));
     keys().iter().fold(command, |command, key| {
         command.arg(Arg::new(key.name).long(key.flag()).value_name("VALUE").help(key.help).global(true))
     })

@@ -22,10 +22,8 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Outcome {
-    settings.require(&[
-        ("directories", !settings.directories.is_empty()),
-        ("log_database", !settings.log_database.is_empty()),
-    ])?;
+    settings
+        .require(&[("directories", !settings.directories.is_empty()), ("log_database", !settings.log_database.is_empty())])?;
     let process = Process::begin(settings).await?;
     let log = engines::log(&process).await?;
     let folder = process.settings.data_dir.join("report");

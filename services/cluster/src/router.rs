@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_ports::message_log::MessageLog as _;
 use mynah_ports::{Bus, MessageLog, Presence};
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};

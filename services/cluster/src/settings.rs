@@ -259,7 +259,11 @@ pub fn keys() -> Vec<Key<Settings>> {
             help: "The id of the storage's access key [default: none]",
             set: |s, v| text(v, &mut s.s3_access_key),
         },
-        Key { name: "s3_secret_key", help: "The storage's access key [default: none]", set: |s, v| text(v, &mut s.s3_secret_key) },
+        Key {
+            name: "s3_secret_key",
+            help: "The storage's access key [default: none]",
+            set: |s, v| text(v, &mut s.s3_secret_key),
+        },
         Key {
             name: "data_dir",
             help: "Folder of the report's index, and of uploaded files where there is no S3 [default: data]",

@@ -105,6 +105,12 @@ impl Router {
         }
     }
 
+    /// Whether this router has a lease that it may trust; a sole owner needs none.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.shared.shards.speaks()
+    }
+
     /// How many shards are taken here.
     #[must_use]
     pub fn shards(&self) -> usize {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use mynah_ports::Presence;
-use mynah_ports::presence::{Audience, Error, OnlineDevice};
+use mynah_ports::presence::{Audience, Error, LiveGateway, OnlineDevice};
 use mynah_types::{ConversationKey, GatewayId, Uid};
 use parking_lot::RwLock;
 
@@ -119,8 +119,8 @@ impl Presence for MemoryPresence {
         Ok(Audience::Known(gateways.into_iter().collect()))
     }
 
-    async fn gateways(&self) -> Result<Vec<GatewayId>, Error> {
-        Ok(self.gateways.clone())
+    async fn gateways(&self) -> Result<Vec<LiveGateway>, Error> {
+        Ok(self.gateways.iter().map(|id| LiveGateway { id: *id, address: String::new() }).collect())
     }
 }
 

@@ -104,7 +104,8 @@ impl Heart {
             let Some(part) = self.parts.get(bucket) else { continue };
             let call =
                 Call::new(&scripts::BEAT, [shared.registry(*bucket)]).arg(gateway.0).arg(part.incarnation).arg(self.process);
-            calls.push(call.arg(shared.settings.lifetime.as_millis()).arg(&part.birth).arg(u8::from(part.whole)));
+            let call = call.arg(shared.settings.lifetime.as_millis()).arg(&part.birth).arg(u8::from(part.whole));
+            calls.push(call.arg(&shared.settings.address));
         }
         let sent = Instant::now();
         let answers = shared.link.ask(&calls).await;

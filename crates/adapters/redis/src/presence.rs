@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mynah_ports::Presence;
-use mynah_ports::presence::{Audience, Error, OnlineDevice};
+use mynah_ports::presence::{Audience, Error, LiveGateway, OnlineDevice};
 use mynah_types::{ConversationKey, GatewayId, Uid};
 use tokio::task::JoinHandle;
 
@@ -101,31 +101,45 @@ impl Presence for RedisPresence {
     }
 
     async fn audience(&self, key: ConversationKey) -> Result<Audience, Error> {
-        let slots = match key {
-            ConversationKey::Single(a, b) => vec![Slot::User(a), Slot::User(b)],
-            ConversationKey::Feed(uid) => vec![Slot::User(uid)],
-            ConversationKey::Group(_) | ConversationKey::Room(_) => vec![Slot::Audience(key)],
-        };
-        let seen = self.shared.look(&slots).await?;
-        if seen.iter().any(|(registry, _)| !registry.is_settled(self.shared.settings.lifetime)) {
-            return Ok(Audience::Unknown);
-        }
-        let mut gateways = BTreeSet::new();
-        for (slot, (registry, fields)) in slots.iter().zip(&seen) {
-            match slot {
-                Slot::User(uid) => gateways.extend(registry.devices(*uid, fields).iter().map(|d| d.gateway)),
-                Slot::Audience(_) => gateways.extend(registry.audience(fields)),
-            }
-        }
-        Ok(Audience::Known(gateways.into_iter().collect()))
+        Ok(self.audiences(&[key]).await?.pop().unwrap_or(Audience::Unknown))
     }
 
-    async fn gateways(&self) -> Result<Vec<GatewayId>, Error> {
-        Ok(self.shared.gateways().await?.into_iter().collect())
+    async fn audiences(&self, keys: &[ConversationKey]) -> Result<Vec<Audience>, Error> {
+        let slots: Vec<Vec<Slot>> = keys.iter().map(|key| slots(*key)).collect();
+        let seen = self.shared.look(&slots.concat()).await?;
+        let mut seen = seen.iter();
+        let lifetime = self.shared.settings.lifetime;
+        let audience = |slots: &Vec<Slot>| {
+            let mut gateways = BTreeSet::new();
+            let mut known = true;
+            for (slot, (registry, fields)) in slots.iter().zip(&mut seen) {
+                known &= registry.is_settled(lifetime);
+                match slot {
+                    Slot::User(uid) => gateways.extend(registry.devices(*uid, fields).iter().map(|d| d.gateway)),
+                    Slot::Audience(_) => gateways.extend(registry.audience(fields)),
+                }
+            }
+            if known { Audience::Known(gateways.into_iter().collect()) } else { Audience::Unknown }
+        };
+        Ok(slots.iter().map(audience).collect())
+    }
+
+    async fn gateways(&self) -> Result<Vec<LiveGateway>, Error> {
+        let live = self.shared.gateways().await?.into_iter();
+        Ok(live.map(|(id, address)| LiveGateway { id, address }).collect())
     }
 
     async fn repaired(&self, seen: u64) -> u64 {
         // Its sender lives as long as this call's borrow.
         self.shared.repairs.subscribe().wait_for(|count| *count > seen).await.map_or(seen, |count| *count)
+    }
+}
+
+/// What tells a conversation's audience.
+fn slots(key: ConversationKey) -> Vec<Slot> {
+    match key {
+        ConversationKey::Single(a, b) => vec![Slot::User(a), Slot::User(b)],
+        ConversationKey::Feed(uid) => vec![Slot::User(uid)],
+        ConversationKey::Group(_) | ConversationKey::Room(_) => vec![Slot::Audience(key)],
     }
 }

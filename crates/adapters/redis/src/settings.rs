@@ -27,6 +27,8 @@ pub struct Settings {
     pub prefix: String,
     /// The gateway whose connections this process tells of. None: it only reads.
     pub gateway: Option<GatewayId>,
+    /// Where others reach this gateway: host and port, without a space.
+    pub address: String,
     /// The pause between two heartbeats, and the time within which an emptied store is whole again.
     pub heartbeat: Duration,
     /// How long a gateway counts as alive without a heartbeat; three heartbeats or more, and longer than a heartbeat and two calls. After the store was emptied, audiences are
@@ -46,6 +48,7 @@ impl Settings {
             servers,
             prefix: "mynah".to_owned(),
             gateway,
+            address: String::new(),
             heartbeat: Duration::from_secs(1),
             lifetime: Duration::from_secs(5),
             sweep: Duration::from_secs(60),
@@ -65,6 +68,7 @@ impl Settings {
                 (1..=64).contains(&self.prefix.len()) && self.prefix.chars().all(fits),
                 "the prefix has another character or length",
             ),
+            (!self.address.contains(char::is_whitespace), "the address has a space"),
             (!self.heartbeat.is_zero() && !self.answer_within.is_zero(), "a time is 0"),
             (self.lifetime >= self.heartbeat * 3, "the lifetime is below three heartbeats"),
             (self.lifetime >= self.heartbeat + self.answer_within * 2, "the lifetime is below a heartbeat and two calls"),

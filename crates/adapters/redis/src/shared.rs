@@ -1,6 +1,6 @@
 //! What calls and the heartbeat share: the gateway's own state, and how lines of it are written and read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mynah_ports::presence::Error;
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     /// How often what this gateway hears did not count for a while.
     pub(crate) repairs: watch::Sender<u64>,
     /// Who was alive when that was known the last time.
-    known: Mutex<Option<BTreeSet<GatewayId>>>,
+    known: Mutex<Option<BTreeMap<GatewayId, String>>>,
 }
 
 impl Shared {
@@ -124,9 +124,9 @@ impl Shared {
     }
 
     /// Who is alive. While no bucket names them all, those too who were alive before.
-    pub(crate) async fn gateways(&self) -> Result<BTreeSet<GatewayId>, Error> {
+    pub(crate) async fn gateways(&self) -> Result<BTreeMap<GatewayId, String>, Error> {
         let calls: Vec<_> = Bucket::all().map(|bucket| Call::new(&scripts::LOOK, [self.registry(bucket)])).collect();
-        let (mut live, mut is_all, mut answered) = (BTreeSet::new(), false, Ok(()));
+        let (mut live, mut is_all, mut answered) = (BTreeMap::new(), false, Ok(()));
         for answer in self.link.ask(&calls).await {
             match answer.map(view::read) {
                 Ok(Some((registry, _))) => {
@@ -144,7 +144,8 @@ impl Shared {
         }
         // A server that does not answer may be the one that knows.
         answered?;
-        live.extend(known.as_ref().ok_or_else(|| unavailable("not all live gateways are known yet"))?);
+        let before = known.as_ref().ok_or_else(|| unavailable("not all live gateways are known yet"))?;
+        live.extend(before.iter().map(|(id, address)| (*id, address.clone())));
         Ok(live)
     }
 }

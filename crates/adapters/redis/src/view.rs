@@ -18,8 +18,16 @@ pub(crate) struct Registry {
     /// The server's own time, ms.
     now: u64,
     birth: Option<u64>,
-    /// Live gateways: incarnation, and whether their whole state is there.
-    live: BTreeMap<GatewayId, (u64, bool)>,
+    live: BTreeMap<GatewayId, Row>,
+}
+
+/// A live gateway.
+#[derive(Debug)]
+struct Row {
+    incarnation: u64,
+    /// Its whole state is there.
+    whole: bool,
+    address: String,
 }
 
 impl Registry {
@@ -29,7 +37,9 @@ impl Registry {
             let mut words = text.split(' ');
             let ends: u64 = words.next()?.parse().ok()?;
             let incarnation = words.next()?.parse().ok()?;
-            (ends >= now).then_some((gateway, (incarnation, words.nth(1) == Some("1"))))
+            let whole = words.nth(1) == Some("1");
+            let address = words.next().unwrap_or_default().to_owned();
+            (ends >= now).then_some((gateway, Row { incarnation, whole, address }))
         };
         Self { now, birth, live: fields.iter().filter_map(row).collect() }
     }
@@ -41,15 +51,16 @@ impl Registry {
 
     /// Whether what the bucket holds is all that there is: all who live are in it, and have told everything.
     pub(crate) fn is_settled(&self, lifetime: Duration) -> bool {
-        self.names_all(lifetime) && self.live.values().all(|(_, whole)| *whole)
+        self.names_all(lifetime) && self.live.values().all(|row| row.whole)
     }
 
-    pub(crate) fn gateways(&self) -> BTreeSet<GatewayId> {
-        self.live.keys().copied().collect()
+    /// Who lives, and where.
+    pub(crate) fn gateways(&self) -> impl Iterator<Item = (GatewayId, String)> + '_ {
+        self.live.iter().map(|(id, row)| (*id, row.address.clone()))
     }
 
     fn counts(&self, gateway: GatewayId, incarnation: u64) -> bool {
-        self.live.get(&gateway).is_some_and(|(holder, _)| *holder == incarnation)
+        self.live.get(&gateway).is_some_and(|row| row.incarnation == incarnation)
     }
 
     /// The lines that count, with their gateways.

@@ -1,8 +1,8 @@
 -- Takes or renews a gateway's lease in one bucket. A row is "<ends, ms> <incarnation> <process> <1 if the gateway's whole state is in
--- this bucket>". The field 'birth', "<ms> <the server's run>", tells an emptied store from one in which nobody is: it is lost with
+-- this bucket> <address>". The field 'birth', "<ms> <the server's run>", tells an emptied store from one in which nobody is: it is lost with
 -- everything else. A server of another run (restarted, or a replica that took over) may have lost writes, so that its bucket is born anew.
 -- A lease that ended, or is of another birth, is never renewed: its lines do not count any more, and a new incarnation is taken.
--- KEYS[1] the registry; ARGV: gateway, incarnation (0: none yet), process, lifetime in ms, the birth that it was taken under, whole.
+-- KEYS[1] the registry; ARGV: gateway, incarnation (0: none yet), process, lifetime in ms, the birth that it was taken under, whole, address.
 -- Answers birth, incarnation, and 0: write everything; 1: renewed; 2: a later process has the lease; 3: write everything, and what was
 -- held before had ended.
 local time = redis.call('TIME')
@@ -29,7 +29,7 @@ if state ~= 1 then
 end
 local text = string.format('%.0f', incarnation)
 local whole = state == 1 and ARGV[6] or '0'
-redis.call('HSET', KEYS[1], name, string.format('%.0f %s %s %s', now + tonumber(ARGV[4]), text, ARGV[3], whole))
+redis.call('HSET', KEYS[1], name, string.format('%.0f %s %s %s %s', now + tonumber(ARGV[4]), text, ARGV[3], whole, ARGV[7]))
 -- Rows of gateways that are long dead.
 local rows = redis.call('HGETALL', KEYS[1])
 for i = 1, #rows, 2 do

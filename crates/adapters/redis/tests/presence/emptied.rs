@@ -12,7 +12,7 @@ use mynah_ports::Presence as _;
 use mynah_ports::presence::{Audience, Error, OnlineDevice};
 use mynah_types::{ConversationKey, Uid};
 
-use crate::support::{HEARTBEAT, LIFETIME, ONE, Pair, SWEEP, TWO, device, repaired, settled, shared, single, start, until};
+use crate::support::{HEARTBEAT, LIFETIME, ONE, Pair, SWEEP, TWO, device, live, repaired, settled, shared, single, start, until};
 
 const GROUP: ConversationKey = ConversationKey::Group(3);
 const USERS: u64 = 400;
@@ -47,7 +47,7 @@ pub(crate) async fn nobody_is_left_out<T>(pair: &Pair, what: impl Future<Output 
             match pair.reader.audience(GROUP).await {
                 Ok(Audience::Known(who)) => assert_eq!(who, [ONE, TWO]),
                 Ok(Audience::Unknown) => {
-                    if let Ok(live) = pair.reader.gateways().await {
+                    if let Ok(live) = live(&pair.reader).await {
                         assert!(BTreeSet::from_iter(live).is_superset(&BTreeSet::from([ONE, TWO])));
                     }
                 }
@@ -183,8 +183,8 @@ async fn who_has_just_come_to_an_emptied_store_knows_nobody_yet() {
     redis.flush().unwrap();
     let fresh = start(&single(&redis), &pair.prefix, None);
     assert_eq!(fresh.audience(GROUP).await.unwrap(), Audience::Unknown);
-    assert!(matches!(fresh.gateways().await, Err(Error::Unavailable(_))));
-    _ = until("both", || fresh.gateways(), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
+    assert!(matches!(live(&fresh).await, Err(Error::Unavailable(_))));
+    _ = until("both", || live(&fresh), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
 }
 
 /// The store stays the same all along: nothing but the failed call itself asks for it to be told again.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use mynah_engines::Redis;
 use mynah_ports::Presence;
-use mynah_ports::presence::{Audience, Error, OnlineDevice};
+use mynah_ports::presence::{Audience, Error, LiveGateway, OnlineDevice};
 use mynah_redis::{RedisPresence, Servers, Settings};
 use mynah_types::{ConversationKey, GatewayId, Uid};
 
@@ -123,7 +123,7 @@ pub(crate) async fn settled_on(engine: Arc<dyn Send + Sync>, servers: &Servers) 
 impl Pair {
     /// Waits until both are alive and audiences are known.
     pub(crate) async fn settled(&self) {
-        _ = until("live gateways", || self.reader.gateways(), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
+        _ = until("live gateways", || live(&self.reader), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
         for nobody in (1 << 40..).take(16).map(ConversationKey::Group) {
             _ = until("a known audience", || self.reader.audience(nobody), |a| matches!(a, Ok(Audience::Known(_)))).await;
         }
@@ -160,7 +160,12 @@ impl Presence for Pair {
         self.reader.audience(key).await
     }
 
-    async fn gateways(&self) -> Result<Vec<GatewayId>, Error> {
+    async fn gateways(&self) -> Result<Vec<LiveGateway>, Error> {
         self.reader.gateways().await
     }
+}
+
+/// Who lives.
+pub async fn live(reader: &RedisPresence) -> Result<Vec<GatewayId>, Error> {
+    Ok(reader.gateways().await?.into_iter().map(|gateway| gateway.id).collect())
 }
