@@ -166,7 +166,7 @@ async fn a_bus_closes_without_brokers() {
 #[tokio::test]
 async fn a_partition_without_a_leader_is_no_outage_of_the_others() {
     const GROUPS: u64 = 16;
-    const ROUNDS: Seq = 30;
+    const ROUNDS: Seq = 100;
     let first = Kafka::start().unwrap();
     let mut second = first.start_beside().unwrap();
     // Both serve when a topic may have two copies.
@@ -191,7 +191,7 @@ async fn a_partition_without_a_leader_is_no_outage_of_the_others() {
     });
     let taken = futures_util::future::join_all(publishing).await;
     assert!(began.elapsed() < 15 * SECOND, "{:?}", began.elapsed());
-    let served = taken.iter().filter(|count| **count > ROUNDS / 2).count();
+    let served = taken.iter().filter(|count| **count > ROUNDS * 2 / 3).count();
     assert!(served > 0 && taken.contains(&0), "{taken:?}");
     assert_eq!(served + taken.iter().filter(|count| **count == 0).count(), taken.len(), "{taken:?}");
     second.restart().unwrap();
