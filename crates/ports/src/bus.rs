@@ -18,6 +18,30 @@ pub struct FanoutRecord {
     pub traceparent: Option<Box<str>>,
 }
 
+/// Says that records were handled. Dropped without a word, it leaves them to whoever comes after this worker.
+pub struct Receipt(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Receipt {
+    /// Does `done` when the records are handled.
+    #[must_use]
+    pub fn new(done: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(done)))
+    }
+
+    /// For a bus that does not need to know.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// They are.
+    pub fn handled(self) {
+        if let Some(done) = self.0 {
+            done();
+        }
+    }
+}
+
 /// Why the bus did not take a record.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,6 +61,9 @@ pub trait Bus: Send + Sync + 'static {
     fn keeps(&self) -> bool;
 
     /// The next records of the partitions of this worker: at least one, at most `max`. None when the bus is closed.
-    /// Records count as handled at the next call.
+    /// Records count as handled at the next call, unless they are held.
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>>;
+
+    /// What the last [`Bus::next`] gave counts as handled when the receipt says so, and later records may be handled before it.
+    fn hold(&self) -> Receipt;
 }

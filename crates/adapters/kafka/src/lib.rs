@@ -22,7 +22,7 @@ mod worker;
 
 use async_trait::async_trait;
 use mynah_ports::Bus;
-use mynah_ports::bus::{Error, FanoutRecord};
+use mynah_ports::bus::{Error, FanoutRecord, Receipt};
 
 pub use changes::KafkaChanges;
 pub use settings::Settings;
@@ -77,6 +77,10 @@ impl Bus for KafkaBus {
 
     fn keeps(&self) -> bool {
         true
+    }
+
+    fn hold(&self) -> Receipt {
+        self.worker.hold()
     }
 
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_ports::bus::FanoutRecord;
+use mynah_ports::bus::{FanoutRecord, Receipt};
 use parking_lot::{Condvar, Mutex};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
@@ -88,7 +88,7 @@ impl Worker {
         {
             let mut state = self.shared.state.lock();
             state.wanted = true;
-            state.hand.handled();
+            state.hand.asked();
             self.shared.asked.notify_all();
         }
         loop {
@@ -105,6 +105,17 @@ impl Worker {
             }
             filled.await;
         }
+    }
+
+    /// What was taken last counts as handled when the receipt says so.
+    pub(crate) fn hold(&self) -> Receipt {
+        let number = self.shared.state.lock().hand.hold();
+        let shared = Arc::downgrade(&self.shared);
+        Receipt::new(move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.state.lock().hand.handled(number);
+            }
+        })
     }
 
     /// To be called when the topic is there or will not be by us.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mynah_ports::Bus;
-use mynah_ports::bus::{Error, FanoutRecord};
+use mynah_ports::bus::{Error, FanoutRecord, Receipt};
 use tokio::sync::{Mutex, mpsc};
 
 /// One queue, one order. Full: the publisher waits.
@@ -28,6 +28,10 @@ impl Bus for MemoryBus {
 
     fn keeps(&self) -> bool {
         false
+    }
+
+    fn hold(&self) -> Receipt {
+        Receipt::none()
     }
 
     async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {

@@ -5,27 +5,40 @@ use std::sync::Arc;
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::presence::{self, Audience};
 use mynah_types::ConversationKey;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::progress::Ticket;
 use super::{BATCH, RETRY_EVERY, Shared};
 use crate::convert;
 
+/// Batches of the bus that may be open at one time.
+const OPEN_BATCHES: usize = 1024;
+
 type AudienceResult = Result<Audience, presence::Error>;
 
 impl Shared {
-    /// Hands the bus's records on. A batch counts as handled when each gateway has its part, or is gone.
+    /// Hands the bus's records on. A batch counts as handled when each gateway has its part, or what stands for it, or is gone; the next
+    /// ones do not wait for that, so that a gateway that hangs holds up nobody else.
     pub(super) async fn run_worker(self: Arc<Self>) {
+        // Batches that wait for a gateway; more of them would be a backlog that nobody sees.
+        let open = Arc::new(Semaphore::new(OPEN_BATCHES));
         while let Some(records) = self.bus.next(BATCH).await {
-            let (held, mut complete) = mpsc::channel(1);
+            let receipt = self.bus.hold();
+            let (held, mut complete) = mpsc::channel::<()>(1);
             let mut postponed = self.fan_out(records, Some(held.clone())).await;
             while !postponed.is_empty() {
                 tokio::time::sleep(RETRY_EVERY).await;
                 postponed = self.fan_out(postponed, Some(held.clone())).await;
             }
             drop(held);
-            // None when the last ticket is gone.
-            while complete.recv().await.is_some() {}
+            // The semaphore is never closed.
+            let Ok(place) = Arc::clone(&open).acquire_owned().await else { return };
+            tokio::spawn(async move {
+                // None when the last ticket is gone.
+                while complete.recv().await.is_some() {}
+                receipt.handled();
+                drop(place);
+            });
         }
     }
 
