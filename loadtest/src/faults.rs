@@ -126,11 +126,13 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
             return Err("no such fault".into());
         };
         let (began, before) = (Instant::now(), run.notes.lock().acknowledged());
+        run.acks.take();
         inject(&mut cluster, *fault, &mut dice)?;
         tokio::time::sleep(Duration::from_millis(CALM_MS + dice.below(1500))).await;
         let acknowledged = run.notes.lock().acknowledged() - before;
         eprintln!("loadtest: {name}: {acknowledged} acknowledged in {:.1} s", began.elapsed().as_secs_f64());
-        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": u64::try_from(began.elapsed().as_millis())?}));
+        let ms = u64::try_from(began.elapsed().as_millis())?;
+        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": run.acks.take()}));
     }
     let settled = Instant::now();
     senders.stop().await?;

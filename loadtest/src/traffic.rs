@@ -64,10 +64,31 @@ pub struct Run {
     pub notes: Notes,
     /// What they counted.
     pub counts: Arc<Counts>,
+    /// How long each answer took, in milliseconds, since this was looked at last.
+    pub acks: Acks,
     place: Place,
     names: Vec<String>,
     groups: Vec<(u64, Vec<String>)>,
     rooms: Vec<u64>,
+}
+
+/// How long answers took.
+#[derive(Debug, Clone, Default)]
+pub struct Acks(Arc<Mutex<Vec<u64>>>);
+
+impl Acks {
+    fn note(&self, took: Duration) {
+        self.0.lock().push(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Figures of what was noted since the last time: count, median, 99th in a hundred, longest; in milliseconds.
+    #[must_use]
+    pub fn take(&self) -> serde_json::Value {
+        let mut took = std::mem::take(&mut *self.0.lock());
+        took.sort_unstable();
+        let at = |part: usize| took.get((took.len() * part / 100).min(took.len().saturating_sub(1))).copied().unwrap_or(0);
+        json!({"count": took.len(), "p50": at(50), "p99": at(99), "max": at(100)})
+    }
 }
 
 /// Senders under way.
@@ -128,7 +149,7 @@ pub async fn prepare(place: &Place, users: usize) -> Result<Run, Failed> {
     for (device, room) in devices.iter().step_by(3).zip(rooms.iter().cycle()) {
         device.enter(*room).await;
     }
-    Ok(Run { devices, notes, counts, place: place.clone(), names, groups, rooms })
+    Ok(Run { devices, notes, counts, acks: Acks::default(), place: place.clone(), names, groups, rooms })
 }
 
 /// Every user sends one message after the other to his neighbour, his group, or his room, until it is time to stop.
@@ -144,7 +165,7 @@ pub fn start_senders(run: &Run, dice: &mut Dice, pause_ms: u64) -> Senders {
         let room = run.rooms.get((n / 3) % run.rooms.len().max(1)).filter(|_| n % 3 == 0).map(|room| Target::Room(*room));
         let targets: Vec<Target> = [peer, group, room].into_iter().flatten().collect();
         let (mut dice, stop) = (Dice::new(dice.bits()), Arc::clone(&stop));
-        let sender = device.sender();
+        let (sender, acks) = (device.sender(), run.acks.clone());
         tasks.push(tokio::spawn(async move {
             let mut number = 0_u64;
             while !stop.load(Ordering::SeqCst) {
@@ -152,11 +173,12 @@ pub fn start_senders(run: &Run, dice: &mut Dice, pause_ms: u64) -> Senders {
                 let mut answers = Vec::new();
                 for _ in 0..=dice.below(3) {
                     number += 1;
-                    answers.push(sender.send(target.clone(), format!("m{number}")).await);
+                    answers.push((Instant::now(), sender.send(target.clone(), format!("m{number}")).await));
                 }
-                for answer in answers {
+                for (sent, answer) in answers {
                     // A room that was not entered yet refuses; the next message is another one.
                     _ = answer.await;
+                    acks.note(sent.elapsed());
                 }
                 tokio::time::sleep(Duration::from_millis(dice.below(pause_ms))).await;
             }

@@ -21,6 +21,7 @@ pub struct Process {
     child: Child,
     name: String,
     killed: bool,
+    guard: Child,
 }
 
 /// A port that nobody has now.
@@ -51,7 +52,8 @@ impl Process {
             ErrorKind::NotFound => EngineError::Missing { program: name.clone(), hint: hint.to_owned() },
             _ => EngineError::System(error),
         })?;
-        let mut process = Self { child, name, killed: false };
+        let guard = guard(child.id())?;
+        let mut process = Self { child, name, killed: false, guard };
         let until = Instant::now() + within;
         while !ready() {
             let ended = process.child.try_wait()?;
@@ -91,17 +93,33 @@ impl Process {
         false
     }
 
+    /// What is guarded may be another's process id soon.
+    fn release(&mut self) {
+        _ = self.guard.kill();
+        _ = self.guard.wait();
+    }
+
     /// Kills it at once, as a crash would.
     pub fn kill(&mut self) {
+        self.release();
         _ = self.child.kill();
         _ = self.child.wait();
         self.killed = true;
     }
 }
 
+/// Ends the process when this one is gone without dropping its handle, as tests end that share an engine in a static. The pipe is
+/// closed then, however it ends.
+fn guard(pid: u32) -> std::io::Result<Child> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' INT TERM HUP; read -r _; kill -CONT \"$0\"; kill -9 \"$0\""]).arg(pid.to_string());
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // One that was stopped takes no other signal before it goes on.
+        self.release();
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
         self.ended_within(END_WITHIN);

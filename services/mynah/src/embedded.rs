@@ -12,7 +12,7 @@ use mynah_fjall::{FjallLog, FjallReport, Options};
 use mynah_gateway::Gateway;
 use mynah_media::LocalMedia;
 use mynah_memory::{MemoryBus, MemoryPresence};
-use mynah_ports::{DirectoryStore, MessageLog as _, Presence};
+use mynah_ports::{Bus, DirectoryStore, MediaStore, MessageLog, Presence};
 use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
 use mynah_report::Report;
 use mynah_router::{Gateways, Router};
@@ -24,7 +24,7 @@ use crate::ready;
 use crate::settings::Settings;
 
 /// The one gateway of this process.
-const GATEWAY: GatewayId = GatewayId(1);
+pub const GATEWAY: GatewayId = GatewayId(1);
 /// Records that may wait on the in-process bus.
 const BUS_CAPACITY: usize = 8192;
 
@@ -37,8 +37,22 @@ pub struct Embedded {
     gateway: Gateway,
     directory: DirectoryClient,
     router: RouterClient,
-    log: FjallLog,
-    _lock: File,
+    log: Option<FjallLog>,
+    _lock: Option<File>,
+}
+
+/// What the services work on.
+pub struct Engines {
+    /// Apps, users, groups.
+    pub store: Arc<dyn DirectoryStore>,
+    /// Messages.
+    pub log: Arc<dyn MessageLog>,
+    /// Fan-out records.
+    pub bus: Arc<dyn Bus>,
+    /// Who is online; gateway 1 is this process.
+    pub presence: Arc<dyn Presence>,
+    /// Uploaded files.
+    pub media: Arc<dyn MediaStore>,
 }
 
 /// How the services reach one another.
@@ -96,24 +110,46 @@ impl Embedded {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         clients: Clients,
+        offer: impl FnMut(Offered),
+    ) -> Result<Self, Box<dyn Error>> {
+        let lock = lock(&settings.data_dir)?;
+        let options = Options { accept_loss: settings.accept_log_loss, ..Options::default() };
+        let log = FjallLog::open(&settings.data_dir.join("log"), &options)?;
+        let engines = Engines {
+            store: Arc::new(SqliteDirectory::open(settings.data_dir.join("directory.db"))?),
+            log: Arc::new(log.clone()),
+            bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
+            presence: Arc::new(MemoryPresence::new(vec![GATEWAY])),
+            media: Arc::new(LocalMedia::open(&settings.data_dir.join("media"))?),
+        };
+        let directory = settings.product.directory();
+        let on = Self::on(engines, settings, directory, clock, clients, offer).await?;
+        Ok(Self { log: Some(log), _lock: Some(lock), ..on })
+    }
+
+    /// Every service of one process on engines of any kind: the suites run on all of them.
+    ///
+    /// # Errors
+    /// When the router does not start, or the data folder does not serve.
+    pub async fn on(
+        engines: Engines,
+        settings: &Settings,
+        directory_settings: mynah_directory::Settings,
+        clock: Arc<dyn Clock>,
+        clients: Clients,
         mut offer: impl FnMut(Offered),
     ) -> Result<Self, Box<dyn Error>> {
+        let Engines { store, log, bus, presence, media } = engines;
         let data_dir = &settings.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
-        let lock = lock(data_dir)?;
-        let options = Options { accept_loss: settings.accept_log_loss, ..Options::default() };
-        let log = FjallLog::open(&data_dir.join("log"), &options)?;
-        let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(data_dir.join("directory.db"))?);
         let operator = operator(data_dir, Arc::clone(&store));
         let Clients { directory, router, gateway, report } = clients;
-        let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
         let service = Directory::new(mynah_directory::Deps {
             store,
             router: router.clone(),
             gateway: gateway.clone(),
             clock: Arc::clone(&clock),
             key: SecretKey::open_or_create(&data_dir.join("secret.key"))?,
-            settings: settings.product.directory(),
+            settings: directory_settings,
         });
         offer(Offered::Directory(service.clone()));
         let words = Words::new(directory.clone());
@@ -131,20 +167,28 @@ impl Embedded {
             router: router.clone(),
             report,
             presence: Arc::clone(&presence),
-            media: Arc::new(LocalMedia::open(&data_dir.join("media"))?),
+            media,
             words,
             clock: Arc::clone(&clock),
             settings: settings.product.gateway(),
         });
         offer(Offered::Gateway(devices.clone()));
-        let gateways = Gateways::single(GATEWAY, gateway);
-        let actors = router_service(log.clone(), presence, directory.clone(), gateways, Arc::clone(&clock));
+        let actors = Router::start(mynah_router::Deps {
+            log: Arc::clone(&log),
+            bus,
+            presence,
+            directory: directory.clone(),
+            gateways: Gateways::single(GATEWAY, gateway),
+            clock: Arc::clone(&clock),
+            ownership: mynah_router::Ownership::Sole,
+            settings: mynah_router::Settings::default(),
+        });
         offer(Offered::Router(actors.await?));
-        let reports = reports(settings, &log, directory.clone(), clock)?;
+        let reports = reports(settings, log, directory.clone(), clock)?;
         offer(Offered::Report(reports.clone()));
         tokio::spawn(reports.run());
         tokio::spawn(async move { service.run_outbox().await });
-        Ok(Self { operator, devices, gateway: rest, directory, router, log, _lock: lock })
+        Ok(Self { operator, devices, gateway: rest, directory, router, log: None, _lock: None })
     }
 
     /// Everything that the public address serves.
@@ -160,45 +204,22 @@ impl Embedded {
 
     /// Returns when the message log has failed: nothing can be acknowledged any more.
     pub async fn failed(&self) {
-        self.log.failed().await;
+        match &self.log {
+            Some(log) => log.failed().await,
+            None => std::future::pending().await,
+        }
     }
-}
-
-async fn router_service(
-    log: FjallLog,
-    presence: Arc<dyn Presence>,
-    directory: DirectoryClient,
-    gateways: Gateways,
-    clock: Arc<dyn Clock>,
-) -> Result<Router, mynah_router::StartError> {
-    Router::start(mynah_router::Deps {
-        log: Arc::new(log),
-        bus: Arc::new(MemoryBus::new(BUS_CAPACITY)),
-        presence,
-        directory,
-        gateways,
-        clock,
-        ownership: mynah_router::Ownership::Sole,
-        settings: mynah_router::Settings::default(),
-    })
-    .await
 }
 
 /// History and statistics, on an index of their own.
 fn reports(
     settings: &Settings,
-    log: &FjallLog,
+    log: Arc<dyn MessageLog>,
     directory: DirectoryClient,
     clock: Arc<dyn Clock>,
 ) -> Result<Report, Box<dyn Error>> {
     let index = FjallReport::open(&settings.data_dir.join("report"), &log.log_epoch(), settings.product.zone_minutes)?;
-    Ok(Report::new(mynah_report::Deps {
-        index: Arc::new(index),
-        log: Arc::new(log.clone()),
-        directory,
-        clock,
-        settings: settings.product.report(),
-    }))
+    Ok(Report::new(mynah_report::Deps { index: Arc::new(index), log, directory, clock, settings: settings.product.report() }))
 }
 
 /// The operator's hand on a data folder.
@@ -208,6 +229,7 @@ pub fn operator(data_dir: &Path, store: Arc<dyn DirectoryStore>) -> Operator {
 
 /// One server per data folder.
 fn lock(data_dir: &Path) -> Result<File, Box<dyn Error>> {
+    std::fs::create_dir_all(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
     let file = File::create(data_dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

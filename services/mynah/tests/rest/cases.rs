@@ -31,6 +31,11 @@ async fn every_case_is_kept_over_channels() {
     every_case(Server::over_channels().await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_is_kept_on_the_distributed_engines() {
+    every_case(Server::on_engines(|product| product).await).await;
+}
+
 async fn every_case(server: Server) {
     let text = include_str!("cases.jsonl");
     let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

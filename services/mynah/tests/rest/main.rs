@@ -7,6 +7,7 @@ mod cases;
 mod channels;
 mod codes;
 mod documented;
+mod engines;
 mod faults;
 mod flows;
 mod history;

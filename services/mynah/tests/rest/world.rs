@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::channels::Channels;
-use crate::documented;
+use crate::{documented, engines};
 
 /// Where clocks begin: 2026-01-01 12:00 in UTC+8, a day that cases of the contract ask for.
 pub const NOON: u64 = 1_767_240_000_000;
@@ -33,6 +33,10 @@ impl Server {
 
     /// The same with some settings of its own.
     pub async fn start_with(change: impl FnOnce(Product) -> Product) -> Self {
+        // All of these tests on the other engines: by the developer's wish, since it takes long.
+        if std::env::var_os("TEST_DISTRIBUTED_ENGINES").is_some() {
+            return Self::on_engines(change).await;
+        }
         let (settings, clock, folder) = Self::settings();
         let settings = Settings { product: change(settings.product), ..settings };
         let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
@@ -45,6 +49,20 @@ impl Server {
         let (mut channels, clients) = Channels::new().await;
         let embedded =
             Embedded::wired(&settings, Arc::new(clock.clone()), clients, |offered| channels.offer(offered)).await.unwrap();
+        Self { routes: embedded.routes(), embedded, clock, folder }
+    }
+
+    /// The same on the engines of the distributed shape, over channels.
+    pub async fn on_engines(change: impl FnOnce(Product) -> Product) -> Self {
+        let (settings, clock, folder) = Self::settings();
+        let settings = Settings { product: change(settings.product), ..settings };
+        let (mut channels, clients) = Channels::new().await;
+        let directory = settings.product.directory();
+        // As where several processes serve one store.
+        let directory = mynah_directory::Settings { cached_users: 0, cached_rosters: 0, ..directory };
+        let engines = engines::own().await;
+        let offer = |offered| channels.offer(offered);
+        let embedded = Embedded::on(engines, &settings, directory, Arc::new(clock.clone()), clients, offer).await.unwrap();
         Self { routes: embedded.routes(), embedded, clock, folder }
     }
 

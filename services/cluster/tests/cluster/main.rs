@@ -1,0 +1,8 @@
+//! Whole deployments of real processes on real engines, as clients see them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod pairs;
+mod scale;
+mod starts;
+mod support;

@@ -1,0 +1,59 @@
+//! Whoever is connected where hears whoever sends where.
+
+use std::sync::Arc;
+
+use mynah_loadtest::device::{Account, Counts, Device, Notes, Target};
+use mynah_loadtest::{faults, traffic, world};
+use mynah_oracle::Oracle;
+use parking_lot::Mutex;
+
+use crate::support::deployment;
+
+/// For each gateway of the sender and of the receiver: a single chat, a group, a room.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pair_of_gateways_delivers() {
+    let deployment = deployment(3, 2).await;
+    let place = faults::place(&deployment.cluster).unwrap();
+    let rest = place.rest().unwrap();
+    let count = place.gateways.len();
+    // A sender and a receiver at each gateway.
+    let names = world::users(&rest, 2 * count).await.unwrap();
+    let gid = world::group(&rest, &names).await.unwrap();
+    let room = world::room(&rest, &names[0]).await.unwrap();
+    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
+    notes.lock().open_to_all(&Target::Room(room).conversation(""));
+    let device = |nth: usize| {
+        let account = Account {
+            addresses: vec![place.gateways[nth % count]],
+            appkey: place.appkey.clone(),
+            username: names[nth].clone(),
+            password: world::PASSWORD.into(),
+            platform: "a",
+            device_id: names[nth].clone(),
+            whole_rooms: false,
+        };
+        Device::start(account, Arc::clone(&notes), Arc::new(Counts::default()))
+    };
+    let devices: Vec<Device> = (0..2 * count).map(device).collect();
+    for device in &devices {
+        device.enter(room).await;
+        device.idle().await;
+    }
+    for (s, sender) in devices.iter().take(count).enumerate() {
+        let mut targets = vec![Target::Group(gid), Target::Room(room)];
+        targets.extend(devices[count..].iter().map(|receiver| Target::User(receiver.username.clone())));
+        for (t, target) in targets.into_iter().enumerate() {
+            for viewer in &devices {
+                let hears =
+                    !matches!(&target, Target::User(peer) if *peer != viewer.username && viewer.username != sender.username);
+                if hears {
+                    notes.lock().must_see(&target.conversation(&sender.username), &viewer.username, 1, u64::MAX);
+                }
+            }
+            sender.sender().send(target, format!("m{s}-{t}")).await.await.unwrap().unwrap();
+        }
+    }
+    let verdict = traffic::settle(&notes).await;
+    assert!(verdict.is_clean(), "{verdict}");
+    assert_eq!(notes.lock().acknowledged(), count * (count + 2));
+}

@@ -1,0 +1,127 @@
+//! A process that starts before what it needs says what it waits for, and works when that is there.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use mynah_engines::{PostgreSql, Redis, free_port};
+
+use crate::support::{turn, until};
+
+struct Process {
+    child: Child,
+    ops: u16,
+}
+
+impl Process {
+    fn start(binary: &str, settings: &[(&str, String)]) -> Self {
+        let ops = free_port().unwrap();
+        let mut command = Command::new(binary);
+        command.env("MYNAH_OPS_LISTEN", format!("127.0.0.1:{ops}")).env("MYNAH_NAME", "one");
+        command.env("MYNAH_GRPC_LISTEN", format!("127.0.0.1:{}", free_port().unwrap()));
+        for (name, value) in settings {
+            command.env(format!("MYNAH_{}", name.to_ascii_uppercase()), value);
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self { child, ops }
+    }
+
+    /// What `/readyz` says: status and text.
+    fn readiness(&self) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ops)).ok()?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+
+    fn says(&self, status: u16, words: &str) -> bool {
+        self.readiness().is_some_and(|(had, text)| had == status && text.contains(words))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_waits_for_its_database_and_says_so() {
+    let _turn = turn().await;
+    let (mut postgresql, redis) = tokio::task::block_in_place(|| (PostgreSql::start().unwrap(), Redis::start().unwrap()));
+    postgresql.create_database("log").unwrap();
+    postgresql.kill();
+    let settings = [
+        ("log_database", postgresql.url("log")),
+        ("redis", redis.url()),
+        // Nobody listens there: a router needs neither to begin.
+        ("kafka", format!("127.0.0.1:{}", free_port().unwrap())),
+        ("directories", format!("127.0.0.1:{}", free_port().unwrap())),
+    ];
+    let router = Process::start(env!("CARGO_BIN_EXE_router"), &settings);
+    until("red, and why", || router.says(503, "waiting for the message log's database")).await;
+    tokio::task::block_in_place(|| postgresql.restart()).unwrap();
+    until("green", || router.says(200, "ready")).await;
+    postgresql.kill();
+    until("red again", || router.readiness().is_some_and(|(status, _)| status == 503)).await;
+    tokio::task::block_in_place(|| postgresql.restart()).unwrap();
+    until("green again", || router.says(200, "ready")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_waits_for_its_database_and_says_so() {
+    let _turn = turn().await;
+    let mut postgresql = tokio::task::block_in_place(|| PostgreSql::start().unwrap());
+    postgresql.create_database("directory").unwrap();
+    postgresql.kill();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("secret.key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
+    let settings = [
+        ("directory_database", postgresql.url("directory")),
+        ("redis", format!("redis://{}/", nobody())),
+        ("routers", nobody()),
+        ("kafka", nobody()),
+        ("secret_key_file", key.display().to_string()),
+    ];
+    let directory = Process::start(env!("CARGO_BIN_EXE_directory"), &settings);
+    until("red, and why", || directory.says(503, "waiting for the directory's database")).await;
+    tokio::task::block_in_place(|| postgresql.restart()).unwrap();
+    until("green", || directory.says(200, "ready")).await;
+}
+
+/// A gateway without anybody to talk to begins, and is not ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_alone_begins_and_is_not_ready() {
+    let _turn = turn().await;
+    let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
+    let settings = [
+        ("http_listen", nobody()),
+        ("redis", format!("redis://{}/", nobody())),
+        ("routers", nobody()),
+        ("directories", nobody()),
+        ("reports", nobody()),
+        ("kafka", nobody()),
+        ("data_dir", tempfile::tempdir().unwrap().path().display().to_string()),
+    ];
+    let gateway = Process::start(env!("CARGO_BIN_EXE_gateway"), &settings);
+    until("red", || gateway.readiness().is_some_and(|(status, _)| status == 503)).await;
+}
+
+#[test]
+fn what_is_missing_is_told_by_name() {
+    for (binary, missing) in [
+        (env!("CARGO_BIN_EXE_gateway"), "directories, routers, reports, redis"),
+        (env!("CARGO_BIN_EXE_directory"), "routers, directory_database, redis"),
+        (env!("CARGO_BIN_EXE_router"), "name, directories, log_database, redis, kafka"),
+        (env!("CARGO_BIN_EXE_report"), "directories, log_database"),
+    ] {
+        let output = Command::new(binary).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(missing), "{binary}: {said}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Deployments of a test's own, one at a time: this is heavy.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mynah_local_cluster::{Cluster, Plan};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Longer than any step takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deployment, and the turn to have one.
+pub struct Deployment {
+    pub cluster: Cluster,
+    _folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// Where the binaries under test are.
+pub fn binaries() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_gateway")).parent().unwrap().into()
+}
+
+/// The turn to start processes.
+pub async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
+pub async fn deployment(gateways: usize, routers: usize) -> Deployment {
+    let turn = turn().await;
+    let folder = tempfile::tempdir().unwrap();
+    let quick = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
+    let plan = Plan {
+        binaries: binaries(),
+        folder: folder.path().into(),
+        gateways,
+        directories: 2,
+        routers,
+        settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    };
+    let cluster = tokio::task::block_in_place(|| Cluster::start(plan)).unwrap();
+    Deployment { cluster, _folder: folder, _turn: turn }
+}
+
+/// Waits until something holds.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !tokio::task::block_in_place(&holds) {
+        assert!(began.elapsed() < PATIENCE, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
