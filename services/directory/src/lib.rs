@@ -87,7 +87,6 @@ struct Inner {
     apps: apps::AppCache,
     users: users::UserCache,
     rosters: membership::RosterCache,
-    signatures: signature::Seen,
     locks: locks::Locks,
     /// Rosters whose creating call has not been answered.
     creating: Arc<Mutex<HashSet<u64>>>,
@@ -105,7 +104,6 @@ impl Directory {
             apps: apps::AppCache::new(settings.app_cache),
             users: users::UserCache::new(settings.cached_users),
             rosters: membership::RosterCache::new(settings.cached_rosters),
-            signatures: signature::Seen::new(settings.signatures_remembered),
             locks: locks::Locks::default(),
             creating: Arc::default(),
             wake: Notify::new(),

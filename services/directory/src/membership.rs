@@ -3,7 +3,7 @@
 //! A call holds its roster's lock from its first look to the router's confirmation. So whoever sees a change that is not
 //! confirmed knows that the call which made it has failed or died, and takes it for his own if it is what he wants.
 //!
-//! The lock is this process's. Of several processes on one store each commits by the version that it saw, and decides again if
+//! The lock is this process's. A group that another one makes is taken for one's own only when its call is certainly over. Of several processes on one store each commits by the version that it saw, and decides again if
 //! that has moved; a change of a living call of another process may be taken for one's own: it is what one wants, and made.
 
 use std::collections::HashSet;
@@ -89,6 +89,15 @@ impl Inner {
 
     /// Makes a roster and hands it over. A repeat of a call that failed after its commit finds what that one made.
     pub(crate) async fn make_roster(&self, app: &Arc<App>, wanted: Wanted) -> Result<Roster, Failure> {
+        if self.settings.process == 0 {
+            return self.make_or_find(app, wanted).await;
+        }
+        // Other processes cannot see whether this call goes on, so it ends in time.
+        let made = tokio::time::timeout(self.settings.answered_within(), self.make_or_find(app, wanted)).await;
+        self.handed_over(made)
+    }
+
+    async fn make_or_find(&self, app: &Arc<App>, wanted: Wanted) -> Result<Roster, Failure> {
         let kind = wanted.kind;
         let (roster, _creating) = match self.made_before(&wanted).await? {
             Some(roster) => (roster, None),
@@ -110,7 +119,7 @@ impl Inner {
             let same = roster.version == 1
                 && (&*roster.name, &*roster.desc, &*roster.avatar, roster.flag)
                     == (&*wanted.name, &*wanted.desc, &*wanted.avatar, wanted.flag);
-            if !same || self.creating.lock().contains(&roster.id) {
+            if !same || !self.is_given_up(&roster) {
                 continue;
             }
             let first = self.store.changes(roster.id, 0, 1).await.map_err(convert::store)?;
@@ -120,6 +129,14 @@ impl Inner {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the call that makes a roster is over. What waits for the router then is not answered.
+    fn is_given_up(&self, roster: &Roster) -> bool {
+        if roster.maker == self.settings.process {
+            return !self.creating.lock().contains(&roster.id);
+        }
+        roster.ctime.saturating_add(self.settings.over_after_ms()) <= self.clock.now_ms()
     }
 
     fn new_roster(&self, app: &Arc<App>, wanted: Wanted, creating: &Creating<'_>) -> NewRoster {
@@ -148,6 +165,7 @@ impl Inner {
                 }
             }),
             actor: wanted.owner.uid,
+            maker: self.settings.process,
             now: self.clock.now_ms(),
         }
     }
