@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::{App, Remembered};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, AppKey, Reason};
@@ -74,6 +75,7 @@ impl Inner {
         let app = self.app(request.app_id).await?;
         let found = self.store.set_device_registration(app.id, request.open).await.map_err(convert::store)?;
         self.apps.forget(&app);
+        self.announcer.tell(Subject::App(app.id), 0);
         if found { Ok(wire::Done {}) } else { Err(no_app()) }
     }
 

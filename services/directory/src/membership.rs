@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::Error as StoreError;
 use mynah_ports::directory_store::{
     App, Change, ChangeLimits, Details, Member, NewRoster, Refusal, Roster, RosterChange, RosterKind, User,
@@ -109,6 +110,7 @@ impl Inner {
         };
         let _guard = self.locks.lock(Key::Roster(roster.id), self.settings.handover_deadline).await?;
         self.hand_over(roster.id).await?;
+        self.announcer.tell(subject(&roster), roster.version);
         Ok(roster)
     }
 
@@ -191,7 +193,9 @@ impl Inner {
         };
         let done = self.store.commit_change(change).await;
         self.rosters.invalidate(&roster.id);
-        done.map_err(|e| roster_failure(e, roster.kind))
+        let roster = done.map_err(|e| roster_failure(e, roster.kind))?;
+        self.announcer.tell(subject(&roster), roster.version);
+        Ok(roster)
     }
 
     /// Hands every change that is not confirmed to the router, in order. The caller holds the roster's lock.
@@ -292,6 +296,13 @@ impl Drop for Creating<'_> {
         if let Some(id) = self.id.lock().take() {
             self.inner.creating.lock().remove(&id);
         }
+    }
+}
+
+fn subject(roster: &Roster) -> Subject {
+    match roster.kind {
+        RosterKind::Group => Subject::Group(roster.id),
+        RosterKind::Room => Subject::Room(roster.id),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::User;
 use mynah_proto::router::RelationChangedRequest;
 use mynah_proto::{Failure, directory as wire};
@@ -41,6 +42,7 @@ impl Inner {
         let changed = self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms(), told).await;
         self.tell_relations(user.uid, [add, remove].concat(), changed.map_err(convert::store)?).await?;
         self.tell([user.uid]).await;
+        self.announcer.tell(Subject::User(user.uid), 0);
         Ok(wire::Done {})
     }
 
