@@ -1,6 +1,7 @@
 //! Kafka: fan-out records, change events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mynah_kafka::{KafkaBus, KafkaChanges, Settings};
 use mynah_ports::Changes;
@@ -24,5 +25,6 @@ fn settings(process: &Process, what: &str) -> Settings {
     let told = &process.settings;
     let name = format!("{}.{what}", told.prefix);
     let usual = Settings::new(&told.kafka, &name, &name);
-    Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, ..usual }
+    let session = Duration::from_millis(told.kafka_session_ms);
+    Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, session, ..usual }
 }
