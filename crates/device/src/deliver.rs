@@ -52,6 +52,29 @@ impl Inner {
         metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
     }
 
+    /// Puts connections out. Answers how many.
+    pub(crate) fn kick(&self, kick: &KickRequest) -> u32 {
+        // Noted before the look: a login that registers later finds it.
+        self.hub.note_kick(kick);
+        let (event_type, extra, close) = errors::kicked(&kick.reason);
+        let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
+        let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
+        let frame = encode(&push(server_frame::Body::Kicked(body)));
+        let found = if kick.app_id == 0 { self.hub.connections_of(Uid(kick.uid)) } else { self.hub.all() };
+        let mut kicked = 0;
+        for out in found {
+            if out.identity().is_some_and(|who| concerns(kick, &who, out.conn)) && !out.is_closing() {
+                if let Some(frame) = &frame {
+                    out.push_beside(frame.clone());
+                }
+                out.close(close);
+                kicked += 1;
+            }
+        }
+        metrics::counter!("mynah_device_kicks_total").increment(u64::from(kicked));
+        kicked
+    }
+
     /// A message of this place exists that is not delivered: who would have got it hears where the conversation stands.
     fn missed(&self, conv_id: &str, seq: Seq) {
         let Ok(key) = conv_id.parse::<ConversationKey>() else { return };
@@ -133,25 +156,7 @@ impl Gateway for Devices {
     }
 
     async fn kick(&self, request: Request<KickRequest>) -> Result<Response<KickReply>, Status> {
-        let kick = request.into_inner();
-        // Noted before the look: a login that registers later finds it.
-        self.0.hub.note_kick(&kick);
-        let (event_type, extra, close) = errors::kicked(&kick.reason);
-        let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
-        let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
-        let frame = encode(&push(server_frame::Body::Kicked(body)));
-        let found = if kick.app_id == 0 { self.0.hub.connections_of(Uid(kick.uid)) } else { self.0.hub.all() };
-        let mut kicked = 0;
-        for out in found {
-            if out.identity().is_some_and(|who| concerns(&kick, &who, out.conn)) && !out.is_closing() {
-                if let Some(frame) = &frame {
-                    out.push_beside(frame.clone());
-                }
-                out.close(close);
-                kicked += 1;
-            }
-        }
-        metrics::counter!("mynah_device_kicks_total").increment(u64::from(kicked));
+        let kicked = self.0.kick(&request.into_inner());
         Ok(Response::new(KickReply { kicked }))
     }
 

@@ -8,6 +8,7 @@
 mod calls;
 mod canary;
 mod catch_up;
+mod changes;
 mod connection;
 mod conv_list;
 mod deliver;

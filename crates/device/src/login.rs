@@ -225,13 +225,16 @@ impl Session {
             session_id: who.session_id,
             all_devices: logout.all_devices,
         };
-        match self.inner.deps.directory.logout(request).await {
+        self.out.set_leaving(true);
+        let answer = match self.inner.deps.directory.logout(request).await {
             Ok(_) => {
                 self.leave().await;
                 done(id)
             }
             Err(failure) => errors::frame(id, &failure),
-        }
+        };
+        self.out.set_leaving(false);
+        answer
     }
 
     /// Takes the connection out of everything that it is in.

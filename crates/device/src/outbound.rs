@@ -38,6 +38,7 @@ pub(crate) struct Outbound {
     queue: Mutex<Queue>,
     wake: Notify,
     closing: AtomicBool,
+    leaving: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -98,7 +99,17 @@ impl Outbound {
             heads_at: None,
             close: None,
         };
-        Self { conn, who: Mutex::default(), queue: Mutex::new(queue), wake: Notify::new(), closing: AtomicBool::new(false) }
+        let (closing, leaving) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { conn, who: Mutex::default(), queue: Mutex::new(queue), wake: Notify::new(), closing, leaving }
+    }
+
+    /// It is logging out, or not any more.
+    pub(crate) fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Ordering::Release);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {

@@ -18,6 +18,8 @@ pub enum Subject {
     Group(u64),
     /// A chatroom by its id.
     Room(u64),
+    /// More than can be told; readers hear [`Heard::Everything`].
+    Everything,
 }
 
 /// A hint to read something again. It carries no data, so that one that comes late or twice does no harm.
@@ -68,7 +70,7 @@ impl Unheard {
 
     /// One more. Where there is no room, all of them become [`Heard::Everything`].
     pub fn add(&mut self, change: Change) {
-        if self.changes.len() >= self.bound {
+        if self.changes.len() >= self.bound || change.subject == Subject::Everything {
             self.add_everything();
         } else if !self.everything {
             self.changes.push_back(change);

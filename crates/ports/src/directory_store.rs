@@ -14,13 +14,15 @@
 mod records;
 mod roster;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 pub use records::{
     App, AppRules, Callback, Day, DeviceRecord, Friend, FriendNote, Growth, Login, LoginOutcome, Media, MultiDevice, NewApp,
-    NewUser, Profile, Rights, Session, SessionState, SignatureRule, Switch, TokenDigest, User,
+    NewUser, Profile, Remembered, Rights, Session, SessionState, ShieldNote, SignatureRule, Switch, TokenDigest, Told, User,
 };
 pub use roster::{Change, ChangeLimits, Details, FirstPayload, Member, NewRoster, Roster, RosterChange, RosterKind};
 
@@ -109,6 +111,10 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// The apps that an app's server may act on, in creation order.
     async fn grants(&self, app: AppId) -> Result<Vec<AppId>, Error>;
+
+    /// Notes a web signature by the digest of what makes it one of its kind, until `expires`. Signatures that have not expired are
+    /// kept in 256 parts by the first byte, `most / 256` in each, give or take one for each call under way.
+    async fn remember_signature(&self, digest: [u8; 32], now: Millis, expires: Millis, most: u32) -> Result<Remembered, Error>;
 
     // ---- sensitive words ----
 
@@ -213,18 +219,21 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// How an app grew, one answer per day.
     async fn growth(&self, app: AppId, days: Vec<Day>) -> Result<Vec<Growth>, Error>;
 
+    /// Those of these sessions that are revoked. One that is forgotten is none of them.
+    async fn revoked_sessions(&self, session_ids: &[u64]) -> Result<Vec<u64>, Error>;
+
     /// A number above every one that was given before in the deployment, across restarts.
     async fn next_generation(&self) -> Result<u64, Error>;
 
     /// Forgets sessions that ended before `now`, at most `limit`. Answers how many.
-    /// Who was active more than two months ago is forgotten with it.
+    /// Who was active more than two months ago is forgotten with it, and signatures that expired.
     async fn purge_sessions(&self, now: Millis, limit: usize) -> Result<usize, Error>;
 
     // ---- relations ----
 
     /// Adds to and removes from a user's blacklist, all or nothing, and notes for the router that the pairs changed.
-    /// A repeat of a change whose note still waits is no refusal.
-    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<(), Error>;
+    /// A repeat of a change whose note still waits is no refusal. Answers the number of the notes: those of a user rise.
+    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<u64, Error>;
 
     /// The living users in a blacklist, in the order they were added.
     async fn blacklist(&self, uid: Uid) -> Result<Vec<User>, Error>;
@@ -251,18 +260,18 @@ pub trait DirectoryStore: Send + Sync + 'static {
     /// Who of two users exists, and blocks the other.
     async fn pair_rights(&self, a: Uid, b: Uid) -> Result<Rights, Error>;
 
-    /// Pairs whose change the router has not confirmed, as (user, the others).
-    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>)>, Error>;
+    /// Pairs whose change the router has not confirmed, as (user, the others, the highest number of their notes).
+    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>, u64)>, Error>;
 
-    /// The router confirmed these pairs.
-    async fn finish_relations(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error>;
+    /// The router was told of these pairs after the note of this number: notes up to it are done, newer ones wait.
+    async fn finish_relations(&self, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Error>;
 
-    /// Shields whose change the router has not confirmed, the longest waiting first: user, group, whether it is up.
-    async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error>;
+    /// Shields of which the router is to be told by now, the longest waiting first.
+    async fn pending_shields(&self, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Error>;
 
     /// The router confirmed that a user's shield against a group is up, or not. If it stands otherwise by now, it waits still, or again:
     /// another process may have told the router before, and been confirmed.
-    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error>;
+    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Error>;
 
     /// Users whose feeds wait for events, the longest waiting first.
     async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error>;
@@ -310,4 +319,13 @@ pub trait DirectoryStore: Send + Sync + 'static {
 
     /// How many rosters wait for the router.
     async fn pending_count(&self) -> Result<u64, Error>;
+
+    // ---- processes ----
+
+    /// Whether it is this process's turn at some work, for as long as `lease` from now on by the store's clock: of several processes one
+    /// at a time, and the same one while it asks again in time. A store that serves one process gives it every turn.
+    async fn take_turn(&self, work: &str, process: u64, lease: Duration) -> Result<bool, Error> {
+        let _ = (work, process, lease);
+        Ok(true)
+    }
 }

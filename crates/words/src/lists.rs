@@ -74,6 +74,13 @@ impl Words {
         known.lists.remove(&app_id);
     }
 
+    /// Any list may have changed.
+    pub fn forget_all(&self) {
+        let mut known = self.0.known.lock();
+        known.forgotten += 1;
+        known.lists.clear();
+    }
+
     async fn filter(&self, app_id: u64) -> Result<Option<Arc<Filter>>, Failure> {
         let (kept, mark) = {
             let known = self.0.known.lock();

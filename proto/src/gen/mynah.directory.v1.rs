@@ -314,17 +314,22 @@ pub struct LogoutRequest {
     #[prost(bool, tag = "4")]
     pub all_devices: bool,
 }
+/// sessions: of whatever app, to be told which of them are revoked; app_id is not needed for them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DevicesRequest {
     #[prost(uint64, tag = "1")]
     pub app_id: u64,
     #[prost(uint64, repeated, tag = "2")]
     pub uids: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "3")]
+    pub sessions: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DevicesReply {
     #[prost(message, repeated, tag = "1")]
     pub users: ::prost::alloc::vec::Vec<UserDevices>,
+    #[prost(uint64, repeated, tag = "2")]
+    pub revoked_sessions: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UserDevices {
@@ -919,10 +924,13 @@ pub struct ChangesReply {
 }
 /// ---- change events ----
 /// What changed, to be read again; version 0 = it has none. Under the subject as key, on a topic that every process reads.
+/// everything: more than could be told; without a subject.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChangeEvent {
     #[prost(uint64, tag = "5")]
     pub version: u64,
+    #[prost(bool, tag = "6")]
+    pub everything: bool,
     #[prost(oneof = "change_event::Subject", tags = "1, 2, 3, 4")]
     pub subject: ::core::option::Option<change_event::Subject>,
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{FromArgMatches as _, Subcommand as _};
 use mynah_directory::{Deps, Directory, Operator, SecretKey};
@@ -47,15 +48,18 @@ async fn run(settings: Settings) -> Outcome {
     let process = Process::begin(settings).await?;
     let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
     let store = engines::directory_store(&process).await?;
-    let directory = Directory::new(Deps {
+    let deps = Deps {
         store,
         router: peers::router(&process),
         gateway: process::all_gateways(peers::fleet(&process, presence)),
         clock: Arc::new(SystemClock),
         key,
-        // What another process changes is seen at once.
-        settings: mynah_directory::Settings { cached_users: 0, cached_rosters: 0, ..process.settings.product.directory() },
-    });
+        settings: one_of_several(process.settings.product.directory()),
+    };
+    let directory = match engines::changes(&process)? {
+        Some(changes) => Directory::announcing(deps, changes),
+        None => Directory::new(deps),
+    };
     let outbox = directory.clone();
     tokio::spawn(async move { outbox.run_outbox().await });
     let probed = DirectoryClient::local(directory.clone());
@@ -66,6 +70,18 @@ async fn run(settings: Settings) -> Outcome {
         readiness.ends();
     };
     process.serve(Routes::new(DirectoryServer::new(directory)), stop).await?.ended().await
+}
+
+/// What another process changes is seen at once, and what it left is soon worked off.
+fn one_of_several(settings: mynah_directory::Settings) -> mynah_directory::Settings {
+    mynah_directory::Settings {
+        process: process::new_id() >> 1,
+        cached_users: 0,
+        cached_rosters: 0,
+        outbox_poll: Duration::from_secs(1),
+        outbox_backoff_max: Duration::from_secs(2),
+        ..settings
+    }
 }
 
 /// Asks for something that is not there: the answer has to come from the store.

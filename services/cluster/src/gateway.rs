@@ -39,11 +39,15 @@ async fn run(settings: Settings) -> Outcome {
         ("redis", !settings.redis.is_empty()),
     ])?;
     let process = Process::begin(settings).await?;
-    let id = GatewayId(new_id());
+    let id = GatewayId(process::new_id());
     let presence = Arc::new(engines::presence(&process, id)?);
     let parts = wire(&process, id, Arc::clone(&presence) as Arc<dyn Presence>)?;
     let devices = parts.devices.clone();
     watch_repairs(devices.clone(), Arc::clone(&presence));
+    if let Some(changes) = engines::changes(&process)? {
+        let following = devices.clone();
+        tokio::spawn(async move { following.follow(&*changes).await });
+    }
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     let routes = Routes::new(GatewayServer::new(devices.clone()));
     // Deliveries are taken until the last device is gone.
@@ -140,9 +144,4 @@ async fn gone(devices: &Devices, at_most: Duration) {
     if tokio::time::timeout(at_most, gone).await.is_err() {
         tracing::warn!(left = devices.connections(), "connections did not close in time");
     }
-}
-
-/// Another one at each start: what was told of an earlier life does not count for this one.
-fn new_id() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().0.max(1)
 }

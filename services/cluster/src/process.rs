@@ -230,3 +230,8 @@ async fn signal() {
 pub(crate) fn all_gateways(fleet: mynah_rpc::Fleet) -> GatewayClient {
     GatewayClient::local(fleet)
 }
+
+/// A number of a process. Another one at each start: what was told of an earlier life does not count for this one.
+pub(crate) fn new_id() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0.max(2)
+}

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_ports::directory_store::App;
+use mynah_ports::changes::Subject;
+use mynah_ports::directory_store::{App, Remembered};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, AppKey, Reason};
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::convert;
 use crate::secret::{digest, hex, random};
-use crate::signature::{Remembered, Signed, same};
+use crate::signature::{Signed, remembered_as, same};
 use crate::{Inner, signature};
 
 /// Apps kept; beyond that all are forgotten and read again.
@@ -74,6 +75,7 @@ impl Inner {
         let app = self.app(request.app_id).await?;
         let found = self.store.set_device_registration(app.id, request.open).await.map_err(convert::store)?;
         self.apps.forget(&app);
+        self.announcer.tell(Subject::App(app.id), 0);
         if found { Ok(wire::Done {}) } else { Err(no_app()) }
     }
 
@@ -138,7 +140,9 @@ impl Inner {
         if now.abs_diff(signed_at) > validity {
             return Err(Failure::new(Reason::SignatureExpired, "the signature is too old, or from the future"));
         }
-        match self.signatures.remember(app.id, &request.random_str, now, signed_at.saturating_add(validity + 1)) {
+        let (name, expires) = (remembered_as(app.id, &request.random_str), signed_at.saturating_add(validity + 1));
+        let most = self.settings.signatures_remembered;
+        match self.store.remember_signature(name, now, expires, most).await.map_err(convert::store)? {
             Remembered::New => Ok(convert::app(&app)),
             Remembered::Seen => Err(Failure::new(Reason::SignatureExpired, "the signature was used before")),
             Remembered::Full => Err(Failure::new(Reason::Overloaded, "too many signatures").retry_after(1000)),

@@ -146,9 +146,9 @@ impl Inner {
     }
 
     /// Tells the router again of pairs that changed.
-    pub(crate) async fn retry_relations(&self, uid: Uid, peers: Vec<Uid>) -> bool {
+    pub(crate) async fn retry_relations(&self, uid: Uid, peers: Vec<Uid>, number: u64) -> bool {
         let Ok(_guard) = self.locks.lock(Key::Relations(uid.0), self.patience()).await else { return false };
-        match self.tell_relations(uid, peers).await {
+        match self.tell_relations(uid, peers, number).await {
             Ok(()) => true,
             // The chat or its users are unknown there: nobody decides by an old relation.
             Err(failure) => !failure.why().is_retryable() && failure.why() != Reason::Internal,

@@ -8,6 +8,7 @@
 //! - A membership change is committed with its change row first and handed to the router then; what the router has not
 //!   confirmed is handed over again by [`Directory::run_outbox`].
 
+mod announce;
 mod apps;
 mod cache;
 mod callbacks;
@@ -44,7 +45,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use mynah_ports::DirectoryStore;
+use mynah_ports::{Changes, DirectoryStore};
 use mynah_proto::{Failure, GatewayClient, RouterClient};
 use mynah_types::{Clock, Reason};
 use parking_lot::Mutex;
@@ -87,8 +88,8 @@ struct Inner {
     apps: apps::AppCache,
     users: users::UserCache,
     rosters: membership::RosterCache,
-    signatures: signature::Seen,
     locks: locks::Locks,
+    announcer: announce::Announcer,
     /// Rosters whose creating call has not been answered.
     creating: Arc<Mutex<HashSet<u64>>>,
     /// Something is left for the outbox.
@@ -99,14 +100,24 @@ impl Directory {
     /// Puts the service together. It does nothing by itself: run [`Directory::run_outbox`] beside it.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
+        Self::with(deps, None)
+    }
+
+    /// The same, which tells other processes of changes.
+    #[must_use]
+    pub fn announcing(deps: Deps, changes: Arc<dyn Changes>) -> Self {
+        Self::with(deps, Some(changes))
+    }
+
+    fn with(deps: Deps, changes: Option<Arc<dyn Changes>>) -> Self {
         let Deps { store, router, gateway, clock, key, settings } = deps;
         Self(Arc::new(Inner {
             hashing: hashing::Hashing::new(&settings),
             apps: apps::AppCache::new(settings.app_cache),
             users: users::UserCache::new(settings.cached_users),
             rosters: membership::RosterCache::new(settings.cached_rosters),
-            signatures: signature::Seen::new(settings.signatures_remembered),
             locks: locks::Locks::default(),
+            announcer: announce::Announcer::new(changes),
             creating: Arc::default(),
             wake: Notify::new(),
             store,
@@ -119,10 +130,10 @@ impl Directory {
     }
 
     /// Works off what is left: changes and relations that the router has not confirmed, deleted users who are still in groups,
-    /// ended sessions; and puts out the devices of apps that an operator disabled. Runs until it is dropped.
+    /// ended sessions; puts out the devices of apps that an operator disabled; and tells of changes. Runs until it is dropped.
     pub async fn run_outbox(&self) {
         let inner = &self.0;
-        tokio::join!(inner.work_off(), inner.watch_apps(), inner.purge_sessions());
+        tokio::join!(inner.work_off(), inner.watch_apps(), inner.purge_sessions(), inner.announcer.run());
     }
 
     /// Runs a change of a group or chatroom as a write, and decides it again while another process changes the same one first.

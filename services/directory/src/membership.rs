@@ -3,13 +3,14 @@
 //! A call holds its roster's lock from its first look to the router's confirmation. So whoever sees a change that is not
 //! confirmed knows that the call which made it has failed or died, and takes it for his own if it is what he wants.
 //!
-//! The lock is this process's. Of several processes on one store each commits by the version that it saw, and decides again if
+//! The lock is this process's. A group that another one makes is taken for one's own only when its call is certainly over. Of several processes on one store each commits by the version that it saw, and decides again if
 //! that has moved; a change of a living call of another process may be taken for one's own: it is what one wants, and made.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::Error as StoreError;
 use mynah_ports::directory_store::{
     App, Change, ChangeLimits, Details, Member, NewRoster, Refusal, Roster, RosterChange, RosterKind, User,
@@ -89,6 +90,15 @@ impl Inner {
 
     /// Makes a roster and hands it over. A repeat of a call that failed after its commit finds what that one made.
     pub(crate) async fn make_roster(&self, app: &Arc<App>, wanted: Wanted) -> Result<Roster, Failure> {
+        if self.settings.process == 0 {
+            return self.make_or_find(app, wanted).await;
+        }
+        // Other processes cannot see whether this call goes on, so it ends in time.
+        let made = tokio::time::timeout(self.settings.answered_within(), self.make_or_find(app, wanted)).await;
+        self.handed_over(made)
+    }
+
+    async fn make_or_find(&self, app: &Arc<App>, wanted: Wanted) -> Result<Roster, Failure> {
         let kind = wanted.kind;
         let (roster, _creating) = match self.made_before(&wanted).await? {
             Some(roster) => (roster, None),
@@ -100,6 +110,7 @@ impl Inner {
         };
         let _guard = self.locks.lock(Key::Roster(roster.id), self.settings.handover_deadline).await?;
         self.hand_over(roster.id).await?;
+        self.announcer.tell(subject(&roster), roster.version);
         Ok(roster)
     }
 
@@ -110,7 +121,7 @@ impl Inner {
             let same = roster.version == 1
                 && (&*roster.name, &*roster.desc, &*roster.avatar, roster.flag)
                     == (&*wanted.name, &*wanted.desc, &*wanted.avatar, wanted.flag);
-            if !same || self.creating.lock().contains(&roster.id) {
+            if !same || !self.is_given_up(&roster) {
                 continue;
             }
             let first = self.store.changes(roster.id, 0, 1).await.map_err(convert::store)?;
@@ -120,6 +131,14 @@ impl Inner {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the call that makes a roster is over. What waits for the router then is not answered.
+    fn is_given_up(&self, roster: &Roster) -> bool {
+        if roster.maker == self.settings.process {
+            return !self.creating.lock().contains(&roster.id);
+        }
+        roster.ctime.saturating_add(self.settings.over_after_ms()) <= self.clock.now_ms()
     }
 
     fn new_roster(&self, app: &Arc<App>, wanted: Wanted, creating: &Creating<'_>) -> NewRoster {
@@ -148,6 +167,7 @@ impl Inner {
                 }
             }),
             actor: wanted.owner.uid,
+            maker: self.settings.process,
             now: self.clock.now_ms(),
         }
     }
@@ -173,7 +193,9 @@ impl Inner {
         };
         let done = self.store.commit_change(change).await;
         self.rosters.invalidate(&roster.id);
-        done.map_err(|e| roster_failure(e, roster.kind))
+        let roster = done.map_err(|e| roster_failure(e, roster.kind))?;
+        self.announcer.tell(subject(&roster), roster.version);
+        Ok(roster)
     }
 
     /// Hands every change that is not confirmed to the router, in order. The caller holds the roster's lock.
@@ -274,6 +296,13 @@ impl Drop for Creating<'_> {
         if let Some(id) = self.id.lock().take() {
             self.inner.creating.lock().remove(&id);
         }
+    }
+}
+
+fn subject(roster: &Roster) -> Subject {
+    match roster.kind {
+        RosterKind::Group => Subject::Group(roster.id),
+        RosterKind::Room => Subject::Room(roster.id),
     }
 }
 

@@ -20,6 +20,9 @@ const AT_ONCE: usize = 16;
 /// Ended sessions forgotten in one step.
 const PURGE: usize = 1000;
 
+/// The work that processes take turns at.
+const TURN: &str = "outbox";
+
 /// How often ended sessions are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 
@@ -27,7 +30,15 @@ impl Inner {
     pub(crate) async fn work_off(&self) {
         let mut backoff = self.settings.outbox_backoff_min;
         loop {
-            let left = self.pass().await.unwrap_or_else(|error| {
+            let left = match self.has_turn().await {
+                Ok(true) => tokio::select! {
+                    left = self.pass() => left,
+                    error = self.keep_turn() => Err(error),
+                },
+                Ok(false) => Ok(0),
+                Err(error) => Err(error),
+            };
+            let left = left.unwrap_or_else(|error| {
                 convert::store(error);
                 1
             });
@@ -38,6 +49,21 @@ impl Inner {
             } else {
                 tokio::time::sleep(backoff).await;
                 backoff = (backoff * 2).min(self.settings.outbox_backoff_max);
+            }
+        }
+    }
+
+    /// Of several processes one works off what all of them left. Two at one time do no harm, but work in vain.
+    async fn has_turn(&self) -> Result<bool, Error> {
+        self.store.take_turn(TURN, self.settings.process, self.settings.turn()).await
+    }
+
+    /// Keeps the turn during a pass that takes long; returns only why that fails.
+    async fn keep_turn(&self) -> Error {
+        loop {
+            tokio::time::sleep(self.settings.turn() / 3).await;
+            if let Err(error) = self.has_turn().await {
+                return error;
             }
         }
     }
@@ -56,12 +82,13 @@ impl Inner {
             .await;
         let pairs = self.store.pending_relations(PASS).await?;
         stream::iter(pairs)
-            .for_each_concurrent(AT_ONCE, |(uid, peers)| async move { count(self.retry_relations(uid, peers).await) })
+            .for_each_concurrent(
+                AT_ONCE,
+                |(uid, peers, number)| async move { count(self.retry_relations(uid, peers, number).await) },
+            )
             .await;
-        let shields = self.store.pending_shields(PASS).await?;
-        stream::iter(shields)
-            .for_each_concurrent(AT_ONCE, |(uid, gid, up)| async move { count(self.retry_shield(uid, gid, up).await) })
-            .await;
+        let shields = self.store.pending_shields(self.clock.now_ms(), PASS).await?;
+        stream::iter(shields).for_each_concurrent(AT_ONCE, |note| async move { count(self.retry_shield(note).await) }).await;
         let feeds = self.store.pending_feeds(PASS).await?;
         stream::iter(feeds).for_each_concurrent(AT_ONCE, |uid| async move { count(self.retry_feed(uid).await) }).await;
         // The gauge takes a float; so many never wait.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::User;
 use mynah_proto::router::RelationChangedRequest;
 use mynah_proto::{Failure, directory as wire};
@@ -38,21 +39,23 @@ impl Inner {
         let uids = |users: Vec<Arc<User>>| users.iter().map(|user| user.uid).collect::<Vec<_>>();
         let (add, remove) = (uids(add), uids(remove));
         let _lock = self.locks.lock(Key::Relations(user.uid.0), self.settings.handover_deadline).await?;
-        self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms(), told).await.map_err(convert::store)?;
-        self.tell_relations(user.uid, [add, remove].concat()).await?;
+        let changed = self.store.change_blacklist(user.uid, &add, &remove, self.clock.now_ms(), told).await;
+        self.tell_relations(user.uid, [add, remove].concat(), changed.map_err(convert::store)?).await?;
         self.tell([user.uid]).await;
+        self.announcer.tell(Subject::User(user.uid), 0);
         Ok(wire::Done {})
     }
 
-    /// Tells the router that pairs changed, and forgets the note of it. The caller holds the user's lock.
-    pub(crate) async fn tell_relations(&self, uid: Uid, peers: Vec<Uid>) -> Result<(), Failure> {
+    /// Tells the router that pairs changed, and forgets the notes of it up to this number: one of another process may be newer than what
+    /// the router read. The caller holds the user's lock.
+    pub(crate) async fn tell_relations(&self, uid: Uid, peers: Vec<Uid>, number: u64) -> Result<(), Failure> {
         let request = RelationChangedRequest { uid: uid.0, peer_uids: peers.iter().map(|peer| peer.0).collect() };
         let told = tokio::time::timeout(self.settings.handover_deadline, self.router.relation_changed(request)).await;
         if let Err(failure) = self.handed_over(told) {
             tracing::warn!(%uid, error = %failure, "the router was not told of a blacklist: the outbox goes on");
             return Err(failure);
         }
-        self.store.finish_relations(uid, &peers).await.map_err(convert::store)
+        self.store.finish_relations(uid, &peers, number).await.map_err(convert::store)
     }
 
     pub(crate) async fn blacklist(&self, request: wire::GetUserRequest) -> Result<wire::UserList, Failure> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::{
     App, DeviceRecord, Error, Login, LoginOutcome, Refusal, Session, SessionState, TokenDigest, User,
 };
 use mynah_proto::gateway::KickRequest;
 use mynah_proto::{Failure, directory as wire};
-use mynah_types::{Reason, Uid};
+use mynah_types::{AppId, Reason, Uid};
 
 use crate::cross::Apps;
 use crate::hashing::Md5Form;
@@ -150,6 +151,13 @@ impl Inner {
     }
 
     pub(crate) async fn devices(&self, request: wire::DevicesRequest) -> Result<wire::DevicesReply, Failure> {
+        let revoked_sessions = match request.sessions.as_slice() {
+            [] => Vec::new(),
+            sessions => self.store.revoked_sessions(sessions).await.map_err(convert::store)?,
+        };
+        if request.uids.is_empty() {
+            return Ok(wire::DevicesReply { revoked_sessions, ..wire::DevicesReply::default() });
+        }
         let app = self.app(request.app_id).await?;
         let mut uids: Vec<Uid> = request.uids.into_iter().map(Uid).collect();
         let known = self.known_uids(app.id, &uids).await?;
@@ -159,7 +167,7 @@ impl Inner {
             uid: uid.0,
             devices: records.into_iter().map(|record| device(record, false)).collect(),
         });
-        Ok(wire::DevicesReply { users: users.collect() })
+        Ok(wire::DevicesReply { users: users.collect(), revoked_sessions })
     }
 
     async fn tell_kicked(&self, outcome: &LoginOutcome) {
@@ -191,8 +199,16 @@ impl Inner {
         self.kick(KickRequest { uid: uid.0, reason: reason.into(), ..KickRequest::default() }).await;
     }
 
-    /// The sessions are revoked already, so a gateway that does not answer fails no call: its devices cannot log in again.
+    /// The sessions are revoked already, so a gateway that does not answer fails no call: its devices cannot log in again. The change
+    /// is told afterwards, so that a gateway that was not reached looks at them all the same.
     pub(crate) async fn kick(&self, request: KickRequest) -> bool {
+        let subject = if request.app_id == 0 { Subject::User(Uid(request.uid)) } else { Subject::App(AppId(request.app_id)) };
+        let reached = self.kick_directly(request).await;
+        self.announcer.tell(subject, 0);
+        reached
+    }
+
+    async fn kick_directly(&self, request: KickRequest) -> bool {
         let (uid, app, reason) = (request.uid, request.app_id, request.reason.clone());
         let request = KickRequest { time_ms: self.clock.now_ms(), ..request };
         let told = tokio::time::timeout(self.settings.handover_deadline, self.gateway.kick(request)).await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// What can be set. The defaults serve; tests set their own.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// This process among several on one store: a number of its own, another one at each start, below 2^63. 0: it is alone.
+    pub process: u64,
     /// Memory of one password hash, in KiB.
     pub argon2_memory_kib: u32,
     /// Passes of one password hash.
@@ -21,8 +23,8 @@ pub struct Settings {
     pub session_touch_ms: u64,
     /// A web signature is good for so long before and after its timestamp, in milliseconds.
     pub signature_validity_ms: u64,
-    /// Web signatures that are remembered against replay. Full: refused as overloaded.
-    pub signatures_remembered: usize,
+    /// Web signatures that the store remembers against replay. Full: refused as overloaded.
+    pub signatures_remembered: u32,
     /// An address of an uploaded file is good for so long, in milliseconds.
     pub media_lifetime_ms: u64,
     /// Minutes east of UTC: where days begin.
@@ -51,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
+            process: 0,
             argon2_memory_kib: 19_456,
             argon2_iterations: 2,
             hashing_threads: (cores / 2).max(1),
@@ -71,5 +74,23 @@ impl Default for Settings {
             cached_users: 100_000,
             cached_rosters: 20_000,
         }
+    }
+}
+
+impl Settings {
+    /// A call that makes something is answered this long after it began, whatever comes of it.
+    pub(crate) fn answered_within(&self) -> Duration {
+        self.handover_deadline * 3
+    }
+
+    /// What another process began is over by now: its calls are answered, its words have arrived or are lost. Clocks may differ by a
+    /// deadline.
+    pub(crate) fn over_after_ms(&self) -> u64 {
+        u64::try_from((self.handover_deadline * 4).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A process keeps its turn for so long without a sign of life.
+    pub(crate) fn turn(&self) -> Duration {
+        self.outbox_backoff_max.max(self.outbox_poll) * 3
     }
 }

@@ -1,6 +1,9 @@
 //! Shields: groups whose messages a user does not get at all (rest-api 2.31).
+//!
+//! The router is told how a shield stands, not what changed. Of several processes one may change it while the word of another is still on
+//! its way, and that one die before it can see. So the router is told once more when no earlier word can come any longer.
 
-use mynah_ports::directory_store::Switch;
+use mynah_ports::directory_store::{ShieldNote, Switch, Told};
 use mynah_proto::gateway::RefreshRequest;
 use mynah_proto::router::HideRequest;
 use mynah_proto::{Failure, directory as wire};
@@ -34,13 +37,14 @@ impl Inner {
         self.store.change_switches(user.uid, switches, told).await.map_err(convert::store)?;
         self.tell([user.uid]).await;
         for (gid, up) in changes {
-            self.tell_shield(user.uid, gid, up).await?;
+            self.tell_shield(user.uid, gid, up, None).await?;
         }
         Ok(wire::Done {})
     }
 
-    /// Tells the router and the gateways how a shield stands, and forgets the note of it. The caller holds the user's lock.
-    async fn tell_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Failure> {
+    /// Tells the router and the gateways how a shield stands, and settles the note of it. The caller holds the user's lock.
+    /// `again`: the number of the note, if it was told before.
+    async fn tell_shield(&self, uid: Uid, gid: u64, up: bool, again: Option<u64>) -> Result<(), Failure> {
         let request = HideRequest { conv_id: ConversationKey::Group(gid).to_string(), uid: uid.0, hidden: up };
         let told = tokio::time::timeout(self.patience(), self.router.hide(request)).await;
         match self.handed_over(told) {
@@ -55,12 +59,18 @@ impl Inner {
         let refresh = RefreshRequest { uids: vec![uid.0], ..RefreshRequest::default() };
         let told = tokio::time::timeout(self.patience(), self.gateway.refresh(refresh)).await;
         self.handed_over(told)?;
-        self.store.finish_shield(uid, gid, up).await.map_err(convert::store)
+        let told = match again {
+            Some(number) => Told::Again(number),
+            None if self.settings.process == 0 => Told::Done,
+            None => Told::AgainAt(self.clock.now_ms().saturating_add(self.settings.over_after_ms())),
+        };
+        self.store.finish_shield(uid, gid, up, told).await.map_err(convert::store)
     }
 
     /// Tells again of a shield that waits. True: it was told.
-    pub(crate) async fn retry_shield(&self, uid: Uid, gid: u64, up: bool) -> bool {
+    pub(crate) async fn retry_shield(&self, note: ShieldNote) -> bool {
+        let ShieldNote { uid, gid, up, number, again } = note;
         let Ok(_lock) = self.locks.lock(Key::Shields(uid.0), self.patience()).await else { return false };
-        self.tell_shield(uid, gid, up).await.is_ok()
+        self.tell_shield(uid, gid, up, again.then_some(number)).await.is_ok()
     }
 }

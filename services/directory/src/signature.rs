@@ -1,15 +1,12 @@
 //! The web signature: proof by an app's own server that a page may connect.
 
-use std::collections::HashMap;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest as _, Md5};
-use mynah_types::{AppId, Millis};
-use parking_lot::Mutex;
+use mynah_types::AppId;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use crate::secret::hex;
+use crate::secret::{digest, hex};
 
 /// What is signed.
 #[derive(Debug, Clone, Copy)]
@@ -44,42 +41,9 @@ pub(crate) fn same(expected: &str, given: &str) -> bool {
     expected.as_bytes().ct_eq(given.to_ascii_lowercase().as_bytes()).into()
 }
 
-/// Random strings of signatures that were accepted: each is good once.
-pub(crate) struct Seen {
-    capacity: usize,
-    until: Mutex<HashMap<(AppId, String), Millis>>,
-}
-
-/// What the memory says of a random string.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Remembered {
-    New,
-    Seen,
-    /// No room until some expire.
-    Full,
-}
-
-impl Seen {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, until: Mutex::default() }
-    }
-
-    /// Notes a random string until `until`.
-    pub(crate) fn remember(&self, app: AppId, random_str: &str, now: Millis, until: Millis) -> Remembered {
-        let mut seen = self.until.lock();
-        if seen.len() >= self.capacity {
-            seen.retain(|_, until| *until > now);
-        }
-        let key = (app, random_str.to_owned());
-        if seen.get(&key).is_some_and(|until| *until > now) {
-            return Remembered::Seen;
-        }
-        if seen.len() >= self.capacity {
-            return Remembered::Full;
-        }
-        seen.insert(key, until);
-        Remembered::New
-    }
+/// What the store remembers a signature by: a random string is good once in its app.
+pub(crate) fn remembered_as(app: AppId, random_str: &str) -> [u8; 32] {
+    digest(&format!("{app}/{random_str}"))
 }
 
 #[cfg(test)]
@@ -103,17 +67,5 @@ mod tests {
         mac.update(b"what do ya want for nothing?");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(hex(&mac.finalize().into_bytes()), expected);
-    }
-
-    #[test]
-    fn a_random_string_is_good_once_and_the_memory_is_bounded() {
-        let seen = Seen::new(2);
-        let app = AppId(1);
-        assert_eq!(seen.remember(app, "a", 0, 10), Remembered::New);
-        assert_eq!(seen.remember(app, "a", 5, 15), Remembered::Seen);
-        assert_eq!(seen.remember(AppId(2), "a", 5, 20), Remembered::New);
-        assert_eq!(seen.remember(app, "c", 5, 15), Remembered::Full);
-        assert_eq!(seen.remember(app, "c", 11, 21), Remembered::New);
-        assert_eq!(seen.remember(app, "a", 30, 40), Remembered::New);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use mynah_ports::changes::Subject;
 use mynah_ports::directory_store::{App, NewUser, Profile, User};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, Reason, Uid, Username};
@@ -249,6 +250,7 @@ impl Inner {
             self.users.invalidate(&user);
             done.map_err(convert::store_about_user)?;
             self.tell([user.uid]).await;
+            self.announcer.tell(Subject::User(user.uid), 0);
         }
         Ok(wire::Done {})
     }
@@ -286,6 +288,8 @@ impl Inner {
         done.map_err(convert::store_about_user)?;
         if request.disabled {
             self.put_out_all(user.uid, "disabled").await;
+        } else {
+            self.announcer.tell(Subject::User(user.uid), 0);
         }
         Ok(wire::Done {})
     }

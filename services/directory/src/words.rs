@@ -1,7 +1,9 @@
 //! Sensitive words of an app (rest-api 2.48–2.53).
 
+use mynah_ports::changes::Subject;
 use mynah_proto::gateway::RefreshRequest;
 use mynah_proto::{Failure, directory as wire};
+use mynah_types::AppId;
 
 use crate::{Inner, convert};
 
@@ -64,6 +66,7 @@ impl Inner {
             Ok(Err(error)) => tracing::warn!(%error, "a gateway was not told of an app's words"),
             Err(_) => tracing::warn!("a gateway does not answer the word of an app's words"),
         }
+        self.announcer.tell(Subject::App(AppId(app_id)), 0);
         Ok(wire::Done {})
     }
 }

@@ -23,8 +23,10 @@ mod relations;
 mod rosters;
 mod schema;
 mod sessions;
+mod signatures;
 mod store;
 mod switches;
+mod turns;
 mod users;
 mod words;
 

@@ -16,7 +16,7 @@ pub(crate) async fn change(
     remove: &[Uid],
     now: Millis,
     tell: &FeedEvents,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     users::all_live(tx, &[&[uid], add, remove].concat(), &feeds::told(tell), Hold::Alone).await?;
     let noted = uids_of(&rows(tx, "SELECT peer FROM relation_notes WHERE uid = $1", &[&int(uid.0)]).await?)?;
     let (adds, removes) = (ints(add.iter().map(|peer| peer.0)), ints(remove.iter().map(|peer| peer.0)));
@@ -34,10 +34,13 @@ pub(crate) async fn change(
     if !missing.is_empty() {
         return Err(Refusal::NotBlacklisted(missing).into());
     }
-    let sql = "INSERT INTO relation_notes (uid, peer, since) SELECT $1, peer, $3 FROM unnest($2::bigint[]) AS t (peer) \
-               ON CONFLICT DO NOTHING";
-    run(tx, sql, &[&int(uid.0), &[adds, removes].concat(), &int(now)]).await?;
-    feeds::tell(tx, tell).await
+    let note = one(tx, "SELECT nextval('relation_numbers')", &[]).await?.try_get::<_, i64>(0)?;
+    let sql = "INSERT INTO relation_notes (uid, peer, since, number) \
+               SELECT DISTINCT $1::bigint, peer, $3::bigint, $4::bigint FROM unnest($2::bigint[]) AS t (peer) \
+               ON CONFLICT (uid, peer) DO UPDATE SET number = excluded.number";
+    run(tx, sql, &[&int(uid.0), &[adds, removes].concat(), &int(now), &note]).await?;
+    feeds::tell(tx, tell).await?;
+    Ok(note.unsigned_abs())
 }
 
 pub(crate) async fn blacklist(conn: &impl GenericClient, uid: Uid) -> Result<Vec<User>, Failure> {
@@ -58,17 +61,18 @@ pub(crate) async fn rights(conn: &impl GenericClient, a: Uid, b: Uid) -> Result<
 }
 
 /// The users whose notes wait longest, each with all his peers.
-pub(crate) async fn pending(conn: &impl GenericClient, limit: usize) -> Result<Vec<(Uid, Vec<Uid>)>, Failure> {
-    let sql = "SELECT uid, array_agg(peer ORDER BY peer) FROM relation_notes GROUP BY uid ORDER BY min(since), uid LIMIT $1";
+pub(crate) async fn pending(conn: &impl GenericClient, limit: usize) -> Result<Vec<(Uid, Vec<Uid>, u64)>, Failure> {
+    let sql = "SELECT uid, array_agg(peer ORDER BY peer), max(number) FROM relation_notes \
+               GROUP BY uid ORDER BY min(since), uid LIMIT $1";
     let found = rows(conn, sql, &[&size(limit)]).await?;
     let pairs = found.iter().map(|row| {
         let peers: Vec<i64> = row.try_get(1)?;
-        Ok((Uid(number(row, 0)?), peers.into_iter().map(|peer| Uid(peer.unsigned_abs())).collect()))
+        Ok((Uid(number(row, 0)?), peers.into_iter().map(|peer| Uid(peer.unsigned_abs())).collect(), number(row, 2)?))
     });
     pairs.collect()
 }
 
-pub(crate) async fn finish(tx: &Transaction<'_>, uid: Uid, peers: &[Uid]) -> Result<(), Failure> {
-    let sql = "DELETE FROM relation_notes WHERE uid = $1 AND peer = ANY($2)";
-    run(tx, sql, &[&int(uid.0), &ints(peers.iter().map(|peer| peer.0))]).await.map(drop)
+pub(crate) async fn finish(tx: &Transaction<'_>, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Failure> {
+    let sql = "DELETE FROM relation_notes WHERE uid = $1 AND peer = ANY($2) AND number <= $3";
+    run(tx, sql, &[&int(uid.0), &ints(peers.iter().map(|peer| peer.0)), &int(number)]).await.map(drop)
 }

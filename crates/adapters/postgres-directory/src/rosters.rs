@@ -15,7 +15,7 @@ use crate::users::{self, Hold, uids_of};
 use crate::{apps, switches};
 
 const COLUMNS: &str = "r.id, r.kind, r.app_id, r.name, r.descr, r.avatar, r.flag, r.owner, r.members, r.version, r.applied, \
-     r.dissolved, r.ctime, r.mtime";
+     r.dissolved, r.ctime, r.mtime, r.maker";
 const MEMBER_COLUMNS: &str = "m.uid, m.role, m.silenced, m.joined, m.since_version";
 
 /// Makes a roster. `payload` is taken by the attempt that comes as far as a number: nothing after it makes an attempt be repeated.
@@ -69,14 +69,15 @@ fn first_state(id: u64, new: &NewRoster, members: usize) -> Roster {
         version: 1,
         applied: 0,
         dissolved: false,
+        maker: new.maker,
         ctime: new.now,
         mtime: new.now,
     }
 }
 
 async fn insert_roster(tx: &Transaction<'_>, r: &Roster) -> Result<(), Failure> {
-    let sql = "INSERT INTO rosters (id, kind, app_id, name, descr, avatar, flag, owner, members, version, ctime, mtime) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let sql = "INSERT INTO rosters (id, kind, app_id, name, descr, avatar, flag, owner, members, version, ctime, mtime, maker) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     run(
         tx,
         sql,
@@ -93,6 +94,7 @@ async fn insert_roster(tx: &Transaction<'_>, r: &Roster) -> Result<(), Failure> 
             &int(r.version),
             &int(r.ctime),
             &int(r.mtime),
+            &int(r.maker),
         ],
     )
     .await
@@ -368,6 +370,7 @@ fn read(row: &Row) -> Result<Roster, Failure> {
         dissolved: row.try_get(11)?,
         ctime: number(row, 12)?,
         mtime: number(row, 13)?,
+        maker: number(row, 14)?,
     })
 }
 

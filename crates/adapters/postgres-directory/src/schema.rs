@@ -7,7 +7,8 @@ use crate::engine::{Engine, number, one, run};
 use crate::errors::Failure;
 
 /// One script per version of the schema. Never edited once released; `directory_schema` tells the newest that ran.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_directory.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_directory.sql"), include_str!("../migrations/0002_processes.sql")];
 
 /// The lock that starters take turns by.
 const LOCK: i64 = 0x6d79_6e61_6864_6972;

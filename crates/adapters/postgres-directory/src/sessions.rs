@@ -7,9 +7,9 @@ use mynah_ports::directory_store::{DeviceRecord, Login, LoginOutcome, Refusal, S
 use mynah_types::{AppId, Millis, Uid};
 use tokio_postgres::Row;
 
-use crate::activity;
 use crate::engine::{int, ints, number, one, row, rows, run, size};
 use crate::errors::Failure;
+use crate::{activity, signatures};
 
 const COLUMNS: &str = "session_id, app_id, uid, platform, device_id, revoked_at IS NULL, ctime, last_used, expires";
 
@@ -140,8 +140,15 @@ pub(crate) async fn devices(
     Ok(uids.iter().map(|uid| (*uid, records.get(uid).cloned().unwrap_or_default())).collect())
 }
 
+pub(crate) async fn revoked(conn: &impl GenericClient, session_ids: &[u64]) -> Result<Vec<u64>, Failure> {
+    let sql = "SELECT session_id FROM sessions WHERE session_id = ANY($1) AND revoked_at IS NOT NULL ORDER BY session_id";
+    let found = rows(conn, sql, &[&ints(session_ids.iter().copied())]).await?;
+    found.iter().map(|row| number(row, 0)).collect()
+}
+
 pub(crate) async fn purge(tx: &Transaction<'_>, now: Millis, limit: usize) -> Result<usize, Failure> {
     activity::forget(tx, now).await?;
+    signatures::forget(tx, now).await?;
     // Several processes may purge at once: each takes others' rows for done.
     let sql = "DELETE FROM sessions WHERE session_id IN \
                (SELECT session_id FROM sessions WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";

@@ -1,17 +1,22 @@
 //! The port, call by call.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_ports::directory_store::{
     App, Callback, Change, Day, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Growth, Login, LoginOutcome,
-    Media, Member, NewApp, NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest,
-    User,
+    Media, Member, NewApp, NewRoster, NewUser, Profile, Remembered, Rights, Roster, RosterChange, RosterKind, Session,
+    ShieldNote, Switch, TokenDigest, Told, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 use crate::engine::Engine;
 use crate::generations::Generations;
-use crate::{activity, apps, callbacks, feeds, friends, media, relations, rosters, schema, sessions, switches, users, words};
+use crate::{
+    activity, apps, callbacks, feeds, friends, media, relations, rosters, schema, sessions, signatures, switches, turns, users,
+    words,
+};
 
 /// The directory's store in a PostgreSQL database.
 pub struct PostgresDirectory {
@@ -64,6 +69,10 @@ impl DirectoryStore for PostgresDirectory {
 
     async fn grants(&self, app: AppId) -> Result<Vec<AppId>, Error> {
         reading!(self.engine, |conn| apps::grants(conn, app))
+    }
+
+    async fn remember_signature(&self, digest: [u8; 32], now: Millis, expires: Millis, most: u32) -> Result<Remembered, Error> {
+        writing!(self.engine, |tx| signatures::remember(&tx, &digest, now, expires, most))
     }
 
     async fn add_words(&self, app: AppId, words: Vec<String>, most: u32, now: Millis) -> Result<(), Error> {
@@ -185,6 +194,10 @@ impl DirectoryStore for PostgresDirectory {
         reading!(self.engine, |conn| sessions::devices(conn, uids, now))
     }
 
+    async fn revoked_sessions(&self, session_ids: &[u64]) -> Result<Vec<u64>, Error> {
+        reading!(self.engine, |conn| sessions::revoked(conn, session_ids))
+    }
+
     async fn next_generation(&self) -> Result<u64, Error> {
         self.generations.next(&self.engine).await
     }
@@ -193,7 +206,7 @@ impl DirectoryStore for PostgresDirectory {
         writing!(self.engine, |tx| sessions::purge(&tx, now, limit))
     }
 
-    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<(), Error> {
+    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<u64, Error> {
         writing!(self.engine, |tx| relations::change(&tx, uid, add, remove, now, &tell))
     }
 
@@ -229,20 +242,20 @@ impl DirectoryStore for PostgresDirectory {
         reading!(self.engine, |conn| relations::rights(conn, a, b))
     }
 
-    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>)>, Error> {
+    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>, u64)>, Error> {
         reading!(self.engine, |conn| relations::pending(conn, limit))
     }
 
-    async fn finish_relations(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
-        writing!(self.engine, |tx| relations::finish(&tx, uid, peers))
+    async fn finish_relations(&self, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Error> {
+        writing!(self.engine, |tx| relations::finish(&tx, uid, peers, number))
     }
 
-    async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error> {
-        reading!(self.engine, |conn| switches::pending_shields(conn, limit))
+    async fn pending_shields(&self, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Error> {
+        reading!(self.engine, |conn| switches::pending_shields(conn, now, limit))
     }
 
-    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
-        writing!(self.engine, |tx| switches::finish_shield(&tx, uid, gid, up))
+    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Error> {
+        writing!(self.engine, |tx| switches::finish_shield(&tx, uid, gid, up, told))
     }
 
     async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error> {
@@ -304,5 +317,9 @@ impl DirectoryStore for PostgresDirectory {
 
     async fn pending_count(&self) -> Result<u64, Error> {
         reading!(self.engine, |conn| rosters::pending_count(conn))
+    }
+
+    async fn take_turn(&self, work: &str, process: u64, lease: Duration) -> Result<bool, Error> {
+        writing!(self.engine, |tx| turns::take(&tx, work, process, lease))
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use deadpool_postgres::{GenericClient, Transaction};
-use mynah_ports::directory_store::{FeedEvents, Refusal, Switch};
-use mynah_types::Uid;
+use mynah_ports::directory_store::{FeedEvents, Refusal, ShieldNote, Switch, Told};
+use mynah_types::{Millis, Uid};
 
 use crate::engine::{int, ints, number, one, rows, run, size, small};
 use crate::errors::Failure;
@@ -37,30 +37,41 @@ pub(crate) async fn change(tx: &Transaction<'_>, uid: Uid, changes: &[(Switch, b
 /// Notes a shield for the router. True: its change was noted before, and is not confirmed.
 async fn note(tx: &Transaction<'_>, uid: Uid, gid: u64, changed: bool) -> Result<bool, Failure> {
     if !changed {
-        let sql = "SELECT EXISTS (SELECT 1 FROM shield_notes WHERE uid = $1 AND gid = $2)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM shield_notes WHERE uid = $1 AND gid = $2 AND NOT again)";
         return Ok(one(tx, sql, &[&int(uid.0), &int(gid)]).await?.try_get(0)?);
     }
-    let sql = "INSERT INTO shield_notes (uid, gid) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    // Another number than before tells that there was a change.
+    let sql = "INSERT INTO shield_notes (uid, gid) VALUES ($1, $2) \
+               ON CONFLICT (uid, gid) DO UPDATE SET id = DEFAULT, again = FALSE, due = 0";
     run(tx, sql, &[&int(uid.0), &int(gid)]).await?;
     Ok(false)
 }
 
 const IS_UP: &str = "EXISTS (SELECT 1 FROM switches s WHERE s.uid = n.uid AND s.kind = 4 AND s.target = n.gid)";
 
-pub(crate) async fn pending_shields(conn: &impl GenericClient, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Failure> {
-    let sql = format!("SELECT n.uid, n.gid, {IS_UP} FROM shield_notes n ORDER BY n.id LIMIT $1");
-    let found = rows(conn, &sql, &[&size(limit)]).await?;
-    found.iter().map(|row| Ok((Uid(number(row, 0)?), number(row, 1)?, row.try_get(2)?))).collect()
+pub(crate) async fn pending_shields(conn: &impl GenericClient, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Failure> {
+    let sql = format!("SELECT n.uid, n.gid, {IS_UP}, n.id, n.again FROM shield_notes n WHERE n.due <= $1 ORDER BY n.id LIMIT $2");
+    let found = rows(conn, &sql, &[&int(now), &size(limit)]).await?;
+    let notes = found.iter().map(|row| {
+        let (uid, gid, up) = (Uid(number(row, 0)?), number(row, 1)?, row.try_get(2)?);
+        Ok(ShieldNote { uid, gid, up, number: number(row, 3)?, again: row.try_get(4)? })
+    });
+    notes.collect()
 }
 
-pub(crate) async fn finish_shield(tx: &Transaction<'_>, uid: Uid, gid: u64, up: bool) -> Result<(), Failure> {
+pub(crate) async fn finish_shield(tx: &Transaction<'_>, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Failure> {
     // A change that is under way is over first: this would judge by what it is about to replace.
     users::lock(tx, &[uid], Hold::Alone).await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM switches WHERE uid = $1 AND kind = 4 AND target = $2)";
     if one(tx, sql, &[&int(uid.0), &int(gid)]).await?.try_get::<_, bool>(0)? != up {
         return note(tx, uid, gid, true).await.map(drop);
     }
-    run(tx, "DELETE FROM shield_notes WHERE uid = $1 AND gid = $2", &[&int(uid.0), &int(gid)]).await.map(drop)
+    let (sql, value) = match told {
+        Told::Done => ("DELETE FROM shield_notes WHERE uid = $1 AND gid = $2 AND $3::bigint = 0", 0),
+        Told::AgainAt(time) => ("UPDATE shield_notes SET again = TRUE, due = $3 WHERE uid = $1 AND gid = $2", time),
+        Told::Again(number) => ("DELETE FROM shield_notes WHERE uid = $1 AND gid = $2 AND id = $3", number),
+    };
+    run(tx, sql, &[&int(uid.0), &int(gid), &int(value)]).await.map(drop)
 }
 
 /// Who is no member any more has switched nothing for the group. One statement: a switch and its note go together or stay together.

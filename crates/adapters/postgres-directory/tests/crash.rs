@@ -225,6 +225,7 @@ async fn a_commit_whose_answer_is_lost_is_not_done_again() {
         limits: ChangeLimits { max_members: 500, max_groups_per_user: 500 },
         payload: Box::new(|_| Bytes::new()),
         actor: owner,
+        maker: 0,
         now: 50,
     };
     wire.send(Wire::CutsAtCommit).unwrap();

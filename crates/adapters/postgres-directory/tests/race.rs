@@ -52,6 +52,7 @@ fn group(app: AppId, owner: Uid, members: &[Uid], limits: ChangeLimits) -> NewRo
         limits,
         payload: Box::new(|_| Bytes::new()),
         actor: owner,
+        maker: 0,
         now: 50,
     }
 }

@@ -14,6 +14,7 @@ mod relations;
 mod rosters;
 mod schema;
 mod sessions;
+mod signatures;
 mod store;
 mod switches;
 mod users;

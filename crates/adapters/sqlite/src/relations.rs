@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::engine::failed;
 use crate::users;
 
-pub(crate) fn change(conn: &Connection, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<(), Error> {
+pub(crate) fn change(conn: &Connection, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis) -> Result<u64, Error> {
     users::all_live(conn, &[&[uid], add, remove].concat())?;
     let noted: Vec<Uid> = noted(conn, uid)?;
     let mut insert = conn
@@ -32,13 +32,17 @@ pub(crate) fn change(conn: &Connection, uid: Uid, add: &[Uid], remove: &[Uid], n
     if !missing.is_empty() {
         return Err(Error::Refused(Refusal::NotBlacklisted(missing)));
     }
-    let mut note = conn
-        .prepare_cached("INSERT INTO relation_notes (uid, peer, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
+    let number: u64 = conn
+        .prepare_cached("UPDATE counters SET value = value + 1 WHERE name = 'relation' RETURNING value")
+        .and_then(|mut count| count.query_row([], |row| row.get(0)))
         .map_err(failed)?;
+    let sql = "INSERT INTO relation_notes (uid, peer, since, number) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT DO UPDATE SET number = excluded.number";
+    let mut note = conn.prepare_cached(sql).map_err(failed)?;
     for peer in add.iter().chain(remove) {
-        note.execute(params![uid.0, peer.0, now]).map_err(failed)?;
+        note.execute(params![uid.0, peer.0, now, number]).map_err(failed)?;
     }
-    Ok(())
+    Ok(number)
 }
 
 fn noted(conn: &Connection, uid: Uid) -> Result<Vec<Uid>, Error> {
@@ -67,18 +71,19 @@ pub(crate) fn rights(conn: &Connection, a: Uid, b: Uid) -> Result<Rights, Error>
 }
 
 /// The users whose notes wait longest, each with all his peers.
-pub(crate) fn pending(conn: &Connection, limit: usize) -> Result<Vec<(Uid, Vec<Uid>)>, Error> {
-    let mut query =
-        conn.prepare_cached("SELECT uid FROM relation_notes GROUP BY uid ORDER BY min(since), uid LIMIT ?1").map_err(failed)?;
-    let rows = query.query_map([limit], |row| row.get(0).map(Uid)).map_err(failed)?;
-    let uids: Vec<Uid> = rows.collect::<Result<_, _>>().map_err(failed)?;
-    uids.into_iter().map(|uid| Ok((uid, noted(conn, uid)?))).collect()
+pub(crate) fn pending(conn: &Connection, limit: usize) -> Result<Vec<(Uid, Vec<Uid>, u64)>, Error> {
+    let sql = "SELECT uid, max(number) FROM relation_notes GROUP BY uid ORDER BY min(since), uid LIMIT ?1";
+    let mut query = conn.prepare_cached(sql).map_err(failed)?;
+    let rows = query.query_map([limit], |row| Ok((Uid(row.get(0)?), row.get(1)?))).map_err(failed)?;
+    let uids: Vec<(Uid, u64)> = rows.collect::<Result<_, _>>().map_err(failed)?;
+    uids.into_iter().map(|(uid, number)| Ok((uid, noted(conn, uid)?, number))).collect()
 }
 
-pub(crate) fn finish(conn: &Connection, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
-    let mut delete = conn.prepare_cached("DELETE FROM relation_notes WHERE uid = ?1 AND peer = ?2").map_err(failed)?;
+pub(crate) fn finish(conn: &Connection, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Error> {
+    let sql = "DELETE FROM relation_notes WHERE uid = ?1 AND peer = ?2 AND number <= ?3";
+    let mut delete = conn.prepare_cached(sql).map_err(failed)?;
     for peer in peers {
-        delete.execute([uid.0, peer.0]).map_err(failed)?;
+        delete.execute([uid.0, peer.0, number]).map_err(failed)?;
     }
     Ok(())
 }

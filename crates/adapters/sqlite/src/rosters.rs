@@ -9,7 +9,7 @@ use crate::engine::failed;
 use crate::{switches, users};
 
 const COLUMNS: &str = "r.id, r.kind, r.app_id, r.name, r.descr, r.avatar, r.flag, r.owner, r.members, r.version, r.applied, \
-     r.dissolved, r.ctime, r.mtime";
+     r.dissolved, r.ctime, r.mtime, r.maker";
 /// In the packed role of a change: the member is silenced.
 const SILENCED: u8 = 0x80;
 const MEMBER_COLUMNS: &str = "m.uid, m.role, m.silenced, m.joined, m.since_version";
@@ -24,8 +24,8 @@ pub(crate) fn create(conn: &Connection, new: NewRoster) -> Result<Roster, Error>
         .query_row("UPDATE counters SET value = value + 1 WHERE name = 'roster' RETURNING value", [], |row| row.get(0))
         .map_err(failed)?;
     conn.execute(
-        "INSERT INTO rosters (id, kind, app_id, name, descr, avatar, flag, owner, members, version, ctime, mtime) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?10)",
+        "INSERT INTO rosters (id, kind, app_id, name, descr, avatar, flag, owner, members, version, ctime, mtime, maker) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?10, ?11)",
         params![
             id,
             kind_number(new.kind),
@@ -36,7 +36,8 @@ pub(crate) fn create(conn: &Connection, new: NewRoster) -> Result<Roster, Error>
             new.flag,
             new.owner.0,
             joined.len(),
-            new.now
+            new.now,
+            new.maker
         ],
     )
     .map_err(failed)?;
@@ -222,7 +223,7 @@ pub(crate) fn of_user(conn: &Connection, uid: Uid, kind: RosterKind) -> Result<V
          WHERE m.uid = ?1 AND m.kind = ?2 ORDER BY m.id"
     );
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
-    let found = query.query_map(params![uid.0, kind_number(kind)], |r| Ok((row(r)?, member(r, 14)?))).map_err(failed)?;
+    let found = query.query_map(params![uid.0, kind_number(kind)], |r| Ok((row(r)?, member(r, 15)?))).map_err(failed)?;
     found.map(|pair| pair.map_err(failed)).collect()
 }
 
@@ -292,6 +293,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Roster> {
         dissolved: row.get(11)?,
         ctime: row.get(12)?,
         mtime: row.get(13)?,
+        maker: row.get(14)?,
     })
 }
 

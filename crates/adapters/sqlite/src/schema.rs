@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use crate::engine::failed;
 
 /// One script per version of the schema. Never edited once released; `user_version` counts those that ran.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_friends.sql"),
     include_str!("../migrations/0003_switches.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_media.sql"),
     include_str!("../migrations/0007_activity.sql"),
     include_str!("../migrations/0008_callbacks.sql"),
+    include_str!("../migrations/0009_processes.sql"),
 ];
 
 /// How long another process may hold the file: an operator's command or another starter takes milliseconds.

@@ -4,9 +4,9 @@ use mynah_ports::directory_store::{DeviceRecord, Error, Login, LoginOutcome, Ref
 use mynah_types::{AppId, Millis, Uid};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::activity;
 use crate::engine::failed;
 use crate::users::row_id;
+use crate::{activity, signatures};
 
 const COLUMNS: &str = "session_id, app_id, uid, platform, device_id, revoked_at IS NULL, ctime, last_used, expires";
 
@@ -144,8 +144,21 @@ pub(crate) fn devices(conn: &Connection, uids: &[Uid], now: Millis) -> Result<Ve
     Ok(all)
 }
 
+pub(crate) fn revoked(conn: &Connection, session_ids: &[u64]) -> Result<Vec<u64>, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = ?1 AND revoked_at IS NOT NULL)";
+    let mut query = conn.prepare_cached(sql).map_err(failed)?;
+    let mut revoked = Vec::new();
+    for id in session_ids {
+        if query.query_row([id], |row| row.get(0)).map_err(failed)? {
+            revoked.push(*id);
+        }
+    }
+    Ok(revoked)
+}
+
 pub(crate) fn purge(conn: &Connection, now: Millis, limit: usize) -> Result<usize, Error> {
     activity::forget(conn, now)?;
+    signatures::forget(conn, now)?;
     conn.execute(
         "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions WHERE expires < ?1 LIMIT ?2)",
         params![now, limit],

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use mynah_ports::directory_store::{
     App, Callback, Change, Day, DeviceRecord, DirectoryStore, Error, FeedEvents, Friend, FriendNote, Growth, Login, LoginOutcome,
-    Media, Member, NewApp, NewRoster, NewUser, Profile, Rights, Roster, RosterChange, RosterKind, Session, Switch, TokenDigest,
-    User,
+    Media, Member, NewApp, NewRoster, NewUser, Profile, Remembered, Rights, Roster, RosterChange, RosterKind, Session,
+    ShieldNote, Switch, TokenDigest, Told, User,
 };
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 use tokio::sync::Mutex;
 
 use crate::engine::{Engine, failed};
-use crate::{activity, apps, callbacks, feeds, friends, media, relations, rosters, sessions, switches, users, words};
+use crate::{activity, apps, callbacks, feeds, friends, media, relations, rosters, sessions, signatures, switches, users, words};
 
 /// Generations are given from memory and reserved in blocks: a login by session then costs no write. A restart skips the rest.
 const GENERATION_BLOCK: u64 = 1_000_000;
@@ -69,6 +69,10 @@ impl DirectoryStore for SqliteDirectory {
 
     async fn grants(&self, app: AppId) -> Result<Vec<AppId>, Error> {
         self.engine.read(move |conn| apps::grants(conn, app)).await
+    }
+
+    async fn remember_signature(&self, digest: [u8; 32], now: Millis, expires: Millis, most: u32) -> Result<Remembered, Error> {
+        self.engine.write(move |conn| signatures::remember(conn, &digest, now, expires, most)).await
     }
 
     async fn add_words(&self, app: AppId, words: Vec<String>, most: u32, now: Millis) -> Result<(), Error> {
@@ -198,6 +202,11 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.read(move |conn| sessions::devices(conn, &uids, now)).await
     }
 
+    async fn revoked_sessions(&self, session_ids: &[u64]) -> Result<Vec<u64>, Error> {
+        let session_ids = session_ids.to_vec();
+        self.engine.read(move |conn| sessions::revoked(conn, &session_ids)).await
+    }
+
     async fn next_generation(&self) -> Result<u64, Error> {
         let mut reserved = self.generations.lock().await;
         if let Some(next) = reserved.next() {
@@ -220,10 +229,12 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.write(move |conn| sessions::purge(conn, now, limit)).await
     }
 
-    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<(), Error> {
+    async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<u64, Error> {
         let (add, remove) = (add.to_vec(), remove.to_vec());
         self.engine
-            .write(move |conn| relations::change(conn, uid, &add, &remove, now).and_then(|()| feeds::tell(conn, &tell)))
+            .write(move |conn| {
+                relations::change(conn, uid, &add, &remove, now).and_then(|note| feeds::tell(conn, &tell).map(|()| note))
+            })
             .await
     }
 
@@ -261,21 +272,21 @@ impl DirectoryStore for SqliteDirectory {
         self.engine.read(move |conn| relations::rights(conn, a, b)).await
     }
 
-    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>)>, Error> {
+    async fn pending_relations(&self, limit: usize) -> Result<Vec<(Uid, Vec<Uid>, u64)>, Error> {
         self.engine.read(move |conn| relations::pending(conn, limit)).await
     }
 
-    async fn finish_relations(&self, uid: Uid, peers: &[Uid]) -> Result<(), Error> {
+    async fn finish_relations(&self, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Error> {
         let peers = peers.to_vec();
-        self.engine.write(move |conn| relations::finish(conn, uid, &peers)).await
+        self.engine.write(move |conn| relations::finish(conn, uid, &peers, number)).await
     }
 
-    async fn pending_shields(&self, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error> {
-        self.engine.read(move |conn| switches::pending_shields(conn, limit)).await
+    async fn pending_shields(&self, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Error> {
+        self.engine.read(move |conn| switches::pending_shields(conn, now, limit)).await
     }
 
-    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
-        self.engine.write(move |conn| switches::finish_shield(conn, uid, gid, up)).await
+    async fn finish_shield(&self, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Error> {
+        self.engine.write(move |conn| switches::finish_shield(conn, uid, gid, up, told)).await
     }
 
     async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error> {

@@ -1,8 +1,8 @@
 //! What users have switched on for themselves. Shields are noted for the router.
 
-use mynah_ports::directory_store::{Error, Refusal, Switch};
-use mynah_types::Uid;
-use rusqlite::{Connection, params};
+use mynah_ports::directory_store::{Error, Refusal, ShieldNote, Switch, Told};
+use mynah_types::{Millis, Uid};
+use rusqlite::{Connection, Row, params};
 
 use crate::engine::failed;
 
@@ -33,11 +33,12 @@ pub(crate) fn change(conn: &Connection, uid: Uid, changes: &[(Switch, bool)]) ->
 fn note(conn: &Connection, uid: Uid, gid: u64, changed: bool) -> Result<bool, Error> {
     if !changed {
         return conn
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM shield_notes WHERE uid = ?1 AND gid = ?2)")
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM shield_notes WHERE uid = ?1 AND gid = ?2 AND again = 0)")
             .and_then(|mut query| query.query_row([uid.0, gid], |row| row.get(0)))
             .map_err(failed);
     }
-    conn.prepare_cached("INSERT INTO shield_notes (uid, gid) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+    // Another row than before: its number tells that there was a change.
+    conn.prepare_cached("INSERT OR REPLACE INTO shield_notes (uid, gid) VALUES (?1, ?2)")
         .and_then(|mut insert| insert.execute([uid.0, gid]))
         .map_err(failed)?;
     Ok(false)
@@ -45,24 +46,30 @@ fn note(conn: &Connection, uid: Uid, gid: u64, changed: bool) -> Result<bool, Er
 
 const IS_UP: &str = "EXISTS (SELECT 1 FROM switches s WHERE s.uid = n.uid AND s.kind = 4 AND s.target = n.gid)";
 
-pub(crate) fn pending_shields(conn: &Connection, limit: usize) -> Result<Vec<(Uid, u64, bool)>, Error> {
-    let sql = format!("SELECT n.uid, n.gid, {IS_UP} FROM shield_notes n ORDER BY n.id LIMIT ?1");
+pub(crate) fn pending_shields(conn: &Connection, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Error> {
+    let sql = format!("SELECT n.uid, n.gid, {IS_UP}, n.id, n.again FROM shield_notes n WHERE n.due <= ?1 ORDER BY n.id LIMIT ?2");
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
-    let rows = query.query_map([limit], |row| Ok((Uid(row.get(0)?), row.get(1)?, row.get(2)?))).map_err(failed)?;
+    let note = |row: &Row<'_>| {
+        let (uid, gid, up) = (Uid(row.get(0)?), row.get(1)?, row.get(2)?);
+        Ok(ShieldNote { uid, gid, up, number: row.get(3)?, again: row.get(4)? })
+    };
+    let rows = query.query_map(params![now, limit], note).map_err(failed)?;
     rows.map(|row| row.map_err(failed)).collect()
 }
 
-pub(crate) fn finish_shield(conn: &Connection, uid: Uid, gid: u64, up: bool) -> Result<(), Error> {
+pub(crate) fn finish_shield(conn: &Connection, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM switches WHERE uid = ?1 AND kind = 4 AND target = ?2)";
     let is_up: bool =
         conn.prepare_cached(sql).and_then(|mut query| query.query_row(params![uid.0, gid], |row| row.get(0))).map_err(failed)?;
     if is_up != up {
         return note(conn, uid, gid, true).map(drop);
     }
-    conn.prepare_cached("DELETE FROM shield_notes WHERE uid = ?1 AND gid = ?2")
-        .and_then(|mut delete| delete.execute(params![uid.0, gid]))
-        .map(drop)
-        .map_err(failed)
+    let (sql, value) = match told {
+        Told::Done => ("DELETE FROM shield_notes WHERE uid = ?1 AND gid = ?2 AND ?3 = 0", 0),
+        Told::AgainAt(time) => ("UPDATE shield_notes SET again = 1, due = ?3 WHERE uid = ?1 AND gid = ?2", time),
+        Told::Again(number) => ("DELETE FROM shield_notes WHERE uid = ?1 AND gid = ?2 AND id = ?3", number),
+    };
+    conn.prepare_cached(sql).and_then(|mut finish| finish.execute(params![uid.0, gid, value])).map(drop).map_err(failed)
 }
 
 /// Who is no member any more has switched nothing for the group.

@@ -43,7 +43,7 @@ fn starters_that_meet_migrate_once() {
     let path = folder.0.path().join("directory.db");
     let db = rusqlite::Connection::open(path).unwrap();
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(version, 8);
+    assert_eq!(version, 9);
 }
 
 #[tokio::test]

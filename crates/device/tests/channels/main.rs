@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../device/changes.rs"]
+mod changes;
 #[path = "../device/names.rs"]
 mod names;
 #[path = "../device/reading.rs"]

@@ -26,6 +26,7 @@ pub struct Server {
     pub app_id: u64,
     pub directory: DirectoryClient,
     pub devices: Devices,
+    pub store: Arc<dyn DirectoryStore>,
     _folder: tempfile::TempDir,
 }
 
@@ -47,7 +48,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     let settings =
         mynah_directory::Settings { argon2_memory_kib: 64, argon2_iterations: 1, ..mynah_directory::Settings::default() };
     let service = Directory::new(mynah_directory::Deps {
-        store,
+        store: Arc::clone(&store),
         router: router.clone(),
         gateway: gateway.clone(),
         clock: Arc::clone(&clock),
@@ -82,7 +83,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let appkey = credentials.appkey.to_string();
     let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
-    Server { address, appkey, app_id: app.app_id, directory, devices, _folder: folder }
+    Server { address, appkey, app_id: app.app_id, directory, devices, store, _folder: folder }
 }
 
 pub struct Device(pub tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);

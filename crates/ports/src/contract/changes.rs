@@ -17,7 +17,7 @@ macro_rules! changes_contract {
     ($fresh:path) => {
         $crate::changes_contract!(@cases $fresh;
             a_reader_begins_with_everything, a_change_arrives_as_it_was, changes_of_a_subject_keep_their_order,
-            pages_of_changes_are_bounded, nothing_is_missed_in_silence
+            pages_of_changes_are_bounded, what_cannot_be_told_is_everything, nothing_is_missed_in_silence
         );
     };
     (@cases $fresh:path; $($case:ident),+) => {
@@ -118,4 +118,12 @@ pub async fn nothing_is_missed_in_silence(changes: &impl Changes) {
             }
         }
     }
+}
+
+pub async fn what_cannot_be_told_is_everything(changes: &impl Changes) {
+    let changes = begun(changes).await;
+    changes.publish(Change { subject: Subject::Everything, ..change(1, 0) }).await.unwrap();
+    assert_eq!(changes.next(16).await.unwrap(), Heard::Everything);
+    changes.publish(change(1, 2)).await.unwrap();
+    assert_eq!(take(changes, 1, 1).await, [change(1, 2)]);
 }

@@ -421,3 +421,40 @@ pub struct Media {
     /// When it was uploaded.
     pub ctime: Millis,
 }
+
+/// What the store says of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remembered {
+    /// It was not seen before.
+    New,
+    /// It was.
+    Seen,
+    /// No room until some expire.
+    Full,
+}
+
+/// A shield of which the router is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShieldNote {
+    /// The user.
+    pub uid: Uid,
+    /// The group.
+    pub gid: u64,
+    /// The shield is up.
+    pub up: bool,
+    /// Another one after each change, and always a higher one.
+    pub number: u64,
+    /// The router was told once; it is to be told again, lest a word that was late came last.
+    pub again: bool,
+}
+
+/// What becomes of a shield's note when the router was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is done.
+    Done,
+    /// The router is told again at this time, as it stands then.
+    AgainAt(Millis),
+    /// It was told again by the note of this number: done, if it did not change since.
+    Again(u64),
+}

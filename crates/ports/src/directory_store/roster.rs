@@ -39,6 +39,8 @@ pub struct Roster {
     pub applied: u64,
     /// It is gone; its number and its changes stay.
     pub dissolved: bool,
+    /// The process that made it; see [`NewRoster::maker`].
+    pub maker: u64,
     /// When it was made.
     pub ctime: Millis,
     /// When it last changed.
@@ -126,6 +128,8 @@ pub struct NewRoster {
     pub payload: FirstPayload,
     /// Who did it.
     pub actor: Uid,
+    /// The process whose call makes it, below 2^63; 0 where there is one only.
+    pub maker: u64,
     /// Now.
     pub now: Millis,
 }

@@ -1,16 +1,30 @@
-//! Kafka: fan-out records.
+//! Kafka: fan-out records, change events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_kafka::{KafkaBus, Settings};
+use mynah_kafka::{KafkaBus, KafkaChanges, Settings};
+use mynah_ports::Changes;
 
 use crate::process::{Outcome, Process};
 
 /// The bus; its brokers need not be there yet.
 pub(crate) fn bus(process: &Process) -> Outcome<KafkaBus> {
+    Ok(KafkaBus::start(&settings(process, "fanout"))?)
+}
+
+/// Change events; none without Kafka. Its brokers need not be there yet.
+pub(crate) fn changes(process: &Process) -> Outcome<Option<Arc<dyn Changes>>> {
+    if process.settings.kafka.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(KafkaChanges::start(&settings(process, "changes"))?)))
+}
+
+fn settings(process: &Process, what: &str) -> Settings {
     let told = &process.settings;
-    let topic = format!("{}.fanout", told.prefix);
-    let usual = Settings::new(&told.kafka, topic, format!("{}.fanout", told.prefix));
+    let name = format!("{}.{what}", told.prefix);
+    let usual = Settings::new(&told.kafka, &name, &name);
     let session = Duration::from_millis(told.kafka_session_ms);
-    Ok(KafkaBus::start(&Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, session, ..usual })?)
+    Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, session, ..usual }
 }

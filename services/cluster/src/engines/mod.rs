@@ -5,7 +5,7 @@ mod databases;
 mod media;
 mod presence;
 
-pub(crate) use bus::bus;
+pub(crate) use bus::{bus, changes};
 pub(crate) use databases::{directory_store, log};
 pub(crate) use media::media;
 pub(crate) use presence::{presence, reader};

@@ -11,7 +11,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn signed(appkey: &str, secret: &str, random_str: &str, at: u64) -> wire::CheckSignatureRequest {
+pub fn signed(appkey: &str, secret: &str, random_str: &str, at: u64) -> wire::CheckSignatureRequest {
     let text = format!("appkey={appkey}&timestamp={at}&random_str={random_str}&key={secret}");
     wire::CheckSignatureRequest {
         appkey: appkey.into(),

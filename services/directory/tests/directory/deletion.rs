@@ -151,7 +151,8 @@ async fn a_name_that_comes_back_has_nothing_of_its_predecessor() {
     for name in ["tom1", "ann1"] {
         assert!(world.api.blacklist(named(app, name)).await.unwrap().users.is_empty());
     }
-    let devices = world.api.devices(wire::DevicesRequest { app_id: app, uids: vec![new, old[0]] }).await.unwrap();
+    let devices =
+        world.api.devices(wire::DevicesRequest { app_id: app, uids: vec![new, old[0]], ..Default::default() }).await.unwrap();
     assert_eq!((devices.users.len(), devices.users[0].devices.len()), (1, 0));
     let rights = world.api.pair_rights(wire::PairRightsRequest { a: old[0], b: old[1] }).await.unwrap();
     assert!(!rights.a_exists && rights.b_exists && !rights.b_blocks_a);

@@ -67,7 +67,7 @@ async fn another_apps_things_are_not_there() {
     assert!(api.get_rooms(rooms).await.unwrap().rooms.is_empty());
     let users = wire::GetUsersRequest { app_id: mine, uids: uids.clone(), ..Default::default() };
     assert!(api.get_users(users).await.unwrap().users.is_empty());
-    assert!(api.devices(wire::DevicesRequest { app_id: mine, uids }).await.unwrap().users.is_empty());
+    assert!(api.devices(wire::DevicesRequest { app_id: mine, uids, ..Default::default() }).await.unwrap().users.is_empty());
     // And nothing of theirs has moved.
     assert!(world.login_by_session(theirs, &session.session, "a").await.is_ok());
     assert_eq!(world.member_names(theirs, gid).await, ["tom1", "ann1"]);

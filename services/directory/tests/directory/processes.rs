@@ -1,22 +1,26 @@
 //! Two processes of the service on one store.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use mynah_directory::Settings;
+use mynah_ports::directory_store::Switch;
 use mynah_proto::directory as wire;
-use mynah_types::Reason;
+use mynah_proto::{RouterClient, router};
+use mynah_types::{Reason, Uid};
 
-use crate::support::{World, members, named, quick, why};
+use crate::apps::signed;
+use crate::support::{Mode, START, World, members, named, new_group, quick, until, why};
 
-/// As a process that is not alone is set.
-fn two() -> (World, World) {
-    let one = World::with(Settings { cached_users: 0, cached_rosters: 0, ..quick() });
-    let other = one.beside();
+/// As processes that are not alone are set.
+async fn two() -> (World, World) {
+    let one = World::of_several(quick()).await;
+    let other = one.another().await;
     (one, other)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_of_one_group_at_one_time_are_all_made() {
-    let (one, other) = two();
+    let (one, other) = two().await;
     let app = one.app().await;
     let names: Vec<String> = (0..24).map(|number| format!("user{number}")).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -39,9 +43,9 @@ async fn changes_of_one_group_at_one_time_are_all_made() {
     assert_eq!(one.router.versions(&format!("g.{gid}")), (1..=23).collect::<Vec<_>>());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_process_changed_is_seen_at_once() {
-    let (one, other) = two();
+    let (one, other) = two().await;
     let app = one.app().await;
     let uids = one.users(app, &["tom1", "ann1"]).await;
     let gid = one.group(app, "tom1", &["ann1"]).await;
@@ -58,4 +62,75 @@ async fn what_another_process_changed_is_seen_at_once() {
     assert_eq!(one.api.get_user(named(app, "ann1")).await.unwrap().uid, again[0]);
     other.api.delete_group(group).await.unwrap();
     assert_eq!(why(one.api.get_group(group).await), Reason::GroupNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_that_one_process_took_is_refused_by_the_other() {
+    let (one, other) = two().await;
+    let made = one.operator().create_app("shop").await.unwrap();
+    let sign = || signed(&made.appkey, &made.master_secret, "random", START);
+    one.api.check_signature(sign()).await.unwrap();
+    assert_eq!(why(other.api.check_signature(sign()).await), Reason::SignatureExpired);
+}
+
+/// The first call waits for the router; the second, in another process, is no repeat of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_creations_in_two_processes_at_one_time_make_two_groups() {
+    let (one, other) = two().await;
+    let app = one.app().await;
+    one.users(app, &["tom1", "ann1"]).await;
+    let request = || new_group(app, "tom1", &["ann1"]);
+    one.router.set(Mode::Hangs);
+    let api = one.api.clone();
+    let first = tokio::spawn(async move { api.create_group(new_group(app, "tom1", &["ann1"])).await });
+    until("the first waits for the router", async || !one.router.calls.lock().is_empty()).await;
+    one.router.set(Mode::Answers);
+    assert_eq!(other.api.create_group(request()).await.unwrap().gid, 10_000_002);
+    assert_eq!(why(first.await.unwrap()), Reason::Timeout);
+    // Its own process knows at once that it is over, the other one when it must be.
+    other.clock.advance(4 * 200 - 1);
+    assert_eq!(other.api.create_group(request()).await.unwrap().gid, 10_000_003);
+    other.clock.advance(1);
+    assert_eq!(other.api.create_group(request()).await.unwrap().gid, 10_000_001);
+    assert_eq!(one.api.create_group(request()).await.unwrap().gid, 10_000_004, "what was answered is not repeated");
+}
+
+/// A process raises a shield and dies with its word to the router on its way. Another one lowers it; then the word arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_word_of_a_dead_process_does_not_decide_how_a_shield_stands() {
+    let (dead, mut other) = two().await;
+    let app = dead.app().await;
+    let uid = dead.users(app, &["tom1"]).await[0];
+    let gid = dead.group(app, "tom1", &[]).await;
+    dead.store.change_switches(Uid(uid), vec![(Switch::Shield(gid), true)], vec![]).await.unwrap();
+    let lower = wire::ChangeShieldRequest { app_id: app, username: "tom1".into(), add: vec![], remove: vec![gid] };
+    other.api.change_shield(lower).await.unwrap();
+    let late = router::HideRequest { conv_id: format!("g.{gid}"), uid, hidden: true };
+    RouterClient::local(other.router.clone()).hide(late).await.unwrap();
+    other.clock.advance(4 * 200);
+    other.run_outbox();
+    until("the router is told again", async || other.router.hides.lock().last().is_some_and(|hide| !hide.hidden)).await;
+    until("nothing waits", async || other.store.pending_shields(u64::MAX >> 1, 9).await.unwrap().is_empty()).await;
+    assert_eq!(other.router.hides.lock().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_at_a_time_works_off_what_is_left() {
+    let (mut one, other) = two().await;
+    let app = one.app().await;
+    one.users(app, &["tom1", "ann1"]).await;
+    let gid = one.group(app, "tom1", &[]).await;
+    // The other one has the turn, and does nothing with it.
+    assert!(other.store.take_turn("outbox", 2, Duration::from_secs(3600)).await.unwrap());
+    one.router.set(Mode::Fails);
+    assert_eq!(why(one.add(app, gid, &["ann1"]).await), Reason::Unavailable);
+    one.router.set(Mode::Answers);
+    let calls = one.router.calls.lock().len();
+    one.run_outbox();
+    // Time enough to do it, were it to.
+    tokio::time::sleep(one.settings.outbox_poll * 4).await;
+    assert_eq!(one.router.calls.lock().len(), calls);
+    // It ends.
+    assert!(other.store.take_turn("outbox", 2, Duration::ZERO).await.unwrap());
+    until("the change is applied", async || one.router.versions(&format!("g.{gid}")) == [1, 2]).await;
 }

@@ -167,7 +167,7 @@ async fn logout_ends_the_session_and_keeps_the_connection() {
     logout(phone.session_id, false).await.unwrap();
     assert!(world.gateway.take().is_empty());
     assert_eq!(why(world.login_by_session(app, &phone.session, "a").await), Reason::SessionInvalid);
-    let devices = world.api.devices(wire::DevicesRequest { app_id: app, uids: vec![uid] }).await.unwrap();
+    let devices = world.api.devices(wire::DevicesRequest { app_id: app, uids: vec![uid], ..Default::default() }).await.unwrap();
     let seen: Vec<_> = devices.users[0].devices.iter().map(|d| (d.platform.as_str(), d.login)).collect();
     assert_eq!(seen, [("a", false), ("j", true)]);
     let phone = world.login(app, "tom1", "a", "one").await;

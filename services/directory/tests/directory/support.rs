@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mynah_directory::{Deps, Directory, Operator, SecretKey, Settings};
+use mynah_engines::PostgreSql;
 use mynah_ports::DirectoryStore;
+use mynah_postgres_directory::PostgresDirectory;
 use mynah_proto::directory as wire;
 use mynah_proto::gateway::gateway_server::Gateway;
 use mynah_proto::router::router_server::Router;
@@ -284,6 +287,16 @@ pub fn quick() -> Settings {
     }
 }
 
+/// A database on the server that all tests share.
+fn database() -> String {
+    static SERVER: OnceLock<PostgreSql> = OnceLock::new();
+    static DATABASES: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| PostgreSql::start().unwrap());
+    let name = format!("test{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    server.create_database(&name).unwrap();
+    server.url(&name)
+}
+
 pub const START: u64 = 1_700_000_000_000;
 
 /// A directory and what surrounds it.
@@ -297,6 +310,8 @@ pub struct World {
     /// The same, through the client that other services use.
     pub api: DirectoryClient,
     pub settings: Settings,
+    /// Where the store is, if it is PostgreSQL.
+    database: Option<String>,
     outbox: Option<JoinHandle<()>>,
 }
 
@@ -320,6 +335,17 @@ impl World {
 
     fn over(folder: Arc<TempDir>, router: FakeRouter, gateway: FakeGateway, clock: ManualClock, settings: Settings) -> Self {
         let store: Arc<dyn DirectoryStore> = Arc::new(SqliteDirectory::open(folder.path().join("directory.db")).unwrap());
+        Self::on(store, folder, router, gateway, clock, settings)
+    }
+
+    fn on(
+        store: Arc<dyn DirectoryStore>,
+        folder: Arc<TempDir>,
+        router: FakeRouter,
+        gateway: FakeGateway,
+        clock: ManualClock,
+        settings: Settings,
+    ) -> Self {
         let directory = Directory::new(Deps {
             store: Arc::clone(&store),
             router: RouterClient::local(router.clone()),
@@ -329,13 +355,30 @@ impl World {
             settings: settings.clone(),
         });
         let api = DirectoryClient::local(directory.clone());
-        Self { folder, store, router, gateway, clock, directory, api, settings, outbox: None }
+        Self { folder, store, router, gateway, clock, directory, api, settings, database: None, outbox: None }
     }
 
-    /// Another process beside this one, on the same store.
-    pub fn beside(&self) -> Self {
+    /// One of several processes on a PostgreSQL database of its own.
+    pub async fn of_several(settings: Settings) -> Self {
+        let url = database();
+        let store = Arc::new(PostgresDirectory::open(&url, 8).await.unwrap());
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let settings = Settings { process: 1, cached_users: 0, cached_rosters: 0, ..settings };
+        let (router, gateway, clock) = (FakeRouter::default(), FakeGateway::default(), ManualClock::at(START));
+        let mut world = Self::on(store, folder, router, gateway, clock, settings);
+        world.database = Some(url);
+        world
+    }
+
+    /// Another one.
+    pub async fn another(&self) -> Self {
+        let url = self.database.clone().unwrap();
+        let store = Arc::new(PostgresDirectory::open(&url, 8).await.unwrap());
         let (folder, router, gateway) = (Arc::clone(&self.folder), self.router.clone(), self.gateway.clone());
-        Self::over(folder, router, gateway, self.clock.clone(), self.settings.clone())
+        let settings = Settings { process: self.settings.process + 1, ..self.settings.clone() };
+        let mut world = Self::on(store, folder, router, gateway, self.clock.clone(), settings);
+        world.database = Some(url);
+        world
     }
 
     /// The process dies and another starts on what is stored: nothing in memory lives on.
@@ -353,7 +396,10 @@ impl World {
 
     /// Another process of the operator, beside the server.
     pub fn operator(&self) -> Operator {
-        let store = Arc::new(SqliteDirectory::open(self.folder.path().join("directory.db")).unwrap());
+        let store: Arc<dyn DirectoryStore> = match &self.database {
+            None => Arc::new(SqliteDirectory::open(self.folder.path().join("directory.db")).unwrap()),
+            Some(_) => Arc::clone(&self.store),
+        };
         Operator::new(store, self.folder.path().join("secret.key"), Arc::new(self.clock.clone()))
     }
 

@@ -35,7 +35,8 @@ fn letter(platform: &str) -> &'static str {
 
 async fn states(call: &Call, users: &[User]) -> Result<HashMap<u64, Platforms>, Refusal> {
     let uids: Vec<u64> = users.iter().map(|user| user.uid).collect();
-    let recorded = call.directory().devices(DevicesRequest { app_id: call.app.app_id, uids: uids.clone() }).await?;
+    let recorded =
+        call.directory().devices(DevicesRequest { app_id: call.app.app_id, uids: uids.clone(), ..Default::default() }).await?;
     let uids: Vec<Uid> = uids.into_iter().map(Uid).collect();
     let online = call.gateway.deps.presence.devices(&uids).await;
     let online = online.map_err(|error| {

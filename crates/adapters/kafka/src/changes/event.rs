@@ -11,24 +11,27 @@ use crate::record::{Encoded, is_traceparent, trace};
 pub(super) fn encode(change: Change) -> Encoded {
     let Change { subject, version, traceparent } = change;
     let (letter, id, subject) = match subject {
-        Subject::App(app) => (b'a', app.0, WireSubject::AppId(app.0)),
-        Subject::User(uid) => (b'u', uid.0, WireSubject::Uid(uid.0)),
-        Subject::Group(gid) => (b'g', gid, WireSubject::Gid(gid)),
-        Subject::Room(room) => (b'r', room, WireSubject::RoomId(room)),
+        Subject::App(app) => (b'a', app.0, Some(WireSubject::AppId(app.0))),
+        Subject::User(uid) => (b'u', uid.0, Some(WireSubject::Uid(uid.0))),
+        Subject::Group(gid) => (b'g', gid, Some(WireSubject::Gid(gid))),
+        Subject::Room(room) => (b'r', room, Some(WireSubject::RoomId(room))),
+        Subject::Everything => (b'e', 0, None),
     };
     let key = std::iter::once(letter).chain(id.to_be_bytes()).collect();
-    let value = ChangeEvent { version, subject: Some(subject) }.encode_to_vec();
+    let value = ChangeEvent { version, everything: subject.is_none(), subject }.encode_to_vec();
     Encoded { key, value, traceparent: traceparent.filter(|text| is_traceparent(text)) }
 }
 
 /// None for what [`encode`] does not make.
 pub(super) fn decode(value: &[u8], traceparent: Option<&[u8]>) -> Option<Change> {
     let event = ChangeEvent::decode(value).ok()?;
-    let subject = match event.subject? {
-        WireSubject::AppId(app) => Subject::App(AppId(app)),
-        WireSubject::Uid(uid) => Subject::User(Uid(uid)),
-        WireSubject::Gid(gid) => Subject::Group(gid),
-        WireSubject::RoomId(room) => Subject::Room(room),
+    let subject = match event.subject {
+        Some(WireSubject::AppId(app)) => Subject::App(AppId(app)),
+        Some(WireSubject::Uid(uid)) => Subject::User(Uid(uid)),
+        Some(WireSubject::Gid(gid)) => Subject::Group(gid),
+        Some(WireSubject::RoomId(room)) => Subject::Room(room),
+        None if event.everything => Subject::Everything,
+        None => return None,
     };
     Some(Change { subject, version: event.version, traceparent: trace(traceparent) })
 }
@@ -47,7 +50,8 @@ mod tests {
     #[test]
     fn subjects_of_different_kinds_have_different_keys() {
         let key = |subject| encode(Change { subject, version: 0, traceparent: None }).key;
-        let keys = [Subject::App(AppId(1)), Subject::User(Uid(1)), Subject::Group(1), Subject::Room(1)].map(key);
-        assert_eq!(std::collections::BTreeSet::from(keys).len(), 4);
+        let keys =
+            [Subject::App(AppId(1)), Subject::User(Uid(1)), Subject::Group(1), Subject::Room(1), Subject::Everything].map(key);
+        assert_eq!(std::collections::BTreeSet::from(keys).len(), 5);
     }
 }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use mynah_types::AppId;
 
 use super::{Harness, app, new_app, refusal};
-use crate::directory_store::{AppRules, Callback, Media, MultiDevice, Refusal, SignatureRule};
+use crate::directory_store::{AppRules, Callback, Media, MultiDevice, Refusal, Remembered, SignatureRule};
 
 pub async fn words_are_listed_once_and_in_order(harness: &dyn Harness) {
     let store = harness.open();
@@ -122,4 +122,42 @@ pub async fn a_callback_is_kept_until_it_is_taken_away(harness: &dyn Harness) {
     }
     store.set_callback(app, None).await.unwrap();
     assert!(store.callbacks().await.unwrap().is_empty());
+}
+
+fn signature(first: u8, rest: u8) -> [u8; 32] {
+    let mut digest = [rest; 32];
+    digest[0] = first;
+    digest
+}
+
+pub async fn a_signature_is_new_once_until_it_expires(harness: &dyn Harness) {
+    let (store, other) = (harness.open(), harness.open());
+    let (one, two) = (signature(1, 1), signature(1, 2));
+    assert_eq!(store.remember_signature(one, 10, 20, 1024).await.unwrap(), Remembered::New);
+    assert_eq!(other.remember_signature(one, 15, 25, 1024).await.unwrap(), Remembered::Seen);
+    assert_eq!(other.remember_signature(two, 15, 25, 1024).await.unwrap(), Remembered::New);
+    assert_eq!(store.remember_signature(one, 20, 30, 1024).await.unwrap(), Remembered::New);
+    assert_eq!(harness.open().remember_signature(one, 29, 40, 1024).await.unwrap(), Remembered::Seen);
+    // Of those who come with one signature at one time one is let in.
+    let racing = (0..8).map(|of| {
+        let store = if of % 2 == 0 { &store } else { &other };
+        store.remember_signature(signature(2, 2), 10, 20, 4096)
+    });
+    let told = join_all(racing).await.into_iter().map(Result::unwrap);
+    assert_eq!(told.filter(|told| *told == Remembered::New).count(), 1);
+}
+
+pub async fn signatures_are_bounded_and_forgotten(harness: &dyn Harness) {
+    let store = harness.open();
+    for rest in 0..2 {
+        assert_eq!(store.remember_signature(signature(1, rest), 10, 20, 512).await.unwrap(), Remembered::New);
+    }
+    assert_eq!(store.remember_signature(signature(1, 3), 10, 20, 512).await.unwrap(), Remembered::Full);
+    assert_eq!(store.remember_signature(signature(1, 1), 10, 20, 512).await.unwrap(), Remembered::Seen);
+    assert_eq!(store.remember_signature(signature(2, 3), 10, 20, 512).await.unwrap(), Remembered::New);
+    // What expired takes no room; forgotten, it leaves none behind: even by an earlier clock.
+    assert_eq!(store.remember_signature(signature(1, 3), 20, 30, 512).await.unwrap(), Remembered::New);
+    store.purge_sessions(25, 10).await.unwrap();
+    assert_eq!(store.remember_signature(signature(1, 0), 10, 20, 512).await.unwrap(), Remembered::New);
+    assert_eq!(store.remember_signature(signature(1, 3), 25, 30, 512).await.unwrap(), Remembered::Seen);
 }

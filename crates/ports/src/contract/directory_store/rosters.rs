@@ -27,6 +27,7 @@ fn new_roster(app: AppId, kind: RosterKind, owner: Uid, members: &[Uid]) -> NewR
         limits: WIDE,
         payload: Box::new(|id| Bytes::from(format!("made {id}"))),
         actor: owner,
+        maker: 7,
         now: 50,
     }
 }
@@ -65,7 +66,8 @@ async fn member_uids(store: &dyn DirectoryStore, id: u64) -> Vec<Uid> {
 
 pub async fn ids_come_from_one_sequence(harness: &dyn Harness) {
     let (store, app, uids, group) = with_group(harness).await;
-    assert_eq!((group.id, group.version, group.applied, group.members), (10_000_001, 1, 0, 2));
+    assert_eq!((group.id, group.version, group.applied, group.members, group.maker), (10_000_001, 1, 0, 2, 7));
+    assert_eq!(store.roster(group.id).await.unwrap().as_ref(), Some(&group));
     assert_eq!(
         (group.name.as_str(), group.desc.as_str(), group.avatar.as_str(), group.flag),
         ("the group", "what for", "pic", 2)
@@ -257,10 +259,11 @@ pub async fn who_leaves_a_group_has_switched_nothing_for_it(harness: &dyn Harnes
     }
     let group = store.commit_change(change(&group, &[], &[member])).await.unwrap();
     assert_eq!(store.switches(member).await.unwrap(), [Switch::DndAll]);
-    assert_eq!(store.pending_shields(9).await.unwrap(), [(owner, group.id, true)]);
+    let waiting = store.pending_shields(0, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|note| (note.uid, note.gid, note.up)).collect::<Vec<_>>(), [(owner, group.id, true)]);
     let mut end = change(&group, &[], &[]);
     end.change.dissolved = true;
     store.commit_change(end).await.unwrap();
     assert_eq!(store.switches(owner).await.unwrap(), [Switch::DndAll]);
-    assert_eq!(store.pending_shields(9).await.unwrap(), []);
+    assert_eq!(store.pending_shields(0, 9).await.unwrap(), []);
 }

@@ -217,3 +217,13 @@ pub async fn growth_counts_who_is_there_and_who_came(harness: &dyn Harness) {
     store.purge_sessions(80 * 24 * 60 * 60 * 1000, 10).await.unwrap();
     assert_eq!(store.growth(app, vec![of(9, 0, 1)]).await.unwrap()[0].logged_in, 0, "old days are forgotten");
 }
+
+pub async fn revoked_sessions_are_told_from_others(harness: &dyn Harness) {
+    let (store, app, uid) = with_user(harness).await;
+    let many = |platform, device: &str| Login { rule: MultiDevice::Many, ..login(app, uid, platform, device) };
+    let one = store.login(many('a', "one")).await.unwrap().session.id;
+    let two = store.login(many('a', "two")).await.unwrap().session.id;
+    store.revoke_sessions(uid, Some(one), 104).await.unwrap();
+    assert_eq!(harness.open().revoked_sessions(&[one, two, 1 << 40]).await.unwrap(), [one]);
+    assert_eq!(store.revoked_sessions(&[]).await.unwrap(), [0; 0]);
+}

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use mynah_types::{AppId, Uid};
+use mynah_types::{AppId, Millis, Uid};
 
 use super::{Harness, app, name, new_app, new_user, refusal, users};
-use crate::directory_store::{FriendNote, NewUser, Profile, Refusal, Rights, Switch};
+use crate::DirectoryStore;
+use crate::directory_store::{FriendNote, NewUser, Profile, Refusal, Rights, Switch, Told};
 
 pub async fn a_name_is_given_once(harness: &dyn Harness) {
     let store = harness.open();
@@ -129,7 +130,8 @@ pub async fn a_blacklist_changes_as_a_whole(harness: &dyn Harness) {
     let uids = users(&*store, app.id, &["tom1", "ann1", "bob1", "zoe1"]).await;
     let (tom, ann, bob, zoe) = (uids[0], uids[1], uids[2], uids[3]);
     store.change_blacklist(tom, &[bob, ann], &[], 11, vec![]).await.unwrap();
-    store.finish_relations(tom, &[bob, ann]).await.unwrap();
+    let note = store.pending_relations(9).await.unwrap().remove(0).2;
+    store.finish_relations(tom, &[bob, ann], note).await.unwrap();
     let list = || async { store.blacklist(tom).await.unwrap().iter().map(|user| user.uid).collect::<Vec<_>>() };
     assert_eq!(list().await, [bob, ann]);
     for (add, remove, expected) in [
@@ -151,15 +153,34 @@ pub async fn a_noted_relation_may_be_repeated_until_confirmed(harness: &dyn Harn
     let app = app(&*store).await;
     let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
     store.change_blacklist(uids[0], &[uids[1]], &[], 11, vec![]).await.unwrap();
-    store.change_blacklist(uids[0], &[uids[1]], &[], 12, vec![]).await.unwrap();
-    assert_eq!(store.pending_relations(10).await.unwrap(), [(uids[0], vec![uids[1]])]);
-    store.finish_relations(uids[0], &[uids[1]]).await.unwrap();
+    let note = store.change_blacklist(uids[0], &[uids[1]], &[], 12, vec![]).await.unwrap();
+    assert_eq!(store.pending_relations(10).await.unwrap(), [(uids[0], vec![uids[1]], note)]);
+    store.finish_relations(uids[0], &[uids[1]], note).await.unwrap();
     assert_eq!(store.pending_relations(10).await.unwrap(), []);
     let repeat = store.change_blacklist(uids[0], &[uids[1]], &[], 13, vec![]).await;
     assert_eq!(refusal(repeat), Refusal::AlreadyBlacklisted(vec![uids[1]]));
     store.change_blacklist(uids[0], &[], &[uids[1]], 14, vec![]).await.unwrap();
     store.change_blacklist(uids[0], &[], &[uids[1]], 15, vec![]).await.unwrap();
     assert_eq!(store.blacklist(uids[0]).await.unwrap(), []);
+}
+
+pub async fn a_confirmation_leaves_newer_notes(harness: &dyn Harness) {
+    let (store, other) = (harness.open(), harness.open());
+    let app = app(&*store).await;
+    let uids = users(&*store, app.id, &["tom1", "ann1", "bob1"]).await;
+    let (tom, ann, bob) = (uids[0], uids[1], uids[2]);
+    let first = store.change_blacklist(tom, &[ann, bob], &[], 11, vec![]).await.unwrap();
+    // Another process changes one of the pairs while the router is told of the first change.
+    let second = other.change_blacklist(tom, &[], &[ann], 12, vec![]).await.unwrap();
+    assert!(second > first);
+    store.finish_relations(tom, &[ann, bob], first).await.unwrap();
+    assert_eq!(store.pending_relations(9).await.unwrap(), [(tom, vec![ann], second)]);
+    other.finish_relations(tom, &[ann], second).await.unwrap();
+    assert_eq!(store.pending_relations(9).await.unwrap(), []);
+    // Numbers are not used again when their notes are gone.
+    assert!(store.change_blacklist(tom, &[ann], &[], 13, vec![]).await.unwrap() > second);
+    store.finish_relations(tom, &[ann], second).await.unwrap();
+    assert_eq!(store.pending_relations(9).await.unwrap().len(), 1);
 }
 
 pub async fn answered_writes_survive_a_reopening(harness: &dyn Harness) {
@@ -248,23 +269,55 @@ pub async fn a_shield_waits_for_the_router_as_it_stands(harness: &dyn Harness) {
     let (first, second) = (Switch::Shield(10_000_001), Switch::Shield(10_000_002));
     store.change_switches(tom, vec![(first, true), (second, true)], vec![]).await.unwrap();
     store.change_switches(tom, vec![(first, true)], vec![]).await.unwrap();
-    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_001, true), (tom, 10_000_002, true)]);
+    assert_eq!(waiting(&*store, 0).await, [(10_000_001, true), (10_000_002, true)]);
     // A confirmation of what is no more leaves the note.
     store.change_switches(tom, vec![(second, false)], vec![]).await.unwrap();
     for gid in [10_000_001, 10_000_002] {
-        store.finish_shield(tom, gid, true).await.unwrap();
+        store.finish_shield(tom, gid, true, Told::Done).await.unwrap();
     }
-    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_002, false)]);
+    assert_eq!(waiting(&*store, 0).await, [(10_000_002, false)]);
     let again = store.change_switches(tom, vec![(first, true)], vec![]).await;
     assert_eq!(refusal(again), Refusal::SwitchStands(first, true));
-    store.finish_shield(tom, 10_000_002, false).await.unwrap();
-    assert_eq!(store.pending_shields(9).await.unwrap(), []);
+    store.finish_shield(tom, 10_000_002, false, Told::Done).await.unwrap();
+    assert_eq!(waiting(&*store, u32::MAX.into()).await, []);
     assert_eq!(store.switches(tom).await.unwrap(), [first]);
     // A late word, told after the last one was confirmed: the router has to hear again how it stands.
-    store.finish_shield(tom, 10_000_001, false).await.unwrap();
-    assert_eq!(store.pending_shields(9).await.unwrap(), [(tom, 10_000_001, true)]);
-    store.finish_shield(tom, 10_000_001, true).await.unwrap();
-    assert_eq!(store.pending_shields(9).await.unwrap(), []);
+    store.finish_shield(tom, 10_000_001, false, Told::Done).await.unwrap();
+    assert_eq!(waiting(&*store, 0).await, [(10_000_001, true)]);
+    store.finish_shield(tom, 10_000_001, true, Told::Done).await.unwrap();
+    assert_eq!(waiting(&*store, u32::MAX.into()).await, []);
+}
+
+/// The shields that wait, and whether each is up.
+async fn waiting(store: &dyn DirectoryStore, now: Millis) -> Vec<(u64, bool)> {
+    let notes = store.pending_shields(now, 9).await.unwrap();
+    notes.into_iter().map(|note| (note.gid, note.up)).collect()
+}
+
+pub async fn a_shield_is_told_again_as_it_stands_then(harness: &dyn Harness) {
+    const GID: u64 = 10_000_001;
+    let (store, other) = (harness.open(), harness.open());
+    let app = app(&*store).await;
+    let tom = users(&*store, app.id, &["tom1"]).await[0];
+    let change = |up| vec![(Switch::Shield(GID), up)];
+    store.change_switches(tom, change(true), vec![]).await.unwrap();
+    store.finish_shield(tom, GID, true, Told::AgainAt(100)).await.unwrap();
+    assert_eq!(waiting(&*store, 99).await, []);
+    // It was told: a repeat is none of a change that waits.
+    assert_eq!(refusal(store.change_switches(tom, change(true), vec![]).await), Refusal::SwitchStands(Switch::Shield(GID), true));
+    let note = store.pending_shields(100, 9).await.unwrap()[0];
+    assert!(note.again && note.up);
+    // Another process changes it twice, and is confirmed, while the router is told again: its word may have been the last.
+    other.change_switches(tom, change(false), vec![]).await.unwrap();
+    assert!(!other.pending_shields(0, 9).await.unwrap()[0].again);
+    other.finish_shield(tom, GID, false, Told::AgainAt(200)).await.unwrap();
+    other.change_switches(tom, change(true), vec![]).await.unwrap();
+    other.finish_shield(tom, GID, true, Told::AgainAt(200)).await.unwrap();
+    store.finish_shield(tom, GID, true, Told::Again(note.number)).await.unwrap();
+    let newer = store.pending_shields(200, 9).await.unwrap()[0];
+    assert!(newer.number > note.number);
+    store.finish_shield(tom, GID, true, Told::Again(newer.number)).await.unwrap();
+    assert_eq!(waiting(&*store, 1000).await, []);
 }
 
 pub async fn events_wait_in_order_and_only_with_what_they_tell_of(harness: &dyn Harness) {
