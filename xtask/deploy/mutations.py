@@ -38,6 +38,7 @@ MUTATIONS = [
     ("migrate/job.yaml", "name: MYNAH_DIRECTORY_DATABASE", "name: MYNAH_LOG_DATABASE", "MYNAH_DIRECTORY_DATABASE must be set"),
     ("Dockerfile", "USER 65532:65532", "USER mynah", "run as root"),
     ("Dockerfile", "mynah gateway directory router report;", "mynah gateway directory router;", "the build keeps"),
+    ("Dockerfile", "--package mynah-cluster", "--package cluster", "there is no package cluster"),
     ("compose.env", "MYNAH_KAFKA=kafka", "MYNAH_KAFKA=broker", "there is no broker"),
     ("compose.yaml", "127.0.0.1:8080:8080", "8080:8080", "is not on loopback"),
     ("compose.yaml", "MYNAH_ADVERTISE: router:7100", "MYNAH_ADVERTISE: router:7000", "others do not reach it"),
@@ -60,6 +61,7 @@ def main():
     sources = Sources(root)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
+        shutil.copy(root / ".dockerignore", copy)
         for file, right, wrong, told in MUTATIONS:
             shutil.copytree(root / "deploy", copy / "deploy", dirs_exist_ok=True)
             path = copy / "deploy" / file

@@ -24,6 +24,9 @@ def dockerfile(deploy, sources):
     copied = set(re.search(r"for name in ([\w ]+);", built["build"])[1].split())
     if copied != wanted - {"build", "base"}:
         found.append(f"the build keeps {sorted(copied)}")
+    found += [f"there is no package {name}" for name in re.findall(r"--package (\S+)", built["build"]) if name not in sources.packages]
+    let_in = set(re.findall(r"(?m)^!(\S+)$", (deploy.parent / ".dockerignore").read_text()))
+    found += [f"the build does not get {folder}" for folder in sorted(sources.folders | {"Cargo.toml", "Cargo.lock"}) if folder not in let_in]
     if not re.search(r"(?m)^USER [1-9]\d*:[1-9]\d*$", built["base"]):
         found.append("the images run as root, or as a user without a number")
     for name in wanted - {"build", "base"}:

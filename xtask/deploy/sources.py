@@ -15,6 +15,10 @@ class Sources:
         product = self.table("crates/settings/src/lib.rs")
         self.settings = product | self.table("services/cluster/src/settings.rs")
         self.embedded = product | self.table("services/mynah/src/settings.rs")
+        members = re.search(r"members = \[(.*?)\]", (self.root / "Cargo.toml").read_text(), re.S)[1]
+        paths = re.findall(r'"([^"]+)"', members)
+        self.folders = {path.split("/")[0] for path in paths}
+        self.packages = {re.search(r'name = "([\w-]+)"', (self.root / path / "Cargo.toml").read_text())[1] for path in paths}
         cluster = (self.root / "services/cluster/Cargo.toml").read_text()
         self.binaries = re.findall(r'\[\[bin\]\]\s*name = "(\w+)"', cluster)
         self.required = {name: self.needs(name) for name in self.binaries}
