@@ -21,6 +21,7 @@ def problems(root, sources, real=True):
         try:
             built = manifests.build(deploy / "overlays" / name, used)
             found += [f"{name}: {problem}" for problem in cluster.problems(built, sources, deploy)]
+            found += cluster.capacity(built, deploy) if name == "production" else []
             found += compared(deploy / "overlays" / name, built) if real else []
         except (ValueError, KeyError) as error:
             found.append(f"{name}: {error!r}")

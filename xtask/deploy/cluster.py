@@ -223,6 +223,21 @@ def scaling(objects, works, sources):
     return found
 
 
+def capacity(objects, deploy):
+    """The capacity model speaks of the pods that production has."""
+    rows = re.findall(r"(?m)^\| (\w+) \| ([\d.]+) \|", (deploy / "capacity/inputs.md").read_text())
+    figures, found = {name: float(value) for name, value in rows}, []
+    for kind, binary in (("Deployment", "gateway"), ("StatefulSet", "router"), ("Deployment", "directory")):
+        asked = manifests.containers(manifests.find(objects, kind, f"mynah-{binary}"))[0]["resources"]["requests"]["cpu"]
+        if float(asked) != figures[f"{binary}_cores"]:
+            found.append(f"a {binary} asks for {asked} cores, the capacity model says {figures[f'{binary}_cores']}")
+    metrics = manifests.find(objects, "HorizontalPodAutoscaler", "mynah-gateway")["spec"]["metrics"]
+    aims = [metric["pods"]["target"]["averageValue"] for metric in metrics if metric["type"] == "Pods"]
+    if [float(aim) for aim in aims] != [figures["gateway_devices"]]:
+        found.append(f"the autoscaler aims at {aims} devices, the capacity model says {figures['gateway_devices']}")
+    return found
+
+
 def ingress(objects):
     found = []
     for item in (item for item in objects if item["kind"] == "Ingress"):

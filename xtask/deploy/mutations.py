@@ -35,6 +35,8 @@ MUTATIONS = [
     ("overlays/production/router.yaml", "path: /spec/replicas", "path: /spec/replica", "there is no /spec/replica"),
     ("overlays/production/autoscaling.yaml", "name: mynah_device_connections", "name: mynah_connections", "is no gauge that is exported"),
     ("overlays/production/gateway.yaml", "- op: remove\n  path: /spec/replicas\n", "", "says how many it wants to be"),
+    ("overlays/production/autoscaling.yaml", '"33000"', '"44000"', "the autoscaler aims at"),
+    ("capacity/inputs.md", "| router_cores | 4 |", "| router_cores | 8 |", "a router asks for 4 cores"),
     ("migrate/job.yaml", "name: MYNAH_DIRECTORY_DATABASE", "name: MYNAH_LOG_DATABASE", "MYNAH_DIRECTORY_DATABASE must be set"),
     ("Dockerfile", "USER 65532:65532", "USER mynah", "run as root"),
     ("Dockerfile", "mynah gateway directory router report;", "mynah gateway directory router;", "the build keeps"),
