@@ -1,12 +1,18 @@
 //! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
-//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`.
+//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`.
 
+mod capacity;
 mod clients;
 mod cluster;
 mod codegen;
+mod deploy;
 mod docs;
+mod python;
 mod schemathesis;
 mod steps;
+
+const USAGE: &str = "usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
+                     deploy | capacity";
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -22,10 +28,9 @@ fn main() -> std::process::ExitCode {
         ["docs", "--check"] => docs::check(),
         ["schemathesis"] => steps::schemathesis(),
         ["cluster", command @ ..] => cluster::run(command),
-        _ => Err(
-            "usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster …"
-                .into(),
-        ),
+        ["deploy"] => deploy::check(),
+        ["capacity"] => capacity::write(),
+        _ => Err(USAGE.into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

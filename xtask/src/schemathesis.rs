@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::codegen::root;
+use crate::python::{environment, text};
 use crate::steps::run;
 
 /// The whole run takes about this long, in seconds.
@@ -21,7 +22,8 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// # Errors
 /// When a check fails, or the tools cannot be had.
 pub fn schemathesis() -> Result<(), Box<dyn Error>> {
-    let (tools, here) = (tools()?, root().join("xtask/schemathesis"));
+    let here = root().join("xtask/schemathesis");
+    let tools = environment("schemathesis", &here.join("requirements.txt"))?;
     let server = Server::start()?;
     let base = format!("http://{}", server.address);
     let seed = text(&here.join("seed.py"));
@@ -43,24 +45,6 @@ pub fn schemathesis() -> Result<(), Box<dyn Error>> {
         "--warnings=off",
     ];
     run(&text(&tools.join("schemathesis")), &arguments, &server.folder)
-}
-
-/// The folder of the programs: made once, with the versions that are written down.
-fn tools() -> Result<PathBuf, Box<dyn Error>> {
-    let (folder, wanted) = (root().join("target/schemathesis"), root().join("xtask/schemathesis/requirements.txt"));
-    let (programs, mark) = (folder.join("bin"), folder.join("installed.txt"));
-    let versions = std::fs::read(&wanted)?;
-    if std::fs::read(&mark).ok().as_ref() != Some(&versions) {
-        run("python3", &["-m", "venv", "--clear", &text(&folder)], &root())?;
-        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &text(&wanted)];
-        run(&text(&programs.join("python")), &arguments, &root())?;
-        std::fs::write(mark, versions)?;
-    }
-    Ok(std::path::absolute(programs)?)
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// A server on an empty folder, killed when this goes.

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Formatting, lints, generated code and documents, tests of the whole workspace, the page in a real browser, the API against its
+/// Formatting, lints, generated code and documents, what is deployed, tests of the whole workspace, the page in a real browser, the API against its
 /// own description, real clients.
 pub fn test() -> Result<(), Box<dyn Error>> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::codegen::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     crate::docs::check()?;
+    crate::deploy::check()?;
     cargo(&["test", "--workspace"])?;
     page()?;
     crate::schemathesis::schemathesis()?;
