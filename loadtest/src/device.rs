@@ -26,8 +26,8 @@ pub type Notes = Arc<Mutex<Oracle>>;
 /// Who a device is, and where it connects.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The server.
-    pub address: SocketAddr,
+    /// The gateways, in the order in which they are tried.
+    pub addresses: Vec<SocketAddr>,
     /// The app.
     pub appkey: String,
     /// The user.

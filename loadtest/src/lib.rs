@@ -2,15 +2,17 @@
 //!
 //! It links nothing of the server: what it knows of the wire is what a client knows.
 //!
-//! Reading order: [`crash`] (the run with kills), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
+//! Reading order: [`crash`] (the run with kills), [`faults`] (the same for a distributed deployment), [`traffic`] (what both do), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
 
 pub mod bench;
 pub mod changes;
 pub mod crash;
 pub mod device;
+pub mod faults;
 pub mod rest;
 pub mod server;
 pub mod stall;
+pub mod traffic;
 pub mod wire;
 pub mod world;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, changes, crash, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, crash, faults, stall};
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -38,6 +38,27 @@ enum Command {
         /// How often it is killed
         #[arg(long, default_value_t = 20)]
         kills: u32,
+        /// Decides the plan; random if absent
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Starts a distributed deployment of its own and kills, stops and empties its parts under load
+    Faults {
+        /// The folder of the binaries gateway, directory, router and report
+        #[arg(long)]
+        binaries: PathBuf,
+        /// How many faults
+        #[arg(long, default_value_t = 12)]
+        rounds: u32,
+        /// Only faults of this name
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(faults::Fault::names()))]
+        only: Option<String>,
+        /// Users, with a device each
+        #[arg(long, default_value_t = 200)]
+        users: usize,
+        /// The longest pause of a user between two messages, in milliseconds
+        #[arg(long, default_value_t = 1000)]
+        pause_ms: u64,
         /// Decides the plan; random if absent
         #[arg(long)]
         seed: Option<u64>,
@@ -106,6 +127,12 @@ fn run(command: Command) -> Result<bool, Failed> {
         Command::Crash { binary, kills, users, seed } => {
             let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(any_seed) };
             let outcome = runtime.block_on(crash::run(&plan))?;
+            println!("{}\n{}", outcome.figures, outcome.verdict);
+            Ok(outcome.verdict.is_clean())
+        }
+        Command::Faults { binaries, rounds, only, users, pause_ms, seed } => {
+            let plan = faults::Plan { binaries, rounds, only, users, pause_ms, seed: seed.unwrap_or_else(any_seed) };
+            let outcome = runtime.block_on(faults::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
         }

@@ -55,7 +55,7 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     }
     let counts = Arc::new(Counts::default());
     let account = |name: &String| Account {
-        address: server.http,
+        addresses: vec![server.http],
         appkey: server.appkey.clone(),
         username: name.clone(),
         password: PASSWORD.into(),

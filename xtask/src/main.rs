@@ -1,7 +1,8 @@
 //! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
-//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`.
+//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`.
 
 mod clients;
+mod cluster;
 mod codegen;
 mod docs;
 mod schemathesis;
@@ -20,7 +21,11 @@ fn main() -> std::process::ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["schemathesis"] => steps::schemathesis(),
-        _ => Err("usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis".into()),
+        ["cluster", command @ ..] => cluster::run(command),
+        _ => Err(
+            "usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster …"
+                .into(),
+        ),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

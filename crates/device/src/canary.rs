@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use crate::devices::Devices;
 
 /// Nobody's feed carries the entries.
-pub(crate) const FEED: ConversationKey = ConversationKey::Feed(Uid(0));
+pub(crate) const FEED: ConversationKey = ConversationKey::Feed(Uid::CANARY);
 /// An outcome that is younger than this is not had anew.
 const FRESH: Duration = Duration::from_secs(3);
 /// How long an entry may take to be here again.
@@ -50,7 +50,7 @@ impl Devices {
 
     async fn send_canary(&self, router: &RouterClient, count: u64) -> Result<(), String> {
         let (gateway, presence) = (self.0.deps.gateway_id, &self.0.deps.presence);
-        let itself = OnlineDevice { uid: Uid(0), conn: 0, gateway, platform: 'x', session_id: gateway.0, generation: 1 };
+        let itself = OnlineDevice { uid: Uid::CANARY, conn: 0, gateway, platform: 'x', session_id: gateway.0, generation: 1 };
         presence.online(itself).await.map_err(|error| error.to_string())?;
         let id = format!("canary-{gateway}-{count}");
         let mut came = self.0.canary.came.subscribe();

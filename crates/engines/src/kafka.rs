@@ -60,6 +60,18 @@ impl Kafka {
         Ok(Self { process, guard, jars, folder, port, controller })
     }
 
+    /// Its process id; 0 after it was killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it is reached: `host:port`.
     #[must_use]
     pub fn brokers(&self) -> String {

@@ -47,6 +47,27 @@ impl PostgreSql {
         Ok(engine)
     }
 
+    /// Its process id; 0 after it was killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().map_or(0, Process::pid)
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends the server and its sessions a signal: stop, continue.
+    pub fn signal(&self, signal: Signal) {
+        let Some(server) = &self.server else { return };
+        server.signal(signal);
+        for session in sessions(server.pid()) {
+            _ = rustix::process::kill_process(session, signal);
+        }
+    }
+
     /// Where a database is reached.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
@@ -68,9 +89,7 @@ impl PostgreSql {
         let Some(mut server) = self.server.take() else { return };
         // Stopped first: it starts no session any more, and the ends of its sessions stay its own.
         server.signal(Signal::STOP);
-        let pid = server.pid();
-        let sessions = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for session in sessions.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+        for session in sessions(server.pid()) {
             _ = rustix::process::kill_process(session, Signal::KILL);
         }
         server.kill();
@@ -180,4 +199,10 @@ fn run(command: &mut Command) -> Result<(), EngineError> {
         return Ok(());
     }
     Err(EngineError::Start { program, why: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
+/// The processes that a server has started.
+fn sessions(server: u32) -> Vec<Pid> {
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }

@@ -20,6 +20,7 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 pub struct Process {
     child: Child,
     name: String,
+    killed: bool,
 }
 
 /// A port that nobody has now.
@@ -50,7 +51,7 @@ impl Process {
             ErrorKind::NotFound => EngineError::Missing { program: name.clone(), hint: hint.to_owned() },
             _ => EngineError::System(error),
         })?;
-        let mut process = Self { child, name };
+        let mut process = Self { child, name, killed: false };
         let until = Instant::now() + within;
         while !ready() {
             let ended = process.child.try_wait()?;
@@ -65,10 +66,10 @@ impl Process {
         Ok(process)
     }
 
-    /// Its process id.
+    /// Its process id; 0 after it was killed.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        if self.killed { 0 } else { self.child.id() }
     }
 
     /// Sends it a signal: stop, continue, terminate.
@@ -77,23 +78,32 @@ impl Process {
         _ = rustix::process::kill_process(Pid::from_child(&self.child), signal);
     }
 
+    /// Waits until it has ended; false if it has not in time, and is killed then.
+    pub fn ended_within(&mut self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.kill();
+        false
+    }
+
     /// Kills it at once, as a crash would.
     pub fn kill(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+        self.killed = true;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // One that was stopped takes no other signal before it goes on.
+        self.signal(Signal::CONT);
         self.signal(Signal::TERM);
-        let until = Instant::now() + END_WITHIN;
-        while Instant::now() < until {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        self.kill();
+        self.ended_within(END_WITHIN);
     }
 }

@@ -49,6 +49,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Its process id; 0 after it was killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Its port on loopback.
     #[must_use]
     pub fn port(&self) -> u16 {

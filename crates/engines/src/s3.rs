@@ -39,6 +39,18 @@ impl S3 {
         Ok(Self { process: launch(&folder, port)?, port, folder })
     }
 
+    /// Its process id; 0 after it was killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {

@@ -52,6 +52,11 @@ number_id! {
     MsgId
 }
 
+impl Uid {
+    /// Nobody, to whom gateways send entries that show whether work flows. No registration reaches this number.
+    pub const CANARY: Self = Self(i64::MAX.cast_unsigned());
+}
+
 impl MsgId {
     /// Largest value that a JSON number carries exactly.
     pub const MAX: u64 = (1 << 53) - 1;

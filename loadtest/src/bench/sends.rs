@@ -26,7 +26,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 fn account(server: &Server, name: &str) -> Account {
     Account {
-        address: server.http,
+        addresses: vec![server.http],
         appkey: server.appkey.clone(),
         username: name.into(),
         password: PASSWORD.into(),

@@ -42,9 +42,10 @@ pub(super) struct Session {
 impl Session {
     /// Connects and logs in; learns which conversations there are.
     pub(super) async fn open(state: &mut State) -> Result<Self, Failed> {
-        let stream = TcpStream::connect(state.account.address).await?;
+        let address = state.next_address().ok_or("no address")?;
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let url = format!("ws://{}/v1/ws", state.account.address);
+        let url = format!("ws://{address}/v1/ws");
         let (socket, _) = tokio::time::timeout(ANSWER_WITHIN, tokio_tungstenite::client_async(url, stream)).await??;
         let mut session = Self { socket, asked: HashMap::new(), next_id: 3, outgoing: Vec::new() };
         let greeting = [frames::hello(&state.account), frames::login(&state.account, state.session.as_deref())];

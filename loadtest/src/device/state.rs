@@ -1,6 +1,7 @@
 //! What a device knows: how far it holds each conversation, what it still has to send.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mynah_oracle::{Ack, Dice, Seen, What};
@@ -37,6 +38,7 @@ pub(super) struct State {
     pub(super) notes: Notes,
     pub(super) counts: Arc<Counts>,
     pub(super) dice: Dice,
+    tries: usize,
     pub(super) session: Option<String>,
     pub(super) conversations: HashMap<String, Conversation>,
     pub(super) outbox: VecDeque<Pending>,
@@ -54,6 +56,7 @@ impl State {
             notes,
             counts,
             dice: Dice::new(crate::any_seed()),
+            tries: 0,
             session: None,
             conversations: HashMap::new(),
             outbox: VecDeque::new(),
@@ -61,6 +64,13 @@ impl State {
             unacked: HashMap::new(),
             waiting: Vec::new(),
         }
+    }
+
+    /// Where to connect: the address after the last one.
+    pub(super) fn next_address(&mut self) -> Option<SocketAddr> {
+        let address = self.account.addresses.get(self.tries % self.account.addresses.len().max(1)).copied();
+        self.tries += 1;
+        address
     }
 
     pub(super) fn take(&mut self, command: Command) {

@@ -36,7 +36,7 @@ async fn run(settings: Settings) -> Outcome {
     ])?;
     let process = Process::begin(settings).await?;
     let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
-    let bus: Arc<dyn Bus> = Arc::new(engines::bus(&process)?);
+    let bus = Arc::new(engines::bus(&process)?);
     let log = engines::log(&process).await?;
     let lease = Duration::from_millis(process.settings.lease_ms);
     let usual = Membership::new(Arc::new(log.clone()), id_of(&process.settings.name), process.settings.address());
@@ -45,7 +45,7 @@ async fn run(settings: Settings) -> Outcome {
     let log: Arc<dyn MessageLog> = Arc::new(log);
     let router = Router::start(Deps {
         log: Arc::clone(&log),
-        bus,
+        bus: Arc::clone(&bus) as Arc<dyn Bus>,
         presence,
         directory: peers::directory(&process),
         gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
@@ -63,6 +63,8 @@ async fn run(settings: Settings) -> Outcome {
         stopped.await;
         readiness.ends();
         leaving.leave().await;
+        // Its partitions of the bus go to the others at once.
+        bus.close().await;
     };
     let routes = Routes::new(RouterServer::new(router));
     process.serve(routes, stop).await?.ended().await

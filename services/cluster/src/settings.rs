@@ -43,6 +43,8 @@ pub struct Settings {
     pub kafka_partitions: u16,
     /// Copies of each record in it.
     pub kafka_replicas: u8,
+    /// How long a fan-out worker lives without a heartbeat, in milliseconds.
+    pub kafka_session_ms: u64,
     /// Storage of files: its endpoint. None: a folder.
     pub s3_endpoint: String,
     /// Its region.
@@ -119,6 +121,7 @@ impl Default for Settings {
             kafka: String::new(),
             kafka_partitions: 32,
             kafka_replicas: 3,
+            kafka_session_ms: 6000,
             s3_endpoint: String::new(),
             s3_region: "us-east-1".into(),
             s3_bucket: String::new(),
@@ -248,6 +251,12 @@ pub fn keys() -> Vec<Key<Settings>> {
             name: "kafka_replicas",
             help: "Copies of each record in a Kafka topic that is made [default: 3]",
             set: |s, v| within(v, 1..=10, &mut s.kafka_replicas),
+        },
+        Key {
+            name: "kafka_session_ms",
+            help: "How long a fan-out worker that died keeps its partitions, in milliseconds; brokers allow no less than their \
+                   group.min.session.timeout.ms [default: 6000]",
+            set: |s, v| within(v, 1000..=300_000, &mut s.kafka_session_ms),
         },
         Key {
             name: "s3_endpoint",

@@ -1,5 +1,7 @@
 //! Kafka: fan-out records.
 
+use std::time::Duration;
+
 use mynah_kafka::{KafkaBus, Settings};
 
 use crate::process::{Outcome, Process};
@@ -9,5 +11,6 @@ pub(crate) fn bus(process: &Process) -> Outcome<KafkaBus> {
     let told = &process.settings;
     let topic = format!("{}.fanout", told.prefix);
     let usual = Settings::new(&told.kafka, topic, format!("{}.fanout", told.prefix));
-    Ok(KafkaBus::start(&Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, ..usual })?)
+    let session = Duration::from_millis(told.kafka_session_ms);
+    Ok(KafkaBus::start(&Settings { partitions: told.kafka_partitions, replicas: told.kafka_replicas, session, ..usual })?)
 }

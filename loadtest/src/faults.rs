@@ -1,0 +1,219 @@
+//! A distributed deployment of its own under load, while its parts are killed, stopped, emptied and restarted; clients judge.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mynah_local_cluster::{Cluster, Kind, Plan as Parts};
+use mynah_oracle::{Dice, Verdict};
+use serde_json::{Value, json};
+
+use crate::Failed;
+use crate::traffic::{self, Place, Run};
+
+/// Longer than a router's lease, so that another one has taken over when it goes on.
+const PAUSED: Duration = Duration::from_secs(6);
+/// How long the bus is away.
+const BUS_AWAY: Duration = Duration::from_secs(6);
+/// A round begins when the last one is over for so long, at least.
+const CALM_MS: u64 = 1500;
+/// After the faults, every part says that it works in this time.
+const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a run is.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where the binaries are.
+    pub binaries: PathBuf,
+    /// Faults.
+    pub rounds: u32,
+    /// Only faults of this kind; all if empty.
+    pub only: Option<String>,
+    /// Users, one device each.
+    pub users: usize,
+    /// The longest pause of a user between two messages, in milliseconds.
+    pub pause_ms: u64,
+    /// Decides the rest.
+    pub seed: u64,
+}
+
+/// What is done to a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A process of a kind is killed and started again.
+    Kill(Kind),
+    /// It is asked to end, and started again: an upgrade.
+    Restart(Kind),
+    /// It stands still for longer than its lease, and goes on.
+    Pause(Kind),
+    /// Redis is emptied.
+    EmptyRedis,
+    /// Redis is killed and started again, empty.
+    KillRedis,
+    /// The bus is killed, away for a while, and started again.
+    KillKafka,
+    /// The databases' server is killed and started again.
+    KillPostgres,
+}
+
+impl Fault {
+    const ALL: [(&str, Self); 12] = [
+        ("kill-router", Self::Kill(Kind::Router)),
+        ("kill-gateway", Self::Kill(Kind::Gateway)),
+        ("kill-directory", Self::Kill(Kind::Directory)),
+        ("restart-router", Self::Restart(Kind::Router)),
+        ("restart-gateway", Self::Restart(Kind::Gateway)),
+        ("restart-directory", Self::Restart(Kind::Directory)),
+        ("pause-router", Self::Pause(Kind::Router)),
+        ("pause-gateway", Self::Pause(Kind::Gateway)),
+        ("empty-redis", Self::EmptyRedis),
+        ("kill-redis", Self::KillRedis),
+        ("kill-kafka", Self::KillKafka),
+        ("kill-postgresql", Self::KillPostgres),
+    ];
+
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(name, _)| *name)
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Figures, for people and programs.
+    pub figures: Value,
+}
+
+/// Does it.
+///
+/// # Errors
+/// When the deployment does not start, does not become whole again, or something cannot be made.
+pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
+    let folder = tempfile::tempdir()?;
+    let settings = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
+    let parts = Parts {
+        binaries: plan.binaries.clone(),
+        folder: folder.path().into(),
+        gateways: 2,
+        directories: 2,
+        routers: 3,
+        settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    };
+    let done = drive(plan, parts).await;
+    if done.is_err() || done.as_ref().is_ok_and(|outcome| !outcome.verdict.is_clean()) {
+        // What the processes said is wanted then.
+        eprintln!("loadtest: logs stay in {}", folder.keep().display());
+    }
+    done
+}
+
+async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
+    let mut cluster = blocking(|| Cluster::start(parts))?;
+    let place = place(&cluster)?;
+    let mut dice = Dice::new(plan.seed);
+    let mut run = traffic::prepare(&place, plan.users).await?;
+    let senders = traffic::start_senders(&run, &mut dice, plan.pause_ms);
+    tokio::time::sleep(Duration::from_millis(CALM_MS)).await;
+    let faults: Vec<_> = Fault::ALL.iter().filter(|(name, _)| plan.only.as_deref().is_none_or(|only| only == *name)).collect();
+    let mut done = Vec::new();
+    for round in 0..plan.rounds {
+        // Each once, then at random.
+        let nth = usize::try_from(round)?;
+        let Some((name, fault)) = faults.get(nth).or_else(|| dice.one_of(&faults)).copied() else {
+            return Err("no such fault".into());
+        };
+        let (began, before) = (Instant::now(), run.notes.lock().acknowledged());
+        inject(&mut cluster, *fault, &mut dice)?;
+        tokio::time::sleep(Duration::from_millis(CALM_MS + dice.below(1500))).await;
+        let acknowledged = run.notes.lock().acknowledged() - before;
+        eprintln!("loadtest: {name}: {acknowledged} acknowledged in {:.1} s", began.elapsed().as_secs_f64());
+        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": u64::try_from(began.elapsed().as_millis())?}));
+    }
+    let settled = Instant::now();
+    senders.stop().await?;
+    let live = traffic::settle(&run.notes).await;
+    let live_ms = u64::try_from(settled.elapsed().as_millis())?;
+    run.devices.clear();
+    whole(&cluster).await?;
+    traffic::prove(&run).await?;
+    let verdict = run.notes.lock().judge();
+    let figures = figures(plan, &run, &done, live.is_clean(), live_ms);
+    // What had to be pushed and was only found by asking again counts as lost.
+    Ok(Outcome { verdict: if live.is_clean() { verdict } else { live }, figures })
+}
+
+fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -> Value {
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    json!({
+        "faults": faults, "users": plan.users, "seed": plan.seed, "acknowledged": run.notes.lock().acknowledged(),
+        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
+        "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
+        "delivered_live": live, "settled_ms": live_ms,
+    })
+}
+
+/// Where clients find a deployment.
+///
+/// # Errors
+/// When an address does not read.
+pub fn place(cluster: &Cluster) -> Result<Place, Failed> {
+    let status = blocking(|| cluster.status());
+    let gateways = status.gateways.iter().map(|gateway| gateway.http.parse()).collect::<Result<_, _>>()?;
+    Ok(Place { gateways, appkey: status.app.appkey, master_secret: status.app.master_secret })
+}
+
+fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Failed> {
+    let mut one = |cluster: &Cluster, kind| dice.one_of(&cluster.names(kind)).cloned().ok_or("nothing of this kind runs");
+    match fault {
+        Fault::Kill(kind) => {
+            let name = one(cluster, kind)?;
+            blocking(|| cluster.kill(&name).and_then(|()| cluster.start_one(&name)))?;
+        }
+        Fault::Restart(kind) => {
+            let name = one(cluster, kind)?;
+            blocking(|| cluster.stop(&name).and_then(|()| cluster.start_one(&name)))?;
+        }
+        Fault::Pause(kind) => {
+            let name = one(cluster, kind)?;
+            cluster.pause(&name)?;
+            blocking(|| std::thread::sleep(PAUSED));
+            cluster.resume(&name)?;
+        }
+        Fault::EmptyRedis => cluster.flush_redis()?,
+        Fault::KillRedis => blocking(|| cluster.kill("redis").and_then(|()| cluster.start_one("redis")))?,
+        Fault::KillKafka => {
+            cluster.kill("kafka")?;
+            blocking(|| std::thread::sleep(BUS_AWAY));
+            blocking(|| cluster.start_one("kafka"))?;
+        }
+        Fault::KillPostgres => blocking(|| cluster.kill("postgresql").and_then(|()| cluster.start_one("postgresql")))?,
+    }
+    Ok(())
+}
+
+/// Every part is up and says that it works.
+async fn whole(cluster: &Cluster) -> Result<(), Failed> {
+    let began = Instant::now();
+    loop {
+        let status = blocking(|| cluster.status());
+        let shards: u32 = status.routers.iter().map(|router| router.shards).sum();
+        let members = status.directories.iter().chain(&status.reports);
+        let ready =
+            status.gateways.iter().all(|m| m.ready) && members.clone().all(|m| m.ready) && status.routers.iter().all(|m| m.ready);
+        if ready && shards == 256 {
+            return Ok(());
+        }
+        if began.elapsed() > WHOLE_WITHIN {
+            return Err(format!("the deployment is not whole again: {}", serde_json::to_string(&status)?).into());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Work that waits, beside the devices' tasks.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
