@@ -14,7 +14,7 @@ pub struct Device(WebSocketStream<TcpStream>);
 
 impl Device {
     pub async fn login(world: &World, gateway: usize, name: &str) -> Self {
-        let address = &world.gateways[gateway].http;
+        let address = &world.gateways[gateway];
         let tcp = TcpStream::connect(address).await.unwrap();
         let mut device = Self(tokio_tungstenite::client_async(format!("ws://{address}/v1/ws"), tcp).await.unwrap().0);
         device.say(&json!({"id": 1, "hello": {"appkey": world.appkey, "platform": "a", "device_id": name}})).await;

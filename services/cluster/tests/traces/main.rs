@@ -1,4 +1,4 @@
-//! One message through real processes and engines, as a collector of traces sees it. It needs PostgreSQL, Redis and Kafka.
+//! One message through real processes and engines, as a collector of traces sees it. It needs PostgreSQL, Redis, Kafka and an S3 server.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -54,7 +54,7 @@ fn message(kind: &str, target: &str) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_followed_from_its_request_to_the_socket_of_its_receiver() {
     let collector = Collector::start().await;
-    let world = World::start(&collector.endpoint()).await;
+    let mut world = tokio::task::block_in_place(|| World::start(&collector.endpoint()));
     world.users(&["anna", "tommy"]).await;
     let group = world.group("anna", &["tommy"]).await;
     let mut tommy = Device::login(&world, 1, "tommy").await;
@@ -92,6 +92,6 @@ async fn a_message_is_followed_from_its_request_to_the_socket_of_its_receiver() 
     let last = "12".repeat(16);
     let sent = world.send(&message("single", "tommy"), Some(&format!("00-{last}-{}-01", "ef".repeat(8)))).await;
     tommy.delivered(sent).await;
-    drop(world);
+    tokio::task::block_in_place(|| ["gateway-1", "gateway-2", "router-1"].iter().for_each(|name| world.stop(name)));
     assert_eq!(chain(&collector.of(&last)).len(), TO_ONE.len());
 }
