@@ -63,7 +63,7 @@ macro_rules! client {
                             None => return Err(Failure::new(Reason::Unavailable, "the service is starting")),
                         },
                         #[cfg(feature = "channel")]
-                        Self::Channel(remote) => remote.clone().$method(request).await,
+                        Self::Channel(remote) => remote.clone().$method(crate::traced(request)).await,
                         #[cfg(feature = "channel")]
                         Self::Replicas(replicas) => {
                             let repeatable: &[&str] = &$repeatable;

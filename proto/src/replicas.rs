@@ -59,7 +59,7 @@ where
             pause = (pause * 2).min(LONGEST_PAUSE);
             continue;
         };
-        let mut attempt = Request::new(request.clone());
+        let mut attempt = traced(request.clone());
         attempt.set_timeout(left);
         let status = match tokio::time::timeout(left, make(replica.channel, attempt)).await {
             Ok(Ok(reply)) => return Ok(reply),
@@ -77,6 +77,13 @@ where
         }
         tried.push(replica.address);
     }
+}
+
+/// A request over a channel, in the trace that the task works in.
+pub fn traced<Q>(message: Q) -> Request<Q> {
+    let mut request = Request::new(message);
+    mynah_telemetry::inject(request.metadata_mut().as_mut());
+    request
 }
 
 /// Whether a failed call certainly never reached a service.

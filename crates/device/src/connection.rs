@@ -17,6 +17,7 @@ use crate::incoming::{self, Came};
 use crate::outbound::{Outbound, Window, encode};
 use crate::rate::{Kind, Rates};
 use crate::sends::TargetName;
+use crate::traced;
 
 /// Conversations that may wait for a message to be sent again.
 const MOST_BLOCKED: usize = 1024;
@@ -142,6 +143,7 @@ impl Session {
         if !taken.frames.is_empty() && !self.write(sink, taken.frames).await {
             return Err(Close::STALLED);
         }
+        traced::written(taken.traced, self.out.conn);
         taken.close.map_or(Ok(taken.again_at), Err)
     }
 

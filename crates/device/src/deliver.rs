@@ -16,6 +16,7 @@ use crate::devices::{Devices, Inner};
 use crate::entry::entry;
 use crate::errors;
 use crate::outbound::{Identity, Outbound, encode, push};
+use crate::traced;
 
 /// The kind of a message in a record.
 const MESSAGE: u32 = 1;
@@ -34,20 +35,25 @@ pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
 impl Inner {
     /// Hands one record to its local subscribers: the frame is made once and shared.
     async fn deliver(&self, record: Record) {
+        let mut span = traced::delivery(&record);
         let Some(log) = record.entry else { return };
         let Ok(key) = log.conv_id.parse::<ConversationKey>() else { return };
         if key == canary::FEED {
             self.canary.came.send_replace(log.cmid);
             return;
         }
+        traced::lag(&log, self.deps.clock.now_ms());
         let audience = self.audience(key, &log).await;
+        span.note("devices", || audience.len());
         if audience.is_empty() {
             return;
         }
         let deliver = Deliver { entries: vec![entry(&log)] };
         let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
-        for out in audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn) {
-            out.push(&frame, key, log.seq);
+        let others = audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn);
+        for (place, out) in others.enumerate() {
+            let context = span.context().filter(|_| place < traced::MOST_WRITES);
+            out.push(&frame, key, log.seq, context);
         }
         metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
     }

@@ -25,6 +25,7 @@ mod rate;
 mod rooms;
 mod sends;
 mod settings;
+mod traced;
 
 pub use devices::{Deps, Devices};
 pub use rate::Rate;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use axum::extract::ws::Utf8Bytes;
 use mynah_proto::device::{Head, Heads, ReadChanged, ServerFrame, Skipped, server_frame};
 use mynah_proto::json;
+use mynah_telemetry::TraceContext;
 use mynah_types::{AppId, ConversationKey, Seq, Uid};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::errors::Close;
+use crate::traced::Waiting;
 
 /// Conversations that a lagging connection remembers; beyond it the device is told to look at all.
 const MOST_BEHIND: usize = 1024;
@@ -44,6 +46,8 @@ pub(crate) struct Outbound {
 #[derive(Debug)]
 struct Queue {
     frames: VecDeque<Utf8Bytes>,
+    /// Those of them whose trace is sampled.
+    traced: Vec<Waiting>,
     bytes: usize,
     window: Window,
     /// Entries that were pushed and are not acknowledged, oldest first.
@@ -78,6 +82,7 @@ pub(crate) struct Window {
 /// What the connection's task takes to write.
 pub(crate) struct Taken {
     pub(crate) frames: Vec<Utf8Bytes>,
+    pub(crate) traced: Vec<Waiting>,
     pub(crate) close: Option<Close>,
     /// When there will be something again, without anybody's call.
     pub(crate) again_at: Option<Instant>,
@@ -87,6 +92,7 @@ impl Outbound {
     pub(crate) fn new(conn: u64, window: Window) -> Self {
         let queue = Queue {
             frames: VecDeque::new(),
+            traced: Vec::new(),
             bytes: 0,
             window,
             unacked: VecDeque::new(),
@@ -132,7 +138,7 @@ impl Outbound {
     }
 
     /// Pushes an entry's frame. Beyond the window the connection lags: from then on it only remembers what moved.
-    pub(crate) fn push(&self, frame: &Utf8Bytes, key: ConversationKey, seq: Seq) {
+    pub(crate) fn push(&self, frame: &Utf8Bytes, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) {
         let mut queue = self.queue.lock();
         if !queue.lagging && queue.is_full(frame.len()) {
             queue.lagging = true;
@@ -145,6 +151,7 @@ impl Outbound {
             queue.unacked_bytes += frame.len();
             queue.bytes += frame.len();
             queue.frames.push_back(frame.clone());
+            queue.traced.extend(trace.map(Waiting::new));
             true
         };
         drop(queue);
@@ -232,7 +239,7 @@ impl Outbound {
         let reads = std::mem::take(&mut queue.reads);
         frames.extend(reads.into_values().filter_map(|read| encode(&push(server_frame::Body::ReadChanged(read)))));
         let again_at = queue.catch_up(now, &mut frames);
-        Taken { frames, close: queue.close, again_at }
+        Taken { frames, traced: std::mem::take(&mut queue.traced), close: queue.close, again_at }
     }
 }
 
@@ -314,7 +321,7 @@ mod tests {
 
     fn push_all(outbound: &Outbound, key: ConversationKey, seqs: std::ops::RangeInclusive<Seq>) {
         for seq in seqs {
-            outbound.push(&r#"{"ok":{}}"#.into(), key, seq);
+            outbound.push(&r#"{"ok":{}}"#.into(), key, seq, None);
         }
     }
 
@@ -377,7 +384,7 @@ mod tests {
     fn too_many_conversations_behind_ask_for_a_look_at_all() {
         let outbound = outbound(0);
         for gid in 0..2000 {
-            outbound.push(&"{}".into(), ConversationKey::Group(gid), 1);
+            outbound.push(&"{}".into(), ConversationKey::Group(gid), 1, None);
         }
         let told = pushes(&outbound, Instant::now());
         let Some(server_frame::Body::Heads(heads)) = &told[0] else { panic!("{told:?}") };

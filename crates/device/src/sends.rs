@@ -1,6 +1,7 @@
 //! Sends: resolved, checked, handed to the router in receive order; those to one conversation that come together go together.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use mynah_proto::device::{Entry, Message, Party, Send, SendAck, ServerFrame, Target, client_frame, entry, server_frame};
 use mynah_proto::router::{SendItem, SendRequest, SendResult};
@@ -13,6 +14,7 @@ use crate::connection::{Session, ok};
 use crate::errors;
 use crate::incoming::Incoming;
 use crate::rate::Kind;
+use crate::traced;
 
 /// Users that one message may mention.
 const MOST_MENTIONS: usize = 200;
@@ -63,8 +65,19 @@ struct Destination {
 }
 
 impl Session {
-    /// Sends to one target, in order. If one fails retryably, those behind it do too, until it is sent again.
+    /// Sends to one target, some of them in a trace that begins here.
     pub(crate) async fn sends(&mut self, frames: Vec<Frame>) -> Vec<ServerFrame> {
+        let (began, mut span) = (Instant::now(), traced::sends(frames.len()));
+        let answers = mynah_telemetry::within(span.context(), self.in_order(frames)).await;
+        if answers.iter().any(|answer| answer.error.is_some()) {
+            span.failed();
+        }
+        metrics::histogram!("mynah_gateway_ack_seconds", "edge" => "device").record(began.elapsed().as_secs_f64());
+        answers
+    }
+
+    /// In order: if one fails retryably, those behind it do too, until it is sent again.
+    async fn in_order(&mut self, frames: Vec<Frame>) -> Vec<ServerFrame> {
         let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(|f| Some((f.id, as_send(&f)?.clone()))).collect();
         let Some((_, first)) = sends.first() else { return Vec::new() };
         let target = target_of(first);

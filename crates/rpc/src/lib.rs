@@ -11,6 +11,7 @@ mod names;
 mod pool;
 mod routed;
 mod serve;
+mod traced;
 
 pub use channels::{Channels, Tls, TlsError};
 pub use fleet::{Fleet, LiveGateways};

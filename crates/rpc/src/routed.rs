@@ -15,7 +15,7 @@ use mynah_proto::router::{
     RetractReply, RetractRequest, RoomTailReply, RoomTailRequest, SendReply, SendRequest, ShardMapReply, ShardMapRequest,
     SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
 };
-use mynah_proto::{Failure, broken, never_sent};
+use mynah_proto::{Failure, broken, never_sent, traced};
 use mynah_types::{ConversationKey, Reason, ShardId, Uid};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
@@ -105,7 +105,7 @@ impl Routed {
                 None => Status::from(Failure::new(Reason::Unavailable, "nobody owns the conversation now: try again")),
                 Some(channel) => {
                     let one = left.min(self.0.times.one_try);
-                    let mut attempt = Request::new(request.clone());
+                    let mut attempt = traced(request.clone());
                     attempt.set_timeout(one);
                     match tokio::time::timeout(one, make(RouterClient::new(channel), attempt)).await {
                         Ok(Ok(reply)) => return Ok(reply),

@@ -9,6 +9,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::Tls;
+use crate::traced::TraceCalls;
 
 /// A peer is asked for a sign of life so often, and given so long for it.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
@@ -53,6 +54,6 @@ pub async fn serve(
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let routes = serving.routes.add_service(health).add_service(reflection);
-    server.add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
+    server.layer(TraceCalls).add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
     Ok(())
 }

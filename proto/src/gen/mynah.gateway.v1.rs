@@ -27,6 +27,9 @@ pub struct Record {
     /// This connection has the ack instead; 0 = none.
     #[prost(uint64, tag = "2")]
     pub origin_conn: u64,
+    /// The W3C trace context that it comes in, of a trace that is sampled; empty: none.
+    #[prost(string, tag = "3")]
+    pub traceparent: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadChangedRequest {

@@ -14,6 +14,7 @@ use mynah_rpc::{Channels, Serving, Tls, serve};
 use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops;
 use mynah_runtime::settings::{Sources, read};
+use mynah_telemetry::Export;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -56,7 +57,13 @@ where
             .log_internal_errors(false)
             .init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(work(settings))
+        let done = runtime.block_on(async {
+            trace(name, &settings)?;
+            work(settings).await
+        });
+        // While the runtime still carries it.
+        mynah_telemetry::end();
+        done
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,6 +73,17 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Spans leave this process from now on, if there is somebody to take them.
+fn trace(name: &str, settings: &Settings) -> Outcome {
+    if settings.otlp_endpoint.is_empty() {
+        return Ok(());
+    }
+    let instance = if settings.name.is_empty() { settings.address() } else { settings.name.clone() };
+    let sink = Box::new(mynah_otlp::Otlp::start(&settings.otlp_endpoint, &format!("mynah-{name}"), &instance)?);
+    mynah_telemetry::export_to(Export { sink, ratio: settings.trace_ratio });
+    Ok(())
 }
 
 fn settings(matches: &ArgMatches) -> Outcome<Settings> {

@@ -71,6 +71,10 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// The name in every certificate of the inside.
     pub tls_name: String,
+    /// The collector of traces.
+    pub otlp_endpoint: String,
+    /// The part of requests whose trace is sampled.
+    pub trace_ratio: f64,
 }
 
 /// How Redis is run.
@@ -131,6 +135,8 @@ impl Default for Settings {
             tls_cert: None,
             tls_key: None,
             tls_name: "mynah".into(),
+            otlp_endpoint: String::new(),
+            trace_ratio: 0.01,
         }
     }
 }
@@ -309,6 +315,16 @@ pub fn keys() -> Vec<Key<Settings>> {
             help: "The name that every certificate of the inside holds [default: mynah]",
             set: |s, v| text(v, &mut s.tls_name),
         },
+        Key {
+            name: "otlp_endpoint",
+            help: "Collector of traces, by OTLP over gRPC: http://host:port; empty: there are none [default: none]",
+            set: |s, v| text(v, &mut s.otlp_endpoint),
+        },
+        Key {
+            name: "trace_ratio",
+            help: "The part of requests that is traced, 0 to 1, where the caller says nothing; one that comes in a sampled trace always is [default: 0.01]",
+            set: |s, v| ratio(v, &mut s.trace_ratio),
+        },
     ];
     keys.extend(mynah_settings::keys());
     keys
@@ -317,6 +333,12 @@ pub fn keys() -> Vec<Key<Settings>> {
 #[allow(clippy::unnecessary_wraps, reason = "the form of a row")]
 fn text(value: &str, into: &mut String) -> Result<(), String> {
     value.trim().clone_into(into);
+    Ok(())
+}
+
+fn ratio(value: &str, into: &mut f64) -> Result<(), String> {
+    let given = value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    *into = given.ok_or("must be a number from 0 to 1")?;
     Ok(())
 }
 

@@ -124,13 +124,13 @@ pub(crate) fn no_roster(kind: RosterKind) -> Failure {
 pub(crate) fn store(error: Error) -> Failure {
     match error {
         Error::Unavailable(why) => {
-            tracing::warn!(%why, "the directory's store does not answer");
+            tracing::warn!(error = %why, "the directory's store does not answer");
             metrics::counter!("mynah_directory_store_failures_total").increment(1);
             Failure::new(Reason::Unavailable, "the store does not answer: try again")
         }
         Error::Overloaded => Failure::new(Reason::Overloaded, "the store has too much to do: try again").retry_after(500),
         Error::Damaged(why) => {
-            tracing::error!(%why, "the directory's store is damaged");
+            tracing::error!(error = %why, "the directory's store is damaged");
             metrics::counter!("mynah_directory_store_failures_total").increment(1);
             Failure::new(Reason::Internal, "internal error")
         }

@@ -94,7 +94,7 @@ fn recorded(inner: &Inner, key: ConversationKey, entry: &Entry) -> Option<Record
         _ => None,
     });
     let Some((app, sort)) = read else {
-        tracing::warn!(%key, seq = entry.seq, "a message does not read: it is left out of reports");
+        tracing::warn!(conversation = %key, seq = entry.seq, "a message does not read: it is left out of reports");
         return None;
     };
     let place = Place { ctime: entry.ctime, msg_id: entry.msg_id, key, seq: entry.seq };

@@ -134,5 +134,6 @@ pub(crate) fn fanout_record(record: FanoutRecord) -> Record {
         dissolved: record.change.dissolved,
         ..header(record.key, &record.entry)
     };
-    Record { entry: Some(entry), origin_conn: record.origin_conn }
+    let traceparent = record.traceparent.map(String::from).unwrap_or_default();
+    Record { entry: Some(entry), origin_conn: record.origin_conn, traceparent }
 }

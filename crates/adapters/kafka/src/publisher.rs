@@ -125,7 +125,7 @@ impl Publisher {
     fn working(&self) -> Result<Arc<ThreadedProducer<Reports>>, Error> {
         let mut current = self.producer.lock();
         if let Some((code, why)) = current.client().fatal_error() {
-            tracing::error!(%code, why, "the Kafka producer is broken and begins anew");
+            tracing::error!(%code, error = why, "the Kafka producer is broken and begins anew");
             *current = Arc::new(producer(&self.config, &self.gate).map_err(|error| unavailable(&error))?);
         }
         Ok(Arc::clone(&current))

@@ -27,7 +27,7 @@ pub(crate) async fn append(pool: &Pool, batch: &[ShardAppend]) -> Vec<Vec<Append
         Err(failure) => failure,
     };
     match failure {
-        Failure::Lost(why) => tracing::warn!(why, "the outcome of an append is unknown"),
+        Failure::Lost(why) => tracing::warn!(error = why, "the outcome of an append is unknown"),
         Failure::Refused(error) if contradicts(&error) => {
             // The checks inside the statement make this impossible as long as every writer goes through them.
             tracing::error!(error = text(&error), "an append was undone");

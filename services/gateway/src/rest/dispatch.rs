@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
+use mynah_telemetry::Span;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::timeout;
@@ -28,7 +29,8 @@ pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
     let began = Instant::now();
     let (mut route, mut quota) = ("none", None);
     let uri = request.uri().clone();
-    let outcome = carry(gateway, request, &mut route, &mut quota).await;
+    let mut span = Span::root("rest.request", mynah_telemetry::extract(request.headers()));
+    let outcome = mynah_telemetry::within(span.context(), carry(gateway, request, &mut route, &mut quota)).await;
     let mut response = answer(outcome);
     if let Some(quota) = quota {
         quota.tell(response.headers_mut());
@@ -36,6 +38,11 @@ pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
     let status = response.status().as_u16();
     if let (405, Ok(methods)) = (status, HeaderValue::try_from(table::allowed(uri.path()))) {
         response.headers_mut().insert(header::ALLOW, methods);
+    }
+    span.note("http.route", || route);
+    span.note("http.response.status_code", || status);
+    if status >= 500 {
+        span.failed();
     }
     metrics::counter!("mynah_rest_requests_total", "route" => route, "status" => status.to_string()).increment(1);
     metrics::histogram!("mynah_rest_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
@@ -88,7 +95,7 @@ async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, 
     }
     let deadline = gateway.deps.settings.deadline;
     // In a task of its own: a client that goes away does not stop a change half-way.
-    let task = tokio::spawn((row.handler)(call));
+    let task = tokio::spawn(mynah_telemetry::within(mynah_telemetry::current(), (row.handler)(call)));
     match timeout(deadline, task).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => {

@@ -35,6 +35,7 @@ struct Wanted {
 }
 
 pub(crate) async fn send(call: Call) -> Outcome {
+    let began = Instant::now();
     let body = call.json()?;
     let wanted = read(&call, Fields::of("body", &body)?)?;
     let target_app = target_app(&call, &wanted.target.appkey).await?;
@@ -59,6 +60,7 @@ pub(crate) async fn send(call: Call) -> Outcome {
         Reason::SensitiveWord => mynah_words::refusal(word.as_deref()).into(),
         _ => Refusal::from(failure),
     })?;
+    metrics::histogram!("mynah_gateway_ack_seconds", "edge" => "rest").record(began.elapsed().as_secs_f64());
     Answer::created(json!({"msg_id": sent.msg_id, "msg_ctime": sent.ctime_ms}))
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) {
     let callbacks = match inner.deps.directory.callbacks(CallbacksRequest {}).await {
         Ok(reply) => reply.callbacks,
         Err(failure) => {
-            tracing::warn!(failure = failure.message, "the callbacks cannot be read");
+            tracing::warn!(error = failure.message, "the callbacks cannot be read");
             return;
         }
     };
@@ -126,7 +126,7 @@ async fn tell(inner: &Inner, app: &AppKey, target: &Callback) -> Told {
         }
         Err(why) => {
             metrics::counter!("mynah_report_callbacks_total", "outcome" => "failed").increment(1);
-            tracing::warn!(%app, why, "a callback failed: it is tried again");
+            tracing::warn!(%app, error = why, "a callback failed: it is tried again");
             Told::Failed
         }
     }

@@ -1,7 +1,7 @@
 //! The actor of one conversation: it does the IO that the machine asks for, one step at a time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::fut::{ActorFutureExt as _, WrapFuture as _};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message, SpawnHandle};
@@ -9,11 +9,12 @@ use mynah_domain::conversation::{Answer, Command, Fact, Lookup, Machine, Step};
 use mynah_ports::MessageLog;
 use mynah_proto::DirectoryClient;
 use mynah_types::{Clock, ConversationAppend, ConversationKey, Reason};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::loader;
 use super::registry::Registry;
 use super::slot::{InFlight, Slot};
+use super::traced::{self, Asked};
 use crate::Settings;
 use crate::delivery::Delivery;
 use crate::log_writer::{LogWriter, Written};
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
 /// A command for a conversation's actor.
 pub(crate) struct Submit {
     pub(crate) command: Command,
-    pub(crate) reply: oneshot::Sender<Reply>,
+    pub(crate) asked: Asked,
 }
 
 impl Message for Submit {
@@ -62,7 +63,7 @@ pub(crate) enum Reply {
 
 pub(crate) struct ConversationActor {
     key: ConversationKey,
-    machine: Machine<oneshot::Sender<Reply>>,
+    machine: Machine<Asked>,
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     slot: Arc<Slot>,
@@ -71,6 +72,8 @@ pub(crate) struct ConversationActor {
     leaving: bool,
     retiring: Option<mpsc::Sender<()>>,
     reloads: u32,
+    /// When the append began that is under way.
+    append_began: SystemTime,
     last_used: Instant,
     idle_check: Option<SpawnHandle>,
 }
@@ -87,6 +90,7 @@ impl ConversationActor {
             leaving: false,
             retiring: None,
             reloads: 0,
+            append_began: SystemTime::UNIX_EPOCH,
             last_used: Instant::now(),
             idle_check: None,
         }
@@ -163,6 +167,7 @@ impl ConversationActor {
 
     fn append(&mut self, ctx: &mut Context<Self>, append: ConversationAppend) {
         self.busy = true;
+        self.append_began = SystemTime::now();
         let (writer, in_flight) = (self.shared.writer.clone(), InFlight::new(&self.slot));
         let append = async move { writer.append(append, in_flight).await };
         ctx.spawn(append.into_actor(self).map(|written, act, ctx| act.written(ctx, written)));
@@ -173,10 +178,11 @@ impl ConversationActor {
             Written::Done(ids) => {
                 self.reloads = 0;
                 let done = self.machine.appended(&ids);
+                let traces = traced::appended(&done.answers, self.append_began);
                 answer(done.answers);
                 let (delivery, key) = (self.shared.delivery.clone(), self.key);
                 // The next batch waits until these are queued: that is how a full lane slows the conversation down.
-                let push = async move { delivery.push(key, done.deliver).await };
+                let push = async move { delivery.push(key, done.deliver, traces).await };
                 ctx.spawn(push.into_actor(self).map(|(), act, ctx| {
                     act.busy = false;
                     act.drive(ctx);
@@ -245,13 +251,13 @@ impl Handler<Submit> for ConversationActor {
 
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
         if self.leaving {
-            _ = submit.reply.send(Reply::Leaving(submit.command));
+            _ = submit.asked.reply.send(Reply::Leaving(submit.command));
             return;
         }
         self.last_used = Instant::now();
-        if let Err((_, reply)) = self.machine.offer(submit.command, submit.reply) {
+        if let Err((_, asked)) = self.machine.offer(submit.command, submit.asked) {
             metrics::counter!("mynah_router_overloaded_total").increment(1);
-            _ = reply.send(Reply::Full);
+            _ = asked.reply.send(Reply::Full);
             return;
         }
         self.drive(ctx);
@@ -270,8 +276,8 @@ impl Handler<Retire> for ConversationActor {
 }
 
 /// A caller that is gone does not hear its answer: its retry will.
-fn answer(answers: Vec<(oneshot::Sender<Reply>, Answer)>) {
-    for (reply, answer) in answers {
-        _ = reply.send(Reply::Answer(answer));
+fn answer(answers: Vec<(Asked, Answer)>) {
+    for (asked, answer) in answers {
+        _ = asked.reply.send(Reply::Answer(answer));
     }
 }

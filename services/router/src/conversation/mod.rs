@@ -4,6 +4,7 @@ mod actor;
 mod loader;
 mod registry;
 mod slot;
+mod traced;
 
 pub(crate) use actor::Shared;
 pub(crate) use registry::Registry;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::actor::{ConversationActor, Reply, Retire, Shared, Submit};
 use super::slot::Slot;
+use super::traced::{self, Asked};
 
 /// Locks of the registry: a conversation's shard picks one.
 const STRIPES: usize = 64;
@@ -44,7 +45,8 @@ impl Registry {
         for _ in 0..MOST_SUCCESSORS {
             let (addr, slot) = self.actor(key)?;
             let (reply, answer) = oneshot::channel();
-            match addr.try_send(Submit { command, reply }) {
+            let asked = Asked { reply, span: traced::decision(key, &command) };
+            match addr.try_send(Submit { command, asked }) {
                 Ok(()) => match answer.await {
                     Ok(Reply::Answer(answer)) => return Ok(answer),
                     Ok(Reply::Full) => return Err(Reason::Overloaded),

@@ -1,6 +1,7 @@
 //! Which gateways hear of a record: one record a gateway, never one a member.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::presence::{self, Audience};
@@ -8,7 +9,7 @@ use mynah_types::ConversationKey;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::progress::Ticket;
-use super::{BATCH, RETRY_EVERY, Shared};
+use super::{BATCH, RETRY_EVERY, Shared, traced};
 use crate::convert;
 
 /// Batches of the bus that may be open at one time.
@@ -44,15 +45,16 @@ impl Shared {
 
     /// Puts records on the links of their audiences, in order. Returns those of which nobody can say to whom they go.
     pub(super) async fn fan_out(&self, records: Vec<FanoutRecord>, batch: Option<mpsc::Sender<()>>) -> Vec<FanoutRecord> {
-        let mut postponed = Vec::new();
+        let (mut postponed, since) = (Vec::new(), SystemTime::now());
         let audiences = self.audiences(&records).await;
-        for (record, audience) in records.into_iter().zip(audiences) {
+        for (mut record, audience) in records.into_iter().zip(audiences) {
             let Some(links) = self.links.of(&audience).await else {
                 metrics::counter!("mynah_delivery_postponed_total").increment(1);
                 postponed.push(record);
                 continue;
             };
             let ticket = Ticket::new(record.entry.msg_id, &self.progress, batch.clone());
+            let _span = traced::fanned_out(&mut record, since, links.len());
             let (key, wire) = (record.key, convert::fanout_record(record));
             if let Some((last, others)) = links.split_last() {
                 for link in others {

@@ -13,6 +13,7 @@ use mynah_types::{ConversationKey, Seq};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::progress::Ticket;
 
@@ -54,9 +55,12 @@ struct Queue {
     most_bytes: usize,
 }
 
+/// A record that waits: its bytes, what it completes, since when.
+type Queued = (Record, usize, Ticket, Instant);
+
 #[derive(Debug, Default)]
 struct Waiting {
-    records: VecDeque<(Record, usize, Ticket)>,
+    records: VecDeque<Queued>,
     bytes: usize,
     missed: BTreeMap<ConversationKey, (Seq, Vec<Ticket>)>,
     resync: Vec<Ticket>,
@@ -93,7 +97,7 @@ impl Waiting {
         let most = if entry.kind == MESSAGE { most } else { most * 2 };
         if self.resync.is_empty() && (self.records.is_empty() || self.bytes + bytes <= most) {
             self.bytes += bytes;
-            self.records.push_back((record, bytes, ticket));
+            self.records.push_back((record, bytes, ticket, Instant::now()));
             return;
         }
         metrics::counter!("mynah_delivery_missed_total").increment(1);
@@ -112,10 +116,11 @@ impl Waiting {
     }
 
     /// The next call, and what it completes.
-    fn take(&mut self) -> (DeliverRequest, Vec<Ticket>) {
+    fn take(&mut self, waited: &metrics::Histogram) -> (DeliverRequest, Vec<Ticket>) {
         let (mut request, mut tickets, mut bytes) = (DeliverRequest::default(), Vec::new(), 0);
         while request.records.len() < BATCH && bytes < BATCH_BYTES {
-            let Some((record, size, ticket)) = self.records.pop_front() else { break };
+            let Some((record, size, ticket, since)) = self.records.pop_front() else { break };
+            waited.record(since.elapsed().as_secs_f64());
             bytes += size;
             request.records.push(record);
             tickets.push(ticket);
@@ -135,11 +140,12 @@ impl Waiting {
 }
 
 async fn run(client: GatewayClient, queue: Arc<Queue>, within: Duration) {
+    let waited = metrics::histogram!("mynah_delivery_queue_seconds");
     loop {
         let woken = queue.wake.notified();
         let next = {
             let mut waiting = queue.waiting.lock();
-            (!waiting.is_empty()).then(|| waiting.take())
+            (!waiting.is_empty()).then(|| waiting.take(&waited))
         };
         match next {
             Some((request, tickets)) => {

@@ -5,6 +5,7 @@ mod fan_out;
 mod gateways;
 mod link;
 mod progress;
+mod traced;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use mynah_domain::conversation::Deliverable;
 use mynah_ports::bus::FanoutRecord;
 use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::gateway::ReadChangedRequest;
-use mynah_types::{ConversationKey, ConversationKind, EntryKind, MemberChange, ShardId, Uid};
+use mynah_telemetry::TraceContext;
+use mynah_types::{ConversationKey, ConversationKind, EntryKind, MemberChange, Seq, ShardId, Uid};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -39,7 +41,8 @@ const BUS_PAUSE: Duration = Duration::from_secs(1);
 /// How often entries are taken up again that could not be delivered.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
-type Lane = mpsc::Sender<(ConversationKey, Deliverable)>;
+type Queued = (ConversationKey, Deliverable, Option<TraceContext>);
+type Lane = mpsc::Sender<Queued>;
 
 /// Takes durable entries and sees to it that they reach the gateways.
 #[derive(Clone)]
@@ -70,7 +73,7 @@ impl Delivery {
         let links = Links::start(gateways, bounds);
         let shared = Arc::new(Shared { presence, bus, links, progress, bus_away_until: Mutex::default() });
         let queue = settings.delivery_queue;
-        let lanes = |kind: fn(Arc<Shared>, mpsc::Receiver<(ConversationKey, Deliverable)>)| -> Arc<Vec<Lane>> {
+        let lanes = |kind: fn(Arc<Shared>, mpsc::Receiver<Queued>)| -> Arc<Vec<Lane>> {
             let lane = |_| {
                 let (sender, receiver) = mpsc::channel(queue);
                 kind(Arc::clone(&shared), receiver);
@@ -96,15 +99,17 @@ impl Delivery {
         }
     }
 
-    /// Queues entries of one conversation, in order. A full lane makes the actor wait, and its mailbox fill.
-    pub(crate) async fn push(&self, key: ConversationKey, entries: Vec<Deliverable>) {
+    /// Queues entries of one conversation, in order, with the traces of those that have one. A full lane makes the actor wait, and its
+    /// mailbox fill.
+    pub(crate) async fn push(&self, key: ConversationKey, entries: Vec<Deliverable>, traces: Vec<(Seq, TraceContext)>) {
         let lanes = match key.kind() {
             ConversationKind::Single | ConversationKind::Feed => &self.direct,
             ConversationKind::Group | ConversationKind::Room => &self.grouped,
         };
         if let Some(lane) = lanes.get(usize::from(key.shard().0) % LANES) {
             for entry in entries {
-                if lane.send((key, entry)).await.is_err() {
+                let trace = traces.iter().find(|(seq, _)| *seq == entry.entry.seq).map(|(_, trace)| *trace);
+                if lane.send((key, entry, trace)).await.is_err() {
                     return;
                 }
             }
@@ -129,7 +134,7 @@ impl Delivery {
                     (ConversationKey::Group(_), EntryKind::Event) => audience::changed_by(&entry, &log.members(key).await?),
                     _ => MemberChange::default(),
                 };
-                self.push(key, vec![Deliverable { entry, change, origin_conn: 0 }]).await;
+                self.push(key, vec![Deliverable { entry, change, origin_conn: 0 }], Vec::new()).await;
             }
         }
     }
@@ -153,18 +158,18 @@ impl Delivery {
 }
 
 impl Shared {
-    async fn run_direct(self: Arc<Self>, mut entries: mpsc::Receiver<(ConversationKey, Deliverable)>) {
+    async fn run_direct(self: Arc<Self>, mut entries: mpsc::Receiver<Queued>) {
         let mut batch = Vec::new();
         while entries.recv_many(&mut batch, BATCH).await > 0 {
-            let records = batch.drain(..).map(|(key, entry)| record(key, entry)).collect();
+            let records = batch.drain(..).map(record).collect();
             self.fan_out_own(records).await;
         }
     }
 
-    async fn run_grouped(self: Arc<Self>, mut entries: mpsc::Receiver<(ConversationKey, Deliverable)>) {
+    async fn run_grouped(self: Arc<Self>, mut entries: mpsc::Receiver<Queued>) {
         let mut batch = Vec::new();
         while entries.recv_many(&mut batch, BATCH).await > 0 {
-            let records: Vec<_> = batch.drain(..).map(|(key, entry)| record(key, entry)).collect();
+            let records: Vec<_> = batch.drain(..).map(record).collect();
             if self.bus_is_away() {
                 self.fan_out_own(records).await;
             } else {
@@ -175,7 +180,7 @@ impl Shared {
 
     /// Hands records to the bus, all at once and in order; those that it does not take go directly.
     async fn to_bus(&self, records: Vec<FanoutRecord>) {
-        let taken = join_all(records.iter().map(|record| self.bus.publish(record.clone()))).await;
+        let taken = join_all(records.iter().map(|record| traced::publish(&*self.bus, record.clone()))).await;
         let mut direct = Vec::new();
         for (record, taken) in records.into_iter().zip(taken) {
             match taken {
@@ -201,7 +206,7 @@ impl Shared {
     }
 }
 
-fn record(key: ConversationKey, deliverable: Deliverable) -> FanoutRecord {
+fn record((key, deliverable, trace): Queued) -> FanoutRecord {
     let Deliverable { entry, change, origin_conn } = deliverable;
-    FanoutRecord { key, entry, change, origin_conn, traceparent: None }
+    FanoutRecord { key, entry, change, origin_conn, traceparent: trace.map(|trace| trace.text().into()) }
 }

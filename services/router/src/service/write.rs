@@ -1,5 +1,7 @@
 //! Calls that an actor decides.
 
+use std::time::Instant;
+
 use mynah_domain::conversation::{Answer, Command, HideCommand, ReadCommand, RetractCommand, SendCommand};
 use mynah_proto::Failure;
 use mynah_proto::gateway::ReadChangedRequest;
@@ -50,7 +52,9 @@ pub(super) async fn send(router: &Router, request: SendRequest) -> Result<SendRe
         origin_conn: request.origin_conn,
         items,
     });
+    let began = Instant::now();
     let Answer::Sent(results) = decide(router, key, command).await? else { return Err(mixed_up()) };
+    metrics::histogram!("mynah_router_send_seconds").record(began.elapsed().as_secs_f64());
     // The owner is asked anew for all of them: those that it has are answered as they were.
     if results.iter().any(|result| matches!(result, Err(refusal) if refusal.reason == Reason::NotOwner)) {
         return Err(failure(router, Reason::NotOwner.into()));
