@@ -82,7 +82,6 @@ impl Acks {
     }
 
     /// Figures of what was noted since the last time: count, median, 99th in a hundred, longest; in milliseconds.
-    #[must_use]
     pub fn take(&self) -> serde_json::Value {
         let mut took = std::mem::take(&mut *self.0.lock());
         took.sort_unstable();
