@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod pairs;
+mod rolling;
 mod scale;
 mod starts;
 mod support;
+mod tls;
