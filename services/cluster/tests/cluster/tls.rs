@@ -1,50 +1,57 @@
 //! Mutual TLS between the processes.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
-use mynah_engines::free_port;
+use mynah_proto::router::ShardMapRequest;
+use mynah_proto::router::router_client::RouterClient;
+use mynah_rpc::{Channels, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::support::{binaries, deployment_with};
+use crate::support::deployment_with;
 
-/// An authority and a certificate of it for every process, as files.
-fn certificates(folder: &Path, name: &str) -> Vec<(String, String)> {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let files = [("tls_ca", authority.pem()), ("tls_cert", certificate.pem()), ("tls_key", key.serialize_pem())];
-    let write = |(setting, text): (&str, String)| {
-        let path = folder.join(format!("{setting}.pem"));
-        std::fs::write(&path, text).unwrap();
-        (setting.to_owned(), path.display().to_string())
-    };
-    files.into_iter().map(write).collect()
+/// The name in each certificate.
+const NAME: &str = "mynah";
+
+/// An authority, a certificate of it, and its key.
+struct Certificates([String; 3]);
+
+impl Certificates {
+    fn new() -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![NAME.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        Self([authority.pem(), certificate.pem(), key.serialize_pem()])
+    }
+
+    /// As files and settings.
+    fn settings(&self, folder: &Path) -> Vec<(String, String)> {
+        let write = |(setting, text): (&str, &String)| {
+            let path = folder.join(format!("{setting}.pem"));
+            std::fs::write(&path, text).unwrap();
+            (setting.to_owned(), path.display().to_string())
+        };
+        ["tls_ca", "tls_cert", "tls_key"].into_iter().zip(&self.0).map(write).collect()
+    }
+
+    fn channels(&self) -> Channels {
+        let [authority, certificate, key] = &self.0;
+        Channels::new(Some(Tls::new(authority, certificate, key, NAME))).unwrap()
+    }
 }
 
-/// Work flows with certificates, which a canary through every process shows; and who has none of the same authority is not heard.
+async fn answers(channels: &Channels, router: &str) -> bool {
+    RouterClient::new(channels.to(router).unwrap()).shard_map(ShardMapRequest {}).await.is_ok()
+}
+
+/// Work flows with certificates, which a canary through every process shows. Who has none, or one of another authority, is not heard.
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_call_one_another_over_mutual_tls() {
-    let deployment = deployment_with(1, 2, |folder| certificates(folder, "mynah")).await;
-    let strange = tempfile::tempdir().unwrap();
-    let mut stranger = Command::new(binaries().join("gateway"));
-    let ops = free_port().unwrap();
-    for (setting, value) in certificates(strange.path(), "mynah") {
-        stranger.env(format!("MYNAH_{}", setting.to_ascii_uppercase()), value);
-    }
-    let seen = deployment.cluster.settings();
-    for (setting, value) in seen.iter().filter(|(setting, _)| !setting.starts_with("tls_")) {
-        stranger.env(format!("MYNAH_{}", setting.to_ascii_uppercase()), value);
-    }
-    let address = |port: u16| format!("127.0.0.1:{port}");
-    stranger.env("MYNAH_OPS_LISTEN", address(ops)).env("MYNAH_HTTP_LISTEN", address(free_port().unwrap()));
-    stranger.env("MYNAH_GRPC_LISTEN", address(free_port().unwrap())).env("MYNAH_DATA_DIR", strange.path());
-    let log = strange.path().join("log");
-    let said =
-        || mynah_local_cluster::get(ops, "/readyz").is_some_and(|(status, text)| status == 503 && text.contains("directory:"));
-    let started = mynah_engines::Process::start(&mut stranger, "", &log, Duration::from_secs(60), said);
-    assert!(started.is_ok(), "{started:?}");
+    let (own, strange) = (Certificates::new(), Certificates::new());
+    let deployment = deployment_with(1, 2, |folder| own.settings(folder)).await;
+    let router = deployment.cluster.settings()["routers"].split(',').next().unwrap().to_owned();
+    assert!(answers(&own.channels(), &router).await);
+    assert!(!answers(&strange.channels(), &router).await, "of another authority");
+    assert!(!answers(&Channels::new(None).unwrap(), &router).await, "without a certificate");
 }
