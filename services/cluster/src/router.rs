@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_ports::{Bus, MessageLog, Presence};
+use mynah_postgres_log::PostgresLog;
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
 use mynah_types::{RouterId, SystemClock};
@@ -38,6 +39,10 @@ async fn run(settings: Settings) -> Outcome {
     let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
     let bus = Arc::new(engines::bus(&process)?);
     let log = engines::log(&process).await?;
+    let (database, replicas) = (log.clone(), process.settings.log_sync_replicas);
+    if replicas == 0 {
+        tracing::warn!("log_sync_replicas is 0: what is acknowledged is as durable as one database server");
+    }
     let lease = Duration::from_millis(process.settings.lease_ms);
     let usual = Membership::new(Arc::new(log.clone()), id_of(&process.settings.name), process.settings.address());
     let membership = Membership { lease, heartbeat: lease / 3, margin: lease / 6, ..usual };
@@ -55,7 +60,7 @@ async fn run(settings: Settings) -> Outcome {
     })
     .await?;
     let probed = router.clone();
-    process.readiness.works(move || ready(probed.clone(), Arc::clone(&log)));
+    process.readiness.works(move || ready(probed.clone(), Arc::clone(&log), database.clone(), replicas));
     let leaving = router.clone();
     let (stopped, readiness) = (process.stopped(), process.readiness.clone());
     // Calls are served until every shard is handed over: those who come late are told whom to ask.
@@ -70,11 +75,19 @@ async fn run(settings: Settings) -> Outcome {
     process.serve(routes, stop).await?.ended().await
 }
 
-async fn ready(router: Router, log: Arc<dyn MessageLog>) -> Result<(), String> {
+async fn ready(router: Router, log: Arc<dyn MessageLog>, database: PostgresLog, replicas: u32) -> Result<(), String> {
     if !router.is_member() {
         return Err("no lease yet: the message log's database does not take heartbeats".into());
     }
-    log.find_message(mynah_types::MsgId(1)).await.map(drop).map_err(|error| error.to_string())
+    log.find_message(mynah_types::MsgId(1)).await.map_err(|error| error.to_string())?;
+    let found = database.sync_replicas().await.map_err(|error| error.to_string())?;
+    metrics::gauge!("mynah_router_log_sync_replicas").set(f64::from(found));
+    if found < replicas {
+        return Err(format!(
+            "the message log's database has {found} synchronous replicas of {replicas}: a loss of it loses messages"
+        ));
+    }
+    Ok(())
 }
 
 /// The same number for the same name, whenever it starts.

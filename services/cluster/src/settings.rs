@@ -27,6 +27,8 @@ pub struct Settings {
     pub directory_database: String,
     /// The message log's database.
     pub log_database: String,
+    /// Synchronous replicas that the message log's database must have.
+    pub log_sync_replicas: u32,
     /// Connections to a database.
     pub database_connections: usize,
     /// Redis servers.
@@ -113,6 +115,7 @@ impl Default for Settings {
             reports: Vec::new(),
             directory_database: String::new(),
             log_database: String::new(),
+            log_sync_replicas: 0,
             database_connections: 8,
             redis: Vec::new(),
             redis_mode: RedisMode::Single,
@@ -211,6 +214,12 @@ pub fn keys() -> Vec<Key<Settings>> {
             name: "log_database",
             help: "The message log's PostgreSQL database: postgres://user:password@host:port/database [default: none]",
             set: |s, v| text(v, &mut s.log_database),
+        },
+        Key {
+            name: "log_sync_replicas",
+            help: "Synchronous replicas that the message log's database must have; with fewer a router is not ready, since what it \
+                   acknowledges would be lost with one machine [default: 0]",
+            set: |s, v| within(v, 0..=10, &mut s.log_sync_replicas),
         },
         Key {
             name: "database_connections",

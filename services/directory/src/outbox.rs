@@ -97,23 +97,17 @@ impl Inner {
         Ok(left.into_inner())
     }
 
-    /// Puts out the devices of apps that were disabled while this process runs: the operator's command is another process.
+    /// Puts out the devices of apps that are disabled: the operator's command is another process.
     pub(crate) async fn watch_apps(&self) {
-        let mut known: Option<HashSet<AppId>> = None;
+        // None at first: an app may have been disabled while no directory ran, and gateways kept its devices.
+        let mut known: HashSet<AppId> = HashSet::new();
         loop {
             match self.store.apps().await {
                 Ok(apps) => {
-                    let disabled = apps.iter().filter(|app| app.disabled).map(|app| app.id);
-                    match &mut known {
-                        // Devices of these were refused from the start.
-                        None => known = Some(disabled.collect()),
-                        Some(known) => {
-                            known.retain(|id| apps.iter().any(|app| app.id == *id && app.disabled));
-                            for id in disabled {
-                                if !known.contains(&id) && self.put_out_app(id).await {
-                                    known.insert(id);
-                                }
-                            }
+                    known.retain(|id| apps.iter().any(|app| app.id == *id && app.disabled));
+                    for id in apps.iter().filter(|app| app.disabled).map(|app| app.id) {
+                        if !known.contains(&id) && self.put_out_app(id).await {
+                            known.insert(id);
                         }
                     }
                 }

@@ -61,6 +61,9 @@ pub enum OpenError {
     },
 }
 
+const SYNC_REPLICAS: &str =
+    "SELECT count(*)::integer FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')";
+
 /// Connections for claims, which may wait for appends.
 const CLAIMS: usize = 2;
 /// Connections for heartbeats, the list of routers, and the help that claims need: nothing that waits.
@@ -100,6 +103,16 @@ impl PostgresLog {
     #[must_use]
     pub fn owned_by(&self, member: Member) -> Self {
         Self { inner: Arc::clone(&self.inner), owner: Some(member) }
+    }
+
+    /// Synchronous replicas that the database has now: what it acknowledges is on so many other machines. The role needs `pg_monitor`
+    /// to see them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sync_replicas(&self) -> Result<u32, Error> {
+        let counted = self.inner.leases.repeat(SYNC_REPLICAS, &[]).await?;
+        Ok(counted.first().map_or(0, |row| row.get::<_, i32>(0).unsigned_abs()))
     }
 
     pub(crate) fn leases(&self) -> &Pool {

@@ -71,6 +71,24 @@ async fn a_router_waits_for_its_database_and_says_so() {
     until("green again", || router.says(200, "ready")).await;
 }
 
+/// What is acknowledged has to be on another machine where that is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_is_not_ready_without_the_replicas_that_are_asked_for() {
+    let _turn = turn().await;
+    let (postgresql, redis) = tokio::task::block_in_place(|| (PostgreSql::start().unwrap(), Redis::start().unwrap()));
+    postgresql.create_database("log").unwrap();
+    let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
+    let settings = [
+        ("log_database", postgresql.url("log")),
+        ("redis", redis.url()),
+        ("kafka", nobody()),
+        ("directories", nobody()),
+        ("log_sync_replicas", "1".into()),
+    ];
+    let router = Process::start(env!("CARGO_BIN_EXE_router"), &settings);
+    until("red, and why", || router.says(503, "0 synchronous replicas of 1")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_waits_for_its_database_and_says_so() {
     let _turn = turn().await;
