@@ -238,9 +238,10 @@ impl Session {
 
     /// Conversations moved; the list is read where it is not told which, or one is not known.
     fn moved(&mut self, state: &mut State, heads: &Value) {
-        let items = heads.get("items").and_then(Value::as_array).into_iter().flatten();
-        let known = items.fold(true, |known, head| state.moved(&text(head, "conv_id"), number(head, "head_seq")) && known);
-        let everything = flag(heads, "resync_all");
+        let (everything, mut known) = (flag(heads, "resync_all"), true);
+        for head in heads.get("items").and_then(Value::as_array).into_iter().flatten() {
+            known &= state.moved(&text(head, "conv_id"), number(head, "head_seq"));
+        }
         if everything || !known {
             self.unlisted = Some(String::new());
         }
