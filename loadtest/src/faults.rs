@@ -46,6 +46,8 @@ pub enum Fault {
     Restart(Kind),
     /// It stands still for longer than its lease, and goes on.
     Pause(Kind),
+    /// A router is cut off from its database for longer than its lease.
+    Partition,
     /// Redis is emptied.
     EmptyRedis,
     /// Redis is killed and started again, empty.
@@ -57,7 +59,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [(&str, Self); 12] = [
+    const ALL: [(&str, Self); 13] = [
         ("kill-router", Self::Kill(Kind::Router)),
         ("kill-gateway", Self::Kill(Kind::Gateway)),
         ("kill-directory", Self::Kill(Kind::Directory)),
@@ -66,6 +68,7 @@ impl Fault {
         ("restart-directory", Self::Restart(Kind::Directory)),
         ("pause-router", Self::Pause(Kind::Router)),
         ("pause-gateway", Self::Pause(Kind::Gateway)),
+        ("partition-router", Self::Partition),
         ("empty-redis", Self::EmptyRedis),
         ("kill-redis", Self::KillRedis),
         ("kill-kafka", Self::KillKafka),
@@ -183,6 +186,12 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
             cluster.pause(&name)?;
             blocking(|| std::thread::sleep(PAUSED));
             cluster.resume(&name)?;
+        }
+        Fault::Partition => {
+            let name = one(cluster, Kind::Router)?;
+            cluster.cut(&name)?;
+            blocking(|| std::thread::sleep(PAUSED));
+            cluster.heal(&name)?;
         }
         Fault::EmptyRedis => cluster.flush_redis()?,
         Fault::KillRedis => blocking(|| cluster.kill("redis").and_then(|()| cluster.start_one("redis")))?,

@@ -14,7 +14,7 @@ use crate::codegen::root;
 use crate::steps::cargo;
 
 const USAGE: &str = "usage: cargo xtask cluster up [--release] [gateways directories routers] | status [--json] | kill NAME | stop NAME | \
-                     pause NAME | resume NAME | start NAME | flush-redis | down";
+                     pause NAME | resume NAME | cut ROUTER | heal ROUTER | start NAME | flush-redis | down";
 /// How long the start of everything may take, Kafka's download included.
 const UP_WITHIN: Duration = Duration::from_secs(300);
 
@@ -40,7 +40,7 @@ pub fn run(words: &[&str]) -> Outcome {
             ask(&folder(), "down")?;
             gone()
         }
-        ["kill" | "stop" | "pause" | "resume" | "start", _] | ["flush-redis"] => {
+        ["kill" | "stop" | "pause" | "resume" | "start" | "cut" | "heal", _] | ["flush-redis"] => {
             ask(&folder(), &words.join(" "))?;
             Ok(())
         }

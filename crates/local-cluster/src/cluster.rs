@@ -8,6 +8,7 @@ use mynah_engines::Signal;
 
 use crate::engine::{BUCKET, Engines};
 use crate::member::{Kind, Member, command};
+use crate::wire::Wire;
 use crate::{App, Error, GatewayStatus, MemberStatus, RouterStatus, Status};
 
 /// How long the whole may take until work flows.
@@ -85,6 +86,12 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// The settings that make its processes one deployment.
+    #[must_use]
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
     }
 
     /// The app that was made.
@@ -177,6 +184,28 @@ impl Cluster {
         self.start_at(at)
     }
 
+    /// Cuts a router off from the message log's database: connections stay, nothing passes.
+    ///
+    /// # Errors
+    /// When it is no router.
+    pub fn cut(&mut self, name: &str) -> Result<(), Error> {
+        self.wire(name)?.cut();
+        Ok(())
+    }
+
+    /// Ends the partition. What was under way is lost.
+    ///
+    /// # Errors
+    /// When it is no router.
+    pub fn heal(&mut self, name: &str) -> Result<(), Error> {
+        self.wire(name)?.heal();
+        Ok(())
+    }
+
+    fn wire(&mut self, name: &str) -> Result<&Wire, Error> {
+        self.member(name)?.wire.as_ref().ok_or_else(|| format!("{name} has no wire to cut").into())
+    }
+
     /// Empties Redis.
     ///
     /// # Errors
@@ -209,9 +238,18 @@ impl Cluster {
     }
 
     fn start_at(&mut self, at: usize) -> Result<(), Error> {
+        let (database, port) = (self.engines.postgresql.url("log"), self.engines.postgresql.port());
         let Some(member) = self.members.get_mut(at) else { return Ok(()) };
         let binary = self.plan.binaries.join(member.kind.name());
         let mut settings = self.settings.clone();
+        if member.kind == Kind::Router {
+            let wire = match member.wire.take() {
+                Some(wire) => wire,
+                None => Wire::start(port)?,
+            };
+            settings.insert("log_database".into(), database.replace(&format!(":{port}/"), &format!(":{}/", wire.port)));
+            member.wire = Some(wire);
+        }
         settings.insert("data_dir".into(), self.plan.folder.join(&member.name).display().to_string());
         member.start(&binary, &settings, &self.plan.folder.join("logs"))
     }

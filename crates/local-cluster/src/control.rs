@@ -46,6 +46,8 @@ fn obey(cluster: &mut Cluster, line: &str) -> Result<String, Error> {
         ["stop", name] => cluster.stop(name)?,
         ["pause", name] => cluster.pause(name)?,
         ["resume", name] => cluster.resume(name)?,
+        ["cut", name] => cluster.cut(name)?,
+        ["heal", name] => cluster.heal(name)?,
         ["start", name] => cluster.start_one(name)?,
         ["flush-redis"] => cluster.flush_redis()?,
         ["down"] => {}

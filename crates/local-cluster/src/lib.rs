@@ -11,10 +11,11 @@ mod control;
 mod engine;
 mod member;
 mod status;
+mod wire;
 
 pub use cluster::{Cluster, Plan};
 pub use control::{ask, serve};
-pub use member::Kind;
+pub use member::{Kind, get};
 pub use status::{App, EngineStatus, GatewayStatus, MemberStatus, RouterStatus, Status};
 
 /// Why the deployment does not do what was asked.

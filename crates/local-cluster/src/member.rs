@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use mynah_engines::{Process, Signal, free_port};
 
 use crate::Error;
+use crate::wire::Wire;
 
 /// How long a process may take to begin.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
@@ -52,13 +53,15 @@ pub(crate) struct Member {
     pub(crate) grpc: u16,
     pub(crate) ops: u16,
     pub(crate) http: u16,
+    /// Its way to the message log's database; routers have one that can be cut.
+    pub(crate) wire: Option<Wire>,
     process: Option<Process>,
 }
 
 impl Member {
     pub(crate) fn new(kind: Kind, number: usize) -> Result<Self, Error> {
         let name = format!("{}-{number}", kind.name());
-        Ok(Self { kind, name, grpc: free_port()?, ops: free_port()?, http: free_port()?, process: None })
+        Ok(Self { kind, name, grpc: free_port()?, ops: free_port()?, http: free_port()?, wire: None, process: None })
     }
 
     pub(crate) fn grpc(&self) -> String {
@@ -138,7 +141,8 @@ fn next_log(logs: &Path, name: &str) -> PathBuf {
 }
 
 /// Asks an address on loopback: status and body. None if it does not answer.
-pub(crate) fn get(port: u16, path: &str) -> Option<(u16, String)> {
+#[must_use]
+pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
     let until = Instant::now() + ANSWER_WITHIN;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).ok()?;

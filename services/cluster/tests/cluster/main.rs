@@ -4,6 +4,8 @@
 
 mod pairs;
 mod repairs;
+mod rolling;
 mod scale;
 mod starts;
 mod support;
+mod tls;

@@ -28,8 +28,18 @@ pub async fn turn() -> MutexGuard<'static, ()> {
 }
 
 pub async fn deployment(gateways: usize, routers: usize) -> Deployment {
+    deployment_with(gateways, routers, |_| Vec::new()).await
+}
+
+/// The same with further settings, which may name files in its folder.
+pub async fn deployment_with(
+    gateways: usize,
+    routers: usize,
+    further: impl FnOnce(&std::path::Path) -> Vec<(String, String)>,
+) -> Deployment {
     let turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
+    let further = further(folder.path());
     let quick = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
     let plan = Plan {
         binaries: binaries(),
@@ -37,7 +47,7 @@ pub async fn deployment(gateways: usize, routers: usize) -> Deployment {
         gateways,
         directories: 2,
         routers,
-        settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(further).collect(),
     };
     let cluster = tokio::task::block_in_place(|| Cluster::start(plan)).unwrap();
     Deployment { cluster, _folder: folder, _turn: turn }

@@ -1,0 +1,41 @@
+//! An upgrade: every process is asked to end and started again, one after another, under load.
+
+use std::sync::atomic::Ordering;
+
+use mynah_loadtest::{faults, traffic};
+use mynah_local_cluster::Kind;
+use mynah_oracle::Dice;
+
+use crate::support::deployment;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_restarts_under_load_and_no_send_fails() {
+    let mut deployment = deployment(2, 3).await;
+    let place = faults::place(&deployment.cluster).unwrap();
+    let mut run = traffic::prepare(&place, 40).await.unwrap();
+    let senders = traffic::start_senders(&run, &mut Dice::new(11), 200);
+    for kind in [Kind::Router, Kind::Directory, Kind::Report, Kind::Gateway] {
+        for name in deployment.cluster.names(kind) {
+            run.acks.take();
+            let cluster = &mut deployment.cluster;
+            let restarted = tokio::task::block_in_place(|| {
+                cluster.stop(&name)?;
+                cluster.start_one(&name)?;
+                cluster.flows()
+            });
+            restarted.unwrap();
+            println!("{name} restarted, answers in ms meanwhile: {}", run.acks.take());
+        }
+        // A device that is told to go elsewhere takes along what was not answered: that is no failure, and only then.
+        if kind != Kind::Gateway {
+            assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again: {}", kind.name());
+        }
+    }
+    senders.stop().await.unwrap();
+    let live = traffic::settle(&run.notes).await;
+    assert!(live.is_clean(), "{live}");
+    run.devices.clear();
+    traffic::prove(&run).await.unwrap();
+    let verdict = run.notes.lock().judge();
+    assert!(verdict.is_clean(), "{verdict}");
+}
