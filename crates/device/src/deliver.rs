@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+use mynah_proto::Failure;
 use mynah_proto::device::{Deliver, Kicked, KickedBy, ReadChanged, server_frame};
 use mynah_proto::gateway::gateway_server::Gateway;
 use mynah_proto::gateway::{
     DeliverReply, DeliverRequest, KickReply, KickRequest, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
     RefreshRequest,
 };
-use mynah_types::{ConversationKey, MemberChange, Seq, Uid};
+use mynah_types::{AppId, ConversationKey, MemberChange, Seq, Uid};
 use tonic::{Request, Response, Status};
 
 use crate::canary;
@@ -18,6 +20,8 @@ use crate::errors;
 use crate::outbound::{Identity, Outbound, encode, push};
 use crate::traced;
 
+/// Users whose groups are read again at one time.
+const RESYNCS: usize = 16;
 /// The kind of a message in a record.
 const MESSAGE: u32 = 1;
 
@@ -97,11 +101,19 @@ impl Inner {
     pub(crate) async fn resync(&self) -> Result<(), Status> {
         metrics::counter!("mynah_device_resyncs_total").increment(1);
         let mut read = Ok(());
-        for (uid, app) in self.hub.users() {
-            read = read.and(self.read_groups_anew(app.0, uid).await);
+        for some in self.hub.users().chunks(RESYNCS) {
+            for outcome in join_all(some.iter().map(|(uid, app)| self.resync_user(*uid, *app))).await {
+                read = read.and(outcome);
+            }
         }
-        self.hub.all().iter().for_each(|out| out.missed_much());
         Ok(read?)
+    }
+
+    /// First his groups, so that nothing is missed between what he finds and what is pushed to him then.
+    async fn resync_user(&self, uid: Uid, app: AppId) -> Result<(), Failure> {
+        let read = self.read_groups_anew(app.0, uid).await;
+        self.hub.connections_of(uid).iter().for_each(|out| out.missed_much());
+        read
     }
 
     async fn audience(&self, key: ConversationKey, log: &mynah_proto::router::LogEntry) -> Vec<Arc<Outbound>> {

@@ -7,6 +7,7 @@ use mynah_ports::bus::FanoutRecord;
 use mynah_ports::presence::{self, Audience};
 use mynah_types::ConversationKey;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::progress::Ticket;
 use super::{BATCH, RETRY_EVERY, Shared, traced};
@@ -47,8 +48,9 @@ impl Shared {
     pub(super) async fn fan_out(&self, records: Vec<FanoutRecord>, batch: Option<mpsc::Sender<()>>) -> Vec<FanoutRecord> {
         let (mut postponed, since) = (Vec::new(), SystemTime::now());
         let audiences = self.audiences(&records).await;
+        let read = Instant::now();
         for (mut record, audience) in records.into_iter().zip(audiences) {
-            let Some(links) = self.links.of(&audience).await else {
+            let Some(links) = self.links.of(&audience, read).await else {
                 metrics::counter!("mynah_delivery_postponed_total").increment(1);
                 postponed.push(record);
                 continue;

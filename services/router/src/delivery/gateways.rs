@@ -14,9 +14,6 @@ use tokio::time::Instant;
 
 use super::link::{Bounds, Link};
 
-/// A list that is younger than this is not asked for again.
-const FRESH: Duration = Duration::from_millis(50);
-
 /// Says which gateways are alive, with clients for them.
 #[async_trait]
 pub trait GatewayFinder: Send + Sync + 'static {
@@ -57,7 +54,7 @@ pub(crate) struct Links {
     links: RwLock<BTreeMap<GatewayId, Arc<Link>>>,
     finder: Option<Arc<dyn GatewayFinder>>,
     bounds: Bounds,
-    /// When the list was read; one reader at a time.
+    /// When the reading of the list began; one reader at a time.
     read_at: Mutex<Option<Instant>>,
 }
 
@@ -74,7 +71,7 @@ impl Links {
             let links = Arc::downgrade(&links);
             tokio::spawn(async move {
                 while let Some(links) = links.upgrade() {
-                    if let Err(error) = links.refresh().await {
+                    if let Err(error) = links.refresh(Instant::now()).await {
                         tracing::warn!(error, "the live gateways are not known anew");
                     }
                     drop(links);
@@ -85,8 +82,8 @@ impl Links {
         links
     }
 
-    /// The links to an audience. None if it cannot be known now to whom.
-    pub(crate) async fn of(&self, audience: &Result<Audience, presence::Error>) -> Option<Vec<Arc<Link>>> {
+    /// The links to an audience that was read before `since`. None if it cannot be known now to whom.
+    pub(crate) async fn of(&self, audience: &Result<Audience, presence::Error>, since: Instant) -> Option<Vec<Arc<Link>>> {
         match audience {
             Ok(Audience::Known(ids)) => {
                 let (links, unknown) = self.known(ids);
@@ -94,11 +91,11 @@ impl Links {
                     return Some(links);
                 }
                 // One that began after the list was read: without it a push would be lost in silence.
-                self.refresh().await.ok()?;
+                self.refresh(since).await.ok()?;
                 Some(self.known(ids).0)
             }
             Ok(Audience::Unknown) => {
-                if self.finder.is_some() && self.refresh().await.is_err() && self.all().is_empty() {
+                if self.finder.is_some() && self.refresh(since).await.is_err() && self.all().is_empty() {
                     return None;
                 }
                 Some(self.all())
@@ -119,13 +116,14 @@ impl Links {
         self.links.read().values().cloned().collect()
     }
 
-    /// Reads the list, unless somebody did just now.
-    async fn refresh(&self) -> Result<(), String> {
+    /// Reads the list, unless a reading began after `since`: whoever was in an audience before then is in that one.
+    async fn refresh(&self, since: Instant) -> Result<(), String> {
         let Some(finder) = &self.finder else { return Ok(()) };
         let mut read_at = self.read_at.lock().await;
-        if read_at.is_some_and(|at| at.elapsed() < FRESH) {
+        if read_at.is_some_and(|at| at >= since) {
             return Ok(());
         }
+        let began = Instant::now();
         let live: BTreeMap<_, _> = finder.live().await?.into_iter().collect();
         let ended: Vec<_> = {
             let mut links = self.links.write();
@@ -143,7 +141,7 @@ impl Links {
             tracing::info!(gateways = ended.len(), "gateways are gone");
         }
         drop(ended);
-        *read_at = Some(Instant::now());
+        *read_at = Some(began);
         Ok(())
     }
 }
@@ -156,7 +154,7 @@ mod tests {
     async fn while_presence_is_away_every_gateway_is_in_the_audience() {
         let gateways = Gateways::single(GatewayId(1), GatewayClient::late());
         let links = Links::start(gateways, Bounds { bytes: 1, within: Duration::from_secs(1) });
-        let of = async |audience| links.of(&audience).await.map(|links| links.len());
+        let of = async |audience| links.of(&audience, Instant::now()).await.map(|links| links.len());
         assert_eq!(of(Ok(Audience::Known(Vec::new()))).await, Some(0));
         assert_eq!(of(Ok(Audience::Unknown)).await, Some(1));
         assert_eq!(of(Err(presence::Error::Unavailable(String::new()))).await, Some(1));

@@ -149,7 +149,7 @@ impl Delivery {
     /// Tells the gateways where a user is connected that his read position moved.
     pub(crate) async fn read_changed(&self, request: ReadChangedRequest) {
         let audience = self.shared.presence.audience(ConversationKey::Feed(Uid(request.uid))).await;
-        for link in self.shared.links.of(&audience).await.unwrap_or_default() {
+        for link in self.shared.links.of(&audience, Instant::now()).await.unwrap_or_default() {
             if let Err(error) = link.client.read_changed(request.clone()).await {
                 tracing::debug!(%error, "a read position did not reach a gateway");
             }

@@ -167,6 +167,10 @@ impl Owner {
         if !plan.release.is_empty() {
             self.hand_over(member, &plan.release).await?;
         }
+        let strays = strays(&rows, member, &ids, &self.shards);
+        if !strays.is_empty() {
+            self.membership.leases.release(member, &strays).await?;
+        }
         if !plan.claim.is_empty() && self.shards.speaks() {
             self.claim(member, &plan.claim).await?;
         }
@@ -191,6 +195,8 @@ impl Owner {
     }
 
     async fn take_up(&self, shard: ShardId) {
+        // An actor of an earlier ownership knows nothing of what others wrote since.
+        self.registry.retire(shard).await;
         match self.delivery.redeliver(&*self.log, shard).await {
             Ok(()) => self.shards.set(shard, Standing::Owned),
             // It stays foreign, and is claimed again.
@@ -270,10 +276,18 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Shards that are this router's by their rows only, and should be another's: an answer was lost on the way.
+fn strays(rows: &[ShardHolder], me: Member, live: &[RouterId], shards: &Shards) -> Vec<ShardId> {
+    let wanted = ownership::wanted(live);
+    let held = rows.iter().filter(|row| row.owner == Some(me) && shards.standing(row.shard) != Standing::Owned);
+    let is_mine = |shard: ShardId| wanted.get(usize::from(shard.0)).is_none_or(|router| *router == me.router);
+    held.map(|row| row.shard).filter(|shard| !is_mine(*shard)).collect()
+}
+
 /// A row as the plan sees it. What this router holds by its row and not in its memory is to be claimed again.
 fn seen(row: &ShardHolder, me: Member, shards: &Shards) -> Held {
     let lost = match row.owner {
-        Some(owner) if owner.router == me.router => owner != me || shards.standing(row.shard) == Standing::Foreign,
+        Some(owner) if owner.router == me.router => owner != me || shards.standing(row.shard) != Standing::Owned,
         _ => false,
     };
     Held { shard: row.shard, owner: row.owner.map(|owner| owner.router), expired: row.expired || lost }

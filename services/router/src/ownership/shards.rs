@@ -36,7 +36,7 @@ impl Shards {
     /// All are this process's own, for ever.
     pub(crate) fn sole() -> Self {
         let all = Self::none();
-        all.standing.iter().for_each(|standing| standing.store(Standing::Owned as u8, Ordering::SeqCst));
+        (0..SHARDS).for_each(|shard| all.set(ShardId(shard), Standing::Owned));
         let itself = RouterInfo { id: 1, address: String::new() };
         *all.map.write() = ShardMapReply { routers: vec![itself], owners: vec![1; usize::from(SHARDS)] };
         all
@@ -72,10 +72,14 @@ impl Shards {
     }
 
     pub(crate) fn set(&self, shard: ShardId, standing: Standing) {
-        if let Some(slot) = self.standing.get(usize::from(shard.0)) {
-            slot.store(standing as u8, Ordering::SeqCst);
+        let Some(slot) = self.standing.get(usize::from(shard.0)) else { return };
+        let before = slot.swap(standing as u8, Ordering::SeqCst) == Standing::Owned as u8;
+        // By steps: several are set at one time, and the last count would win over the newest.
+        match (before, standing == Standing::Owned) {
+            (false, true) => metrics::gauge!("mynah_router_shards_owned").increment(1.0),
+            (true, false) => metrics::gauge!("mynah_router_shards_owned").decrement(1.0),
+            (true, true) | (false, false) => {}
         }
-        self.count();
     }
 
     /// Whether what lies in memory may be answered: nobody else can have written since (interleavings item 16).
@@ -97,10 +101,5 @@ impl Shards {
 
     pub(crate) fn set_map(&self, map: ShardMapReply) {
         *self.map.write() = map;
-    }
-
-    fn count(&self) {
-        let owned = self.with(Standing::Owned).len();
-        metrics::gauge!("mynah_router_shards_owned").set(f64::from(u16::try_from(owned).unwrap_or(SHARDS)));
     }
 }
