@@ -40,3 +40,7 @@ pub(super) fn history(id: u32, conv_id: &str, after: u64) -> Value {
 pub(super) fn enter(id: u32, room: u64, last_seq: u64) -> Value {
     json!({"id": id, "room_enter": {"room_id": room.to_string(), "last_seq": last_seq}})
 }
+
+pub(super) fn list(id: u32, cursor: &str) -> Value {
+    json!({"id": id, "conv_list": {"cursor": cursor}})
+}

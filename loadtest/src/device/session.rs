@@ -29,6 +29,7 @@ enum Asked {
     Sync(String),
     History(String),
     Enter(u64),
+    List,
 }
 
 /// A connection that is logged in.
@@ -37,6 +38,8 @@ pub(super) struct Session {
     asked: HashMap<u32, Asked>,
     next_id: u32,
     outgoing: Vec<Value>,
+    /// Where the list of conversations is to be read on from.
+    unlisted: Option<String>,
 }
 
 impl Session {
@@ -47,7 +50,7 @@ impl Session {
         stream.set_nodelay(true)?;
         let url = format!("ws://{address}/v1/ws");
         let (socket, _) = tokio::time::timeout(ANSWER_WITHIN, tokio_tungstenite::client_async(url, stream)).await??;
-        let mut session = Self { socket, asked: HashMap::new(), next_id: 3, outgoing: Vec::new() };
+        let mut session = Self { socket, asked: HashMap::new(), next_id: 3, outgoing: Vec::new(), unlisted: None };
         let greeting = [frames::hello(&state.account), frames::login(&state.account, state.session.as_deref())];
         session.outgoing.extend(greeting);
         session.flush().await?;
@@ -96,7 +99,7 @@ impl Session {
     pub(super) async fn serve(mut self, state: &mut State, asked: &mut mpsc::Receiver<Command>) -> Result<(), Failed> {
         let mut tick = tokio::time::interval(TICK);
         loop {
-            if self.asked.is_empty() {
+            if self.asked.is_empty() && self.unlisted.is_none() {
                 state.settle();
             }
             self.ask(state);
@@ -162,6 +165,10 @@ impl Session {
         if !items.is_empty() {
             self.outgoing.push(json!({"ack": {"items": items}}));
         }
+        if let Some(cursor) = self.unlisted.take() {
+            let id = self.id(Asked::List);
+            self.outgoing.push(frames::list(id, &cursor));
+        }
     }
 
     fn id(&mut self, asked: Asked) -> u32 {
@@ -210,6 +217,7 @@ impl Session {
     fn read(&mut self, state: &mut State, frame: &Value) {
         let id = u32::try_from(number(frame, "id")).unwrap_or(0);
         match self.asked.remove(&id) {
+            Some(Asked::List) => self.list_page(state, frame.get("conv_page")),
             Some(asked) => answer(state, &asked, frame),
             None => self.push(state, frame),
         }
@@ -222,12 +230,38 @@ impl Session {
             }
         } else if let Some(heads) = frame.get("heads") {
             Counts::add(&state.counts.heads);
-            for head in heads.get("items").and_then(Value::as_array).into_iter().flatten() {
-                state.moved(&text(head, "conv_id"), number(head, "head_seq"));
-            }
+            self.moved(state, heads);
         } else if let Some(skipped) = frame.get("skipped") {
             state.moved(&text(skipped, "conv_id"), number(skipped, "to_seq"));
         }
+    }
+
+    /// Conversations moved; the list is read where it is not told which, or one is not known.
+    fn moved(&mut self, state: &mut State, heads: &Value) {
+        let (everything, mut known) = (flag(heads, "resync_all"), true);
+        for head in heads.get("items").and_then(Value::as_array).into_iter().flatten() {
+            known &= state.moved(&text(head, "conv_id"), number(head, "head_seq"));
+        }
+        if everything || !known {
+            self.unlisted = Some(String::new());
+        }
+        if everything {
+            for room in state.rooms.clone() {
+                self.enter(state, room);
+            }
+        }
+    }
+
+    /// A page of the list; without one, it is asked for again.
+    fn list_page(&mut self, state: &mut State, page: Option<&Value>) {
+        self.unlisted = match page {
+            Some(page) => {
+                listed(state, page);
+                // News that came meanwhile begin it anew.
+                self.unlisted.take().or_else(|| flag(page, "more").then(|| text(page, "cursor")))
+            }
+            None => Some(String::new()),
+        };
     }
 }
 
@@ -253,6 +287,8 @@ fn answer(state: &mut State, asked: &Asked, frame: &Value) {
             }
             None => failed(state, conv_id),
         },
+        // The session's own.
+        Asked::List => {}
         Asked::Enter(room) => {
             let Some(entered) = frame.get("room_state") else { return };
             let (conv_id, head) = (text(entered, "conv_id"), number(entered, "head_seq"));

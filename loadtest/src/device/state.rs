@@ -158,13 +158,11 @@ impl State {
         }
     }
 
-    /// A conversation is known to reach to `head`.
-    pub(super) fn moved(&mut self, conv_id: &str, head: u64) {
-        if let Some(conversation) = self.conversations.get_mut(conv_id)
-            && head > conversation.have
-        {
-            conversation.behind = true;
-        }
+    /// A conversation is known to reach to `head`. False if this device does not know the conversation.
+    pub(super) fn moved(&mut self, conv_id: &str, head: u64) -> bool {
+        let Some(conversation) = self.conversations.get_mut(conv_id) else { return false };
+        conversation.behind |= head > conversation.have;
+        true
     }
 
     /// Tells those who wait, if nothing is missing.

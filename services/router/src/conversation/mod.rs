@@ -11,3 +11,6 @@ pub(crate) use registry::Registry;
 pub(crate) use slot::InFlight;
 #[cfg(test)]
 pub(crate) use slot::Slot;
+
+#[cfg(test)]
+mod tests;

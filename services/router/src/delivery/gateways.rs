@@ -145,3 +145,18 @@ impl Links {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn while_presence_is_away_every_gateway_is_in_the_audience() {
+        let gateways = Gateways::single(GatewayId(1), GatewayClient::late());
+        let links = Links::start(gateways, Bounds { bytes: 1, within: Duration::from_secs(1) });
+        let of = async |audience| links.of(&audience, Instant::now()).await.map(|links| links.len());
+        assert_eq!(of(Ok(Audience::Known(Vec::new()))).await, Some(0));
+        assert_eq!(of(Ok(Audience::Unknown)).await, Some(1));
+        assert_eq!(of(Err(presence::Error::Unavailable(String::new()))).await, Some(1));
+    }
+}

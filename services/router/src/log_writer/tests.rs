@@ -44,7 +44,7 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let claims = log.claim(&[key.shard()]).await.unwrap();
     let progress = Arc::new(Progress::new(Duration::ZERO));
     progress.claimed(&claims);
-    let (gateway, mut delivered) = Recorder::start();
+    let (gateway, mut delivered) = Recorder::start(0);
     let gateways = Gateways::single(GATEWAY, gateway);
     let (bus, settings) = (Arc::new(MemoryBus::new(64)), crate::Settings::default());
     let delivery = Delivery::start(connected(2).await, bus, gateways, Arc::clone(&progress), &settings);

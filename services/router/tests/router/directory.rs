@@ -6,6 +6,7 @@ use mynah_proto::directory::*;
 use mynah_proto::router::{Change, Member};
 use mynah_types::Reason;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 /// Answers the router's calls; every other one is refused.
@@ -13,6 +14,8 @@ use tonic::{Request, Response, Status};
 pub(crate) struct FakeDirectory {
     pub(crate) changes: Mutex<Vec<Change>>,
     pub(crate) blocked: Mutex<bool>,
+    /// Says that it is asked for the rights of a pair, and waits until it may answer; once.
+    pub(crate) holds: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
 }
 
 pub(crate) fn member(uid: u64) -> Member {
@@ -28,6 +31,11 @@ macro_rules! refused {
             })*
 
             async fn pair_rights(&self, _: Request<PairRightsRequest>) -> Result<Response<PairRightsReply>, Status> {
+                let holds = self.holds.lock().take();
+                if let Some((asked, answer)) = holds {
+                    _ = asked.send(());
+                    _ = answer.await;
+                }
                 let b_blocks_a = *self.blocked.lock();
                 Ok(Response::new(PairRightsReply { a_blocks_b: false, b_blocks_a, a_exists: true, b_exists: true }))
             }

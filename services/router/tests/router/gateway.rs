@@ -1,6 +1,7 @@
-//! A gateway that notes what it is given.
+//! A gateway that notes what it is given, and may refuse it at first.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mynah_memory::MemoryPresence;
@@ -16,15 +17,20 @@ use tonic::{Request, Response, Status};
 
 pub(crate) const GATEWAY: GatewayId = GatewayId(1);
 
-pub(crate) struct Recorder(mpsc::Sender<LogEntry>);
+pub(crate) struct Recorder {
+    entries: mpsc::Sender<LogEntry>,
+    /// Calls that are refused yet.
+    refuses: AtomicU32,
+}
 
 /// What was delivered.
-pub(crate) struct Delivered(mpsc::Receiver<LogEntry>);
+pub(crate) struct Delivered(pub(crate) mpsc::Receiver<LogEntry>);
 
 impl Recorder {
-    pub(crate) fn start() -> (GatewayClient, Delivered) {
-        let (sender, receiver) = mpsc::channel(64);
-        (GatewayClient::local(Self(sender)), Delivered(receiver))
+    /// It refuses that many calls before it takes any.
+    pub(crate) fn start(refuses: u32) -> (GatewayClient, Delivered) {
+        let (entries, receiver) = mpsc::channel(64);
+        (GatewayClient::local(Self { entries, refuses: AtomicU32::new(refuses) }), Delivered(receiver))
     }
 }
 
@@ -45,9 +51,12 @@ pub(crate) async fn connected(uid: u64) -> Arc<MemoryPresence> {
 #[async_trait::async_trait]
 impl Gateway for Recorder {
     async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<DeliverReply>, Status> {
+        if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(Status::unavailable("not yet"));
+        }
         for entry in request.into_inner().records.into_iter().filter_map(|record| record.entry) {
             // A test that has seen enough listens no longer.
-            _ = self.0.send(entry).await;
+            _ = self.entries.send(entry).await;
         }
         Ok(Response::new(DeliverReply {}))
     }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod delivery;
 mod directory;
 mod gateway;
+mod sharing;
 mod unknown;
 
 use std::path::Path;

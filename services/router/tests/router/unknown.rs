@@ -109,7 +109,7 @@ async fn three_sends(writes: bool) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
     let folder = tempfile::tempdir().unwrap();
     let log = FjallLog::open(folder.path(), &Options::default()).unwrap();
     let log = Arc::new(Forgetful { log, forgets: AtomicBool::new(false), writes, claims: AtomicU32::new(0) });
-    let (gateway, mut delivered) = Recorder::start();
+    let (gateway, mut delivered) = Recorder::start(0);
     let router = Router::start(Deps {
         log: Arc::<Forgetful>::clone(&log),
         bus: Arc::new(MemoryBus::new(64)),

@@ -1,0 +1,47 @@
+//! What a gateway missed while nobody heard of it.
+
+use std::sync::Arc;
+
+use mynah_loadtest::device::{Account, Counts, Device, Notes, Target, single};
+use mynah_loadtest::{faults, traffic, world};
+use mynah_oracle::Oracle;
+use parking_lot::Mutex;
+
+use crate::support::{deployment, until};
+
+/// A gateway stands still for longer than its lease. What is sent meanwhile goes past it, and nothing is sent later that would tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_of_a_gateway_that_stood_still_find_what_went_past_it() {
+    let mut deployment = deployment(2, 1).await;
+    let place = faults::place(&deployment.cluster).unwrap();
+    let rest = place.rest().unwrap();
+    let names = world::users(&rest, 2).await.unwrap();
+    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
+    let device = |nth: usize| {
+        let account = Account {
+            addresses: vec![place.gateways[nth]],
+            appkey: place.appkey.clone(),
+            username: names[nth].clone(),
+            password: world::PASSWORD.into(),
+            platform: "a",
+            device_id: names[nth].clone(),
+            whole_rooms: false,
+        };
+        Device::start(account, Arc::clone(&notes), Arc::new(Counts::default()))
+    };
+    let devices = [device(0), device(1)];
+    let handle = tokio::runtime::Handle::current();
+    let path = format!("/v1/users/{}/userstat", names[1]);
+    let is_online = |online: bool| handle.block_on(rest.get(&path)).is_ok_and(|state| state["online"] == online);
+    until("connected", || is_online(true)).await;
+    deployment.cluster.pause("gateway-2").unwrap();
+    until("nobody hears of it", || is_online(false)).await;
+    for viewer in &names {
+        notes.lock().must_see(&single(&names[0], &names[1]), viewer, 1, u64::MAX);
+    }
+    devices[0].sender().send(Target::User(names[1].clone()), "m1".into()).await.await.unwrap().unwrap();
+    deployment.cluster.resume("gateway-2").unwrap();
+    let verdict = traffic::settle(&notes).await;
+    assert!(verdict.is_clean(), "{verdict}");
+    assert_eq!(notes.lock().acknowledged(), 1);
+}

@@ -1,0 +1,106 @@
+//! Gateways that refuse, a bus that is away: records get through all the same.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mynah_fjall::{FjallLog, Options};
+use mynah_memory::MemoryBus;
+use mynah_ports::Bus;
+use mynah_ports::bus::{Error, FanoutRecord, Receipt};
+use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
+use mynah_router::{Deps, Gateways, Ownership, Router, Settings};
+use mynah_types::SystemClock;
+use tokio::sync::mpsc;
+
+use crate::directory::FakeDirectory;
+use crate::gateway::{GATEWAY, Recorder, connected};
+use crate::{SINGLE, World, change, commit, send};
+
+/// The bus of one process, as one that can be away and is told what was handled.
+struct Told {
+    bus: MemoryBus,
+    away: bool,
+    handled: mpsc::Sender<()>,
+}
+
+impl Told {
+    fn new(away: bool) -> (Arc<Self>, mpsc::Receiver<()>) {
+        let (handled, told) = mpsc::channel(64);
+        (Arc::new(Self { bus: MemoryBus::new(64), away, handled }), told)
+    }
+}
+
+#[async_trait]
+impl Bus for Told {
+    async fn publish(&self, record: FanoutRecord) -> Result<(), Error> {
+        if self.away {
+            return Err(Error::Unavailable("away".into()));
+        }
+        self.bus.publish(record).await
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    async fn next(&self, max: usize) -> Option<Vec<FanoutRecord>> {
+        self.bus.next(max).await
+    }
+
+    fn hold(&self) -> Receipt {
+        let handled = self.handled.clone();
+        Receipt::new(move || _ = handled.try_send(()))
+    }
+}
+
+/// User 2 is connected.
+async fn start(path: &Path, bus: Arc<Told>, gateway: GatewayClient) -> World {
+    let (client, directory) = (DirectoryClient::late(), Arc::new(FakeDirectory::default()));
+    client.bind(Arc::<FakeDirectory>::clone(&directory));
+    let router = Router::start(Deps {
+        log: Arc::new(FjallLog::open(path, &Options::default()).unwrap()),
+        bus,
+        presence: connected(2).await,
+        directory: client,
+        gateways: Gateways::single(GATEWAY, gateway),
+        clock: Arc::new(SystemClock),
+        ownership: Ownership::Sole,
+        settings: Settings::default(),
+    });
+    World { router: RouterClient::local(router.await.unwrap()), directory }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_refuses_records_is_given_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, mut delivered) = Recorder::start(2);
+    let world = start(folder.path(), Told::new(false).0, gateway).await;
+    world.router.send(send(SINGLE, 1, "a", 1)).await.unwrap();
+    assert_eq!(delivered.next().await.seq, 1);
+}
+
+/// Whoever comes after a worker that dies begins behind what was handled: that must have arrived.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_the_bus_are_handled_when_the_gateway_has_them_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bus, mut handled) = Told::new(false);
+    let (gateway, mut delivered) = Recorder::start(2);
+    let world = start(folder.path(), bus, gateway).await;
+    commit(&world, change(1, &[1, 2], &[])).await;
+    tokio::time::timeout(Duration::from_secs(10), handled.recv()).await.unwrap().unwrap();
+    assert_eq!(delivered.0.try_recv().map(|entry| entry.seq).ok(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_bus_records_of_a_group_go_directly() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, mut delivered) = Recorder::start(0);
+    let world = start(folder.path(), Told::new(true).0, gateway).await;
+    commit(&world, change(1, &[1, 2], &[])).await;
+    assert_eq!(delivered.next().await.seq, 1);
+    // The bus is left alone for a while now.
+    commit(&world, change(2, &[], &[2])).await;
+    assert_eq!(delivered.next().await.seq, 2);
+}

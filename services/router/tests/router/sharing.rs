@@ -1,0 +1,110 @@
+//! Routers that share a log on a real PostgreSQL: what one leaves to the next.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mynah_engines::PostgreSql;
+use mynah_memory::MemoryBus;
+use mynah_ports::{MessageLog, ShardLeases as _};
+use mynah_postgres_log::{Options, PostgresLog};
+use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
+use mynah_router::{Deps, Gateways, Membership, Ownership, Router, Settings};
+use mynah_types::{
+    Appended, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, RouterId, SHARDS, ShardAppend, SystemClock, Uid,
+};
+use tokio::sync::oneshot;
+use tokio::task::block_in_place;
+
+use crate::directory::FakeDirectory;
+use crate::gateway::{GATEWAY, Recorder, connected};
+use crate::{SINGLE, send};
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Shards that a router hands over at one time, at least.
+const FIRST: u16 = 16;
+
+async fn server() -> (PostgreSql, PostgresLog) {
+    let server = block_in_place(|| PostgreSql::start().unwrap());
+    server.create_database("log").unwrap();
+    let log = PostgresLog::open(&server.url("log"), &Options::default()).await.unwrap();
+    (server, log)
+}
+
+/// A router among others; user 2 is connected.
+async fn router(log: &PostgresLog, directory: FakeDirectory, gateway: GatewayClient) -> Router {
+    let membership = Membership::new(Arc::new(log.clone()), RouterId(1), "127.0.0.1:1");
+    let router = Router::start(Deps {
+        log: Arc::new(log.clone()),
+        bus: Arc::new(MemoryBus::new(64)),
+        presence: connected(2).await,
+        directory: DirectoryClient::local(directory),
+        gateways: Gateways::single(GATEWAY, gateway),
+        clock: Arc::new(SystemClock),
+        ownership: Ownership::Shared(Membership { heartbeat: Duration::from_millis(200), ..membership }),
+        settings: Settings::default(),
+    });
+    router.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_owner_wrote_and_did_not_deliver_the_next_one_delivers() {
+    let (_server, log) = server().await;
+    let key: ConversationKey = SINGLE.parse().unwrap();
+    let claim = MessageLog::claim(&log, &[key.shard()]).await.unwrap()[0];
+    let entry = Entry {
+        seq: 1,
+        msg_id: MsgId::compose(claim.counter + 1, key.shard()),
+        ctime: 1,
+        sender: Uid(1),
+        cmid: None,
+        content_hash: 0,
+        member_version: 0,
+        cum_unread: 1,
+        kind: EntryKind::Message { unread_delta: 1, no_offline: false },
+        payload: bytes::Bytes::new(),
+    };
+    let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
+    let append = ShardAppend { shard: key.shard(), token: claim.token, conversations, progress: None };
+    assert_eq!(log.append(vec![append]).await, [[Appended::Done]]);
+    // That owner is no more. Nobody writes to the conversation again.
+    let (gateway, mut delivered) = Recorder::start(0);
+    let _router = router(&log, FakeDirectory::default(), gateway).await;
+    let entry = delivered.next().await;
+    assert_eq!((entry.conv_id.as_str(), entry.seq), (SINGLE, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_goes_answers_what_it_took_before_it_lets_the_shard_go() {
+    let (_server, log) = server().await;
+    let shard_of = |peer: &u64| ConversationKey::single(Uid(1), Uid(*peer)).shard();
+    let peer = (2..).find(|peer| shard_of(peer).0 < FIRST).unwrap();
+    let ((asked, is_asked), (answer, may_answer)) = (oneshot::channel(), oneshot::channel());
+    let directory = FakeDirectory { holds: Some((asked, may_answer)).into(), ..FakeDirectory::default() };
+    let router = router(&log, directory, Recorder::start(0).0).await;
+    let began = Instant::now();
+    while router.shards() < usize::from(SHARDS) {
+        assert!(began.elapsed() < PATIENCE, "not all are claimed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let client = RouterClient::local(router.clone());
+    let sent = tokio::spawn(async move { client.send(send(&format!("s.1.{peer}"), 1, "a", 1)).await });
+    is_asked.await.unwrap();
+    let leaving = router.clone();
+    let left = tokio::spawn(async move { leaving.leave().await });
+    // It waits for the answer with the last of those that it hands over first.
+    while free(&log).await + 1 < usize::from(FIRST) {
+        assert!(began.elapsed() < PATIENCE, "nothing is handed over");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    answer.send(()).unwrap();
+    assert_eq!(sent.await.unwrap().unwrap().results[0].seq, 1);
+    left.await.unwrap();
+    assert_eq!(free(&log).await, usize::from(FIRST));
+}
+
+/// Of the first shards, how many nobody holds.
+async fn free(log: &PostgresLog) -> usize {
+    let rows = log.shards().await.unwrap();
+    rows.iter().filter(|row| row.shard.0 < FIRST && row.owner.is_none()).count()
+}
