@@ -61,6 +61,8 @@ pub struct Held {
     pub owner: Option<RouterId>,
     /// The owner's lease has ended by the database's clock.
     pub expired: bool,
+    /// It is the asking router's by its row, and not in its memory: an answer was lost on the way.
+    pub lost: bool,
 }
 
 /// What a router does about its shards now.
@@ -70,6 +72,8 @@ pub struct Plan {
     pub claim: Vec<ShardId>,
     /// Those to hand over: it holds them and another one should.
     pub release: Vec<ShardId>,
+    /// How many it should have.
+    pub share: usize,
 }
 
 /// What `me` does, of the live routers, with the shards as their rows say. A shard that another one holds is left until it is let go
@@ -80,8 +84,12 @@ pub fn plan(me: RouterId, live: &[RouterId], shards: &[Held]) -> Plan {
     let mut plan = Plan::default();
     for held in shards {
         let mine = wanted.get(usize::from(held.shard.0)) == Some(&me);
+        plan.share += usize::from(mine);
         match held.owner {
             Some(owner) if owner == me && !held.expired => {
+                if mine && held.lost {
+                    plan.claim.push(held.shard);
+                }
                 // Nobody else lives who would take it: it stays.
                 if !mine && !wanted.is_empty() {
                     plan.release.push(held.shard);
@@ -196,7 +204,8 @@ mod tests {
     #[test]
     fn plans_lead_to_what_is_wanted_and_never_take_what_is_held() {
         let live = routers(3);
-        let mut rows: Vec<Held> = (0..SHARDS).map(|n| Held { shard: ShardId(n), owner: Some(live[0]), expired: false }).collect();
+        let mut rows: Vec<Held> =
+            (0..SHARDS).map(|n| Held { shard: ShardId(n), owner: Some(live[0]), expired: false, lost: false }).collect();
         rows[7] = Held { owner: Some(RouterId(1)), expired: true, ..rows[7] };
         rows[9] = Held { owner: None, ..rows[9] };
         rows[11] = Held { owner: Some(RouterId(2)), ..rows[11] };
@@ -219,6 +228,17 @@ mod tests {
             let dead_but_leased = row.shard == ShardId(11);
             assert_eq!(row.owner, Some(if dead_but_leased { RouterId(2) } else { wanted }), "{:?}", row.shard);
         }
+    }
+
+    #[test]
+    fn what_is_held_by_its_row_only_is_claimed_again_or_let_go() {
+        let live = routers(2);
+        let row = |n| Held { shard: ShardId(n), owner: Some(live[0]), expired: false, lost: true };
+        let rows: Vec<Held> = (0..SHARDS).map(row).collect();
+        let plan = plan(live[0], &live, &rows);
+        assert_eq!((plan.claim.len(), plan.release.len(), plan.share), (128, 128, 128));
+        let kept: Vec<Held> = rows.iter().map(|row| Held { lost: false, ..*row }).collect();
+        assert!(super::plan(live[0], &live, &kept).claim.is_empty());
     }
 
     #[test]

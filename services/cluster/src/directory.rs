@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{FromArgMatches as _, Subcommand as _};
 use mynah_directory::{Deps, Directory, Operator, SecretKey};
 use mynah_ports::Presence;
-use mynah_proto::DirectoryClient;
 use mynah_proto::directory::ListRequest;
 use mynah_proto::directory::directory_server::DirectoryServer;
+use mynah_proto::{DirectoryClient, GatewayClient};
 use mynah_types::{Reason, SystemClock};
 use tonic::service::Routes;
 
@@ -51,7 +51,7 @@ async fn run(settings: Settings) -> Outcome {
     let deps = Deps {
         store,
         router: peers::router(&process),
-        gateway: process::all_gateways(peers::fleet(&process, presence)),
+        gateway: GatewayClient::local(peers::fleet(&process, presence)),
         clock: Arc::new(SystemClock),
         key,
         settings: one_of_several(process.settings.product.directory()),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
-use mynah_proto::GatewayClient;
 use mynah_rpc::{Channels, Serving, Tls, serve};
 use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops;
@@ -242,11 +241,6 @@ async fn signal() {
         // Without the handler the system's own ending applies.
         Err(_) => std::future::pending().await,
     }
-}
-
-/// The client of a gateway that is late bound.
-pub(crate) fn all_gateways(fleet: mynah_rpc::Fleet) -> GatewayClient {
-    GatewayClient::local(fleet)
 }
 
 /// A number of a process. Another one at each start: what was told of an earlier life does not count for this one.

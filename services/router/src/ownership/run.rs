@@ -163,18 +163,13 @@ impl Owner {
         let ids: Vec<RouterId> = live.iter().filter(|router| !router.leaving).map(|router| router.member.router).collect();
         let held: Vec<Held> = rows.iter().map(|row| seen(row, member, &self.shards)).collect();
         let plan = ownership::plan(member.router, &ids, &held);
-        let mine = ownership::wanted(&ids).into_iter().filter(|router| *router == member.router).count();
         if !plan.release.is_empty() {
             self.hand_over(member, &plan.release).await?;
-        }
-        let strays = strays(&rows, member, &ids, &self.shards);
-        if !strays.is_empty() {
-            self.membership.leases.release(member, &strays).await?;
         }
         if !plan.claim.is_empty() && self.shards.speaks() {
             self.claim(member, &plan.claim).await?;
         }
-        Ok(self.shards.with(Standing::Owned).len() >= mine)
+        Ok(self.shards.with(Standing::Owned).len() >= plan.share)
     }
 
     async fn claim(&self, member: Member, shards: &[ShardId]) -> Result<(), Error> {
@@ -276,21 +271,10 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Shards that are this router's by their rows only, and should be another's: an answer was lost on the way.
-fn strays(rows: &[ShardHolder], me: Member, live: &[RouterId], shards: &Shards) -> Vec<ShardId> {
-    let wanted = ownership::wanted(live);
-    let held = rows.iter().filter(|row| row.owner == Some(me) && shards.standing(row.shard) != Standing::Owned);
-    let is_mine = |shard: ShardId| wanted.get(usize::from(shard.0)).is_none_or(|router| *router == me.router);
-    held.map(|row| row.shard).filter(|shard| !is_mine(*shard)).collect()
-}
-
-/// A row as the plan sees it. What this router holds by its row and not in its memory is to be claimed again.
+/// A row as the plan sees it. Nothing is being handed over while one looks.
 fn seen(row: &ShardHolder, me: Member, shards: &Shards) -> Held {
-    let lost = match row.owner {
-        Some(owner) if owner.router == me.router => owner != me || shards.standing(row.shard) != Standing::Owned,
-        _ => false,
-    };
-    Held { shard: row.shard, owner: row.owner.map(|owner| owner.router), expired: row.expired || lost }
+    let lost = row.owner == Some(me) && shards.standing(row.shard) != Standing::Owned;
+    Held { shard: row.shard, owner: row.owner.map(|owner| owner.router), expired: row.expired, lost }
 }
 
 fn map(live: &[LiveRouter], rows: &[ShardHolder]) -> ShardMapReply {

@@ -46,6 +46,7 @@ fn router(log: &PostgresLog, me: Member) -> JoinHandle<()> {
                 shard: row.shard,
                 owner: row.owner.map(|owner| owner.router),
                 expired: row.expired,
+                lost: false,
             });
             let plan = plan(me.router, &live, &held.collect::<Vec<_>>());
             log.release(me, &plan.release).await.unwrap();
