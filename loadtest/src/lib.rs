@@ -9,6 +9,7 @@ pub mod changes;
 pub mod crash;
 pub mod device;
 pub mod faults;
+pub mod report;
 pub mod rest;
 pub mod server;
 pub mod stall;
