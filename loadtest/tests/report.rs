@@ -41,7 +41,11 @@ fn pictures(page: &str) -> Vec<Element> {
         }
     }
     for (name, value) in elements.iter().flat_map(|element| &element.attributes) {
-        assert!(!["d", "x", "y", "x1", "x2", "y1", "y2", "width", "height"].contains(&name.as_str()) || !value.contains("NaN") && !value.contains("inf"), "{name}={value}");
+        assert!(
+            !["d", "x", "y", "x1", "x2", "y1", "y2", "width", "height"].contains(&name.as_str())
+                || !value.contains("NaN") && !value.contains("inf"),
+            "{name}={value}"
+        );
     }
     elements
 }
@@ -56,10 +60,24 @@ fn a_page_is_whole_and_fetches_nothing() {
     assert_eq!(charts, 2 + 2 + 3 + 1 + report.series.len());
     for element in &elements {
         assert!(!["link", "img", "iframe", "object", "a", "image", "use"].contains(&element.name.as_str()), "{element:?}");
-        assert!(element.attributes.iter().all(|(name, _)| !["src", "href", "style"].contains(&name.as_str()) && !name.starts_with("on")), "{element:?}");
+        assert!(
+            element
+                .attributes
+                .iter()
+                .all(|(name, _)| !["src", "href", "style"].contains(&name.as_str()) && !name.starts_with("on")),
+            "{element:?}"
+        );
     }
     assert!(!html.contains("url(") && !html.contains("@import") && !html.contains("http://www"));
-    for told in ["Passed: nothing was lost", "gateway-2 killed", "40 s – 46 s", "Example Processor 9000", "commit 173171122334", "rate.per_s", "warm-up"] {
+    for told in [
+        "Passed: nothing was lost",
+        "gateway-2 killed",
+        "40 s – 46 s",
+        "Example Processor 9000",
+        "commit 173171122334",
+        "rate.per_s",
+        "warm-up",
+    ] {
         assert!(html.contains(told), "{told}");
     }
 }
@@ -109,7 +127,14 @@ fn hours_keep_their_peaks_and_stay_small() {
     let mut report = sample::report(3 * 3600 + 10, 1);
     report.seconds[7000].ack_ms.max = 98_765.0;
     let more: Vec<_> = report.series.iter().cycle().take(100).cloned().enumerate().collect();
-    report.series = more.into_iter().map(|(nth, mut series)| { series.name = format!("{}_{nth}", series.name); series }).collect();
+    report.series = more
+        .into_iter()
+        .map(|(nth, mut series)| {
+            series.name = format!("{}_{nth}", series.name);
+            series
+        })
+        .collect();
+    write("hours.json", &report);
     let html = page::render(&report);
     assert!(html.len() < 1_000_000, "{}", html.len());
     assert!(html.contains("98765") && html.contains("to 98,765 ms") && html.contains("1:30 h"));
@@ -123,7 +148,16 @@ fn every_view_tells_the_same_figures() {
     report.total.ack_ms.p50 = 0.4567;
     let (html, text, object) = (page::render(&report), summary::render(&report, Style::Plain), brief(&report));
     let figures = Figures::of(&report);
-    for key in ["sends_per_s", "deliveries_per_s", "ack_ms.p50", "ack_ms.p99", "ack_ms.max", "delivery_ms.p50", "delivery_ms.p99", "delivery_ms.max"] {
+    for key in [
+        "sends_per_s",
+        "deliveries_per_s",
+        "ack_ms.p50",
+        "ack_ms.p99",
+        "ack_ms.max",
+        "delivery_ms.p50",
+        "delivery_ms.p99",
+        "delivery_ms.max",
+    ] {
         let figure = figures.get(key).unwrap();
         let number = figure.number();
         assert!(html.contains(&format!(">{number}<")), "{key} {number}");
@@ -183,7 +217,10 @@ fn the_command_compares() {
     let page = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compared.html");
     let (output, out, _) = loadtest(&["compare", &a, &b, "--html", page.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1), "{out}");
-    assert!(out.contains("B is worse by more than 10.0 %: sends") && out.contains("noise") && out.contains("commit: 1731"), "{out}");
+    assert!(
+        out.contains("B is worse by more than 10.0 %: sends") && out.contains("noise") && out.contains("commit: 1731"),
+        "{out}"
+    );
     let html = std::fs::read_to_string(page).unwrap();
     pictures(&html);
     assert!(html.contains("0.70") && html.contains(">A<") && html.contains(">B<"));

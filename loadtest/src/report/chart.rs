@@ -43,6 +43,8 @@ struct Frame<'a> {
     across: Vec<(f64, String)>,
     /// What lies below the lines.
     under: String,
+    /// A limit, and its name.
+    limit: Option<(f64, &'a str)>,
     height: f64,
 }
 
@@ -58,6 +60,11 @@ impl Frame<'_> {
         svg.push_str(&self.under);
         self.axes(&mut svg);
         let mut ends = Vec::new();
+        if let Some((limit, name)) = self.limit.filter(|(limit, _)| limit.is_finite()) {
+            let y = self.up(limit);
+            let _ = write!(svg, "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
+            ends.push((y, "most", name));
+        }
         let _ = write!(
             svg,
             "<svg width=\"100%\" height=\"{height}\" viewBox=\"0 0 {WIDE} {height}\" preserveAspectRatio=\"none\" overflow=\"visible\">"
@@ -71,12 +78,12 @@ impl Frame<'_> {
             if let Some((_, y)) = placed.iter().rev().find(|(_, y)| y.is_finite())
                 && !line.name.is_empty()
             {
-                ends.push((*y, line));
+                ends.push((*y, line.look, &line.name));
             }
         }
         svg.push_str("</svg>");
-        for (y, line) in apart(ends, *height) {
-            let _ = write!(svg, "<text class=\"name {}\" x=\"100%\" dx=\"8\" y=\"{y:.1}\" dy=\"4\">{}</text>", line.look, escape(&line.name));
+        for (y, look, name) in apart(ends, *height) {
+            let _ = write!(svg, "<text class=\"name {look}\" x=\"100%\" dx=\"8\" y=\"{y:.1}\" dy=\"4\">{}</text>", escape(name));
         }
         svg.push_str("</svg>");
         svg
@@ -96,7 +103,7 @@ impl Frame<'_> {
             );
         }
         if !self.unit.is_empty() {
-            let _ = write!(svg, "<text class=\"unit\" x=\"-8\" y=\"-10\" text-anchor=\"end\">{}</text>", escape(self.unit));
+            let _ = write!(svg, "<text class=\"unit\" x=\"-8\" y=\"-12\" text-anchor=\"end\">{}</text>", escape(self.unit));
         }
         for (nth, (place, text)) in self.across.iter().enumerate() {
             let odd = if nth % 2 == 1 { " odd" } else { "" };
@@ -136,15 +143,15 @@ fn area(points: &[(f64, f64)], height: f64, look: &str) -> String {
 }
 
 /// The names beside the ends of their lines, so far apart that each can be read.
-fn apart(mut ends: Vec<(f64, &Line)>, height: f64) -> Vec<(f64, &Line)> {
+fn apart<'a>(mut ends: Vec<(f64, &'a str, &'a str)>, height: f64) -> Vec<(f64, &'a str, &'a str)> {
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut free = f64::NEG_INFINITY;
-    for (y, _) in &mut ends {
+    for (y, _, _) in &mut ends {
         *y = y.max(free);
         free = *y + LINE_PX;
     }
     let mut free = height + 4.0;
-    for (y, _) in ends.iter_mut().rev() {
+    for (y, _, _) in ends.iter_mut().rev() {
         *y = y.min(free);
         free = *y - LINE_PX;
     }
@@ -163,8 +170,8 @@ mod tests {
 
     #[test]
     fn names_do_not_lie_on_each_other() {
-        let line = Line::default();
-        let placed: Vec<f64> = apart(vec![(100.0, &line), (99.0, &line), (98.0, &line)], 100.0).iter().map(|(y, _)| *y).collect();
+        let placed: Vec<f64> =
+            apart(vec![(100.0, "", "a"), (99.0, "", "b"), (98.0, "", "c")], 100.0).iter().map(|(y, _, _)| *y).collect();
         assert_eq!(placed, [76.0, 90.0, 104.0]);
     }
 }

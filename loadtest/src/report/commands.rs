@@ -22,7 +22,10 @@ fn runs(text: &str) -> Result<Runs, String> {
 
 /// A part of 1 that is not negative.
 fn part(text: &str) -> Result<f64, String> {
-    text.parse::<f64>().ok().filter(|part| part.is_finite() && *part >= 0.0).ok_or_else(|| "a part of 1 is wanted, as 0.1".to_owned())
+    text.parse::<f64>()
+        .ok()
+        .filter(|part| part.is_finite() && *part >= 0.0)
+        .ok_or_else(|| "a part of 1 is wanted, as 0.1".to_owned())
 }
 
 /// Which runs are compared.
@@ -67,8 +70,17 @@ pub fn run_compare(args: &Compare) -> Result<(String, bool), Failed> {
     let (a, b) = (all(&args.a)?, all(&args.b)?);
     let differences = differences(&a, &b);
     if !differences.question.is_empty() && !args.anyway {
-        let told: Vec<String> = differences.question.iter().chain(&differences.place).map(|line| format!("\n  {}", super::markup::plain(line))).collect();
-        return Err(format!("these runs are not of the same scenario and settings (--anyway compares them all the same):{}", told.concat()).into());
+        let told: Vec<String> = differences
+            .question
+            .iter()
+            .chain(&differences.place)
+            .map(|line| format!("\n  {}", super::markup::plain(line)))
+            .collect();
+        return Err(format!(
+            "these runs are not of the same scenario and settings (--anyway compares them all the same):{}",
+            told.concat()
+        )
+        .into());
     }
     let comparison = compare(&a, &b, args.tolerance);
     if let Some(file) = &args.html {

@@ -97,7 +97,8 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
         let upper = *values.get(middle)?;
-        let median = if values.len().is_multiple_of(2) { f64::midpoint(*values.get(middle.checked_sub(1)?)?, upper) } else { upper };
+        let median =
+            if values.len().is_multiple_of(2) { f64::midpoint(*values.get(middle.checked_sub(1)?)?, upper) } else { upper };
         Some(Self { median, least: *values.first()?, most: *values.last()? })
     }
 
@@ -113,7 +114,9 @@ pub fn compare(a: &[Report], b: &[Report], tolerance: f64) -> Comparison {
     let values = |of: &[Figures], key: &str| of.iter().filter_map(|figures| figures.get(key)?.value).collect::<Vec<_>>();
     let mut rows = Vec::new();
     for figure in of_a.first().map(|figures| figures.0.as_slice()).unwrap_or_default() {
-        let (Some(a), Some(b)) = (Spread::of(values(&of_a, &figure.key)), Spread::of(values(&of_b, &figure.key))) else { continue };
+        let (Some(a), Some(b)) = (Spread::of(values(&of_a, &figure.key)), Spread::of(values(&of_b, &figure.key))) else {
+            continue;
+        };
         let ratio = (a.median != 0.0).then(|| b.median / a.median);
         let change = change(a, b, figure.better, tolerance);
         rows.push(Row { label: figure.label.clone(), unit: figure.unit, a, b, ratio, change, judged: figure.judged });
@@ -163,7 +166,10 @@ pub fn differences(a: &[Report], b: &[Report]) -> Differences {
     names.dedup();
     for name in names {
         let value = |report: &Report| {
-            flat(&report.settings).into_iter().find(|(other, _)| *other == name).map_or_else(|| "not set".to_owned(), |(_, value)| value)
+            flat(&report.settings)
+                .into_iter()
+                .find(|(other, _)| *other == name)
+                .map_or_else(|| "not set".to_owned(), |(_, value)| value)
         };
         note(true, &format!("setting {name}"), &value);
     }

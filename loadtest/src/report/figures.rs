@@ -122,7 +122,9 @@ impl Figures {
 #[must_use]
 pub fn traffic(prefix: &str, of: &Traffic) -> Vec<Figure> {
     let words = prefix.replace('.', " ");
-    let rate = |key: &str, label: &str, value: f64| Figure::new(format!("{prefix}{key}"), format!("{words}{label}"), Some(value), Unit::PerSecond);
+    let rate = |key: &str, label: &str, value: f64| {
+        Figure::new(format!("{prefix}{key}"), format!("{words}{label}"), Some(value), Unit::PerSecond)
+    };
     let mut all = vec![rate("sends_per_s", "sends", of.sends_per_s), rate("deliveries_per_s", "deliveries", of.deliveries_per_s)];
     for (key, label, quantiles) in [("ack_ms", "ack", &of.ack_ms), ("delivery_ms", "delivery", &of.delivery_ms)] {
         for (part, name, value) in parts(quantiles) {

@@ -80,7 +80,11 @@ fn rates(text: &mut String, report: &Report) {
     let told: Vec<_> = figures
         .0
         .iter()
-        .filter(|figure| ["sends_per_s", "deliveries_per_s", "errors_total", "behind.peak"].contains(&figure.key.as_str()) || figure.key.starts_with("server.") || figure.key.starts_with("figures."))
+        .filter(|figure| {
+            ["sends_per_s", "deliveries_per_s", "errors_total", "behind.peak"].contains(&figure.key.as_str())
+                || figure.key.starts_with("server.")
+                || figure.key.starts_with("figures.")
+        })
         .collect();
     let label = told.iter().map(|figure| plain(&figure.label).chars().count()).max().unwrap_or_default();
     let number = told.iter().map(|figure| figure.number().chars().count()).max().unwrap_or_default();
@@ -106,7 +110,8 @@ fn latencies(text: &mut String, report: &Report) {
 fn rows_of(prefix: &str, of: &Traffic) -> [[String; 6]; 2] {
     let figures = Figures(traffic("", of));
     ["ack", "delivery"].map(|name| {
-        let number = |part: &str| figures.get(&format!("{name}_ms.{part}")).map_or_else(String::new, super::figures::Figure::number);
+        let number =
+            |part: &str| figures.get(&format!("{name}_ms.{part}")).map_or_else(String::new, super::figures::Figure::number);
         [format!("{prefix}{name}"), number("p50"), number("p90"), number("p99"), number("p999"), number("max")]
     })
 }
@@ -135,7 +140,8 @@ fn errors(text: &mut String, report: &Report) {
     if all.is_empty() {
         return;
     }
-    let rows: Vec<[String; 2]> = all.into_iter().map(|(code, number)| [format!("error {}", plain(code)), count(*number)]).collect();
+    let rows: Vec<[String; 2]> =
+        all.into_iter().map(|(code, number)| [format!("error {}", plain(code)), count(*number)]).collect();
     text.push_str(&columns(&rows));
     text.push('\n');
 }
@@ -152,7 +158,8 @@ fn findings(text: &mut String, report: &Report) {
 
 /// Rows in columns: the first to the left, numbers to the right.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
     for row in rows {
         let mut line = String::from(" ");

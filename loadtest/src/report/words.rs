@@ -24,8 +24,11 @@ pub fn headline(report: &Report) -> String {
         let what = if report.verdict.judged == 0 { "there was no message to judge" } else { "nothing was lost" };
         return format!("Passed: {what}");
     }
-    let mut against: Vec<String> =
-        wrongs(report).into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{} {what}", count(number))).collect();
+    let mut against: Vec<String> = wrongs(report)
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
     let gates: Vec<&str> = broken(report).map(|gate| gate.name.as_str()).collect();
     match gates.as_slice() {
         [] => {}

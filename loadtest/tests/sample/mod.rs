@@ -11,12 +11,19 @@ fn unit(dice: &mut Dice) -> f64 {
 
 /// How hard the fault is felt at a second: 1 while the gateway is away, then less and less.
 fn hurt(at: f64) -> f64 {
-    if (40.0..46.0).contains(&at) { 1.0 } else if at >= 46.0 { (-(at - 46.0) / 3.0).exp() } else { 0.0 }
+    if (40.0..46.0).contains(&at) {
+        1.0
+    } else if at >= 46.0 {
+        (-(at - 46.0) / 3.0).exp()
+    } else {
+        0.0
+    }
 }
 
 fn quantiles(p50: f64, count: u64) -> Quantiles {
     let at = |part: f64| p50 * (1.0 + 0.9 * (-(1.0 - part).log10() - 0.301).max(-0.3)).powf(1.9);
-    let mut curve: Vec<(f64, f64)> = (0..90).map(|nth| 1.0 - 10_f64.powf(-f64::from(nth) / 15.0)).map(|part| (part, at(part))).collect();
+    let mut curve: Vec<(f64, f64)> =
+        (0..90).map(|nth| 1.0 - 10_f64.powf(-f64::from(nth) / 15.0)).map(|part| (part, at(part))).collect();
     curve.push((1.0, at(0.999_999_5)));
     Quantiles { count, mean: p50 * 1.3, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(0.999_999_5), curve }
 }
@@ -66,14 +73,20 @@ fn all_series(seconds: u64, dice: &mut Dice) -> Vec<Series> {
     for (source, share) in [("gateway-1", 0.9), ("gateway-2", 0.86), ("router-1", 0.6)] {
         let dip = |at: f64| if source == "gateway-2" { 1.0 - hurt(at) } else { 1.0 + 0.3 * hurt(at) };
         let ramp = |at: f64| (at / 8.0).min(1.0);
-        all.push(series(source, "cpu_cores", "cores", seconds, dice, |at, noise| share * ramp(at) * dip(at) * (0.93 + 0.1 * noise)));
+        all.push(series(source, "cpu_cores", "cores", seconds, dice, |at, noise| {
+            share * ramp(at) * dip(at) * (0.93 + 0.1 * noise)
+        }));
         all.push(series(source, "resident_bytes", "bytes", seconds, dice, |at, noise| {
             (41.0 + 30.0 * ramp(at) + noise) * share * dip(at).max(0.2) * 1_048_576.0
         }));
-        all.push(series(source, "mynah_queue_depth{queue=\"outbound\"}", "", seconds, dice, |at, noise| (30.0 * noise + 700.0 * hurt(at)).round()));
+        all.push(series(source, "mynah_queue_depth{queue=\"outbound\"}", "", seconds, dice, |at, noise| {
+            (30.0 * noise + 700.0 * hurt(at)).round()
+        }));
     }
     all.push(series("router-1", "mynah_log_batch_entries", "", seconds, dice, |_, noise| 18.0 + 6.0 * noise));
-    all.push(series("router-1", "mynah_fan_out_lag_seconds", "seconds", seconds, dice, |at, noise| 0.004 + 0.003 * noise + 0.8 * hurt(at)));
+    all.push(series("router-1", "mynah_fan_out_lag_seconds", "seconds", seconds, dice, |at, noise| {
+        0.004 + 0.003 * noise + 0.8 * hurt(at)
+    }));
     all
 }
 
@@ -100,7 +113,8 @@ pub fn report(seconds: u64, seed: u64) -> Report {
         series: all_series(seconds, &mut dice),
         ..Report::default()
     };
-    report.kinds = [("group".to_owned(), traffic(2300, 9, window, 2.4)), ("single".to_owned(), traffic(200, 1, window, 1.2))].into();
+    report.kinds =
+        [("group".to_owned(), traffic(2300, 9, window, 2.4)), ("single".to_owned(), traffic(200, 1, window, 1.2))].into();
     report.errors = [("timeout".to_owned(), 204), ("connection closed".to_owned(), 1365), ("871104".to_owned(), 3)].into();
     report.marks = vec![
         mark(10.0, 10.0, "phase", "counting begins"),

@@ -22,6 +22,7 @@ pub fn draw(id: &str, title: &str, lines: &[Line], count: u64) -> String {
         scale: Scale::latency(lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value))),
         across: percentile_ticks(nines),
         under: String::new(),
+        limit: None,
         height: HEIGHT,
     };
     let svg = frame.draw(lines, |part| percentile_place(part, nines));

@@ -76,7 +76,9 @@ impl Scale {
                     factors.iter().map(move |factor| factor * 10_f64.powi(power))
                 });
                 let near = 1.0 + 1e-9;
-                all.filter(|value| *value >= low / near && *value <= high * near).map(|value| (value, fixed(value, decimals(value)))).collect()
+                all.filter(|value| *value >= low / near && *value <= high * near)
+                    .map(|value| (value, fixed(value, decimals(value))))
+                    .collect()
             }
         }
     }
@@ -85,7 +87,11 @@ impl Scale {
 /// 1, 2, 2.5 or 5 times a power of ten, at or above.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(least)
+    [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|step| *step >= least * (1.0 - 1e-9))
+        .unwrap_or(least)
 }
 
 fn step_below(value: f64) -> f64 {
@@ -105,8 +111,8 @@ fn decimals(step: f64) -> usize {
 
 /// Steps of a clock, in seconds.
 const STEPS: [f64; 23] = [
-    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0,
-    43_200.0, 86_400.0,
+    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0,
+    10_800.0, 21_600.0, 43_200.0, 86_400.0,
 ];
 /// Up to here seconds are written, then minutes, then hours.
 const IN_SECONDS: f64 = 180.0;
@@ -117,7 +123,8 @@ const IN_MINUTES: f64 = 7200.0;
 pub fn time_ticks(end: f64, wanted: u32) -> Vec<(f64, String)> {
     let least = end / f64::from(wanted.max(1));
     let whole = if end > IN_SECONDS { 60.0 } else { 0.0 };
-    let step = STEPS.into_iter().find(|step| *step >= least && *step >= whole).unwrap_or_else(|| (least / 86_400.0).ceil() * 86_400.0);
+    let step =
+        STEPS.into_iter().find(|step| *step >= least && *step >= whole).unwrap_or_else(|| (least / 86_400.0).ceil() * 86_400.0);
     let count = (end / step + 1e-9).floor() as u32;
     (0..=count).map(|nth| f64::from(nth) * step).map(|at| (at, time_text(at, step, end))).collect()
 }
@@ -155,10 +162,19 @@ pub fn nines(count: u64) -> f64 {
 /// Ticks of such an axis.
 #[must_use]
 pub fn percentile_ticks(nines: f64) -> Vec<(f64, String)> {
-    let all: [(f64, &str); 8] = [(0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999"), (0.999_999, "99.9999")];
+    let all: [(f64, &str); 8] = [
+        (0.0, "0"),
+        (0.5, "50"),
+        (0.9, "90"),
+        (0.99, "99"),
+        (0.999, "99.9"),
+        (0.9999, "99.99"),
+        (0.99999, "99.999"),
+        (0.999_999, "99.9999"),
+    ];
     all.into_iter()
         .filter(|(part, _)| -(1.0 - part).log10() <= nines + 1e-6)
-        .map(|(part, text)| (percentile_place(part, nines), format!("{text} %")))
+        .map(|(part, text)| (percentile_place(part, nines), if part > 0.0 { format!("{text} %") } else { text.to_owned() }))
         .collect()
 }
 
@@ -217,7 +233,7 @@ mod tests {
             assert!((place - third / 3.0).abs() < 1e-9, "{places:?}");
         }
         assert_eq!((percentile_place(0.0, 3.0), percentile_place(1.0, 3.0), percentile_place(0.999_999, 3.0)), (0.0, 1.0, 1.0));
-        assert_eq!(texts(&percentile_ticks(3.0)), ["0 %", "50 %", "90 %", "99 %", "99.9 %"]);
+        assert_eq!(texts(&percentile_ticks(3.0)), ["0", "50 %", "90 %", "99 %", "99.9 %"]);
         assert_eq!((nines(0), nines(10_000), nines(u64::MAX)), (2.0, 4.0, 6.0));
     }
 }

@@ -51,7 +51,18 @@ impl Panel<'_> {
     /// A wide chart with nothing in it.
     pub fn new(id: impl Into<String>, title: impl Into<String>, unit: Unit) -> Self {
         let (id, title) = (id.into(), title.into());
-        Self { id, title, note: String::new(), unit, axis: "", lines: Vec::new(), limit: None, latency: false, small: false, most: None }
+        Self {
+            id,
+            title,
+            note: String::new(),
+            unit,
+            axis: "",
+            lines: Vec::new(),
+            limit: None,
+            latency: false,
+            small: false,
+            most: None,
+        }
     }
 }
 
@@ -62,7 +73,8 @@ impl Time {
         let seconds = report.seconds.iter().map(|second| finite(second.at_s));
         let marks = report.marks.iter().map(|mark| finite(mark.until_s).max(finite(mark.at_s)));
         let end = seconds.chain(marks).fold(finite(report.warm_up_s + report.window_s), f64::max);
-        let mut marks: Vec<Mark> = report.marks.iter().filter(|mark| mark.at_s.is_finite() && mark.until_s.is_finite()).cloned().collect();
+        let mut marks: Vec<Mark> =
+            report.marks.iter().filter(|mark| mark.at_s.is_finite() && mark.until_s.is_finite()).cloned().collect();
         marks.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         Self { end: if end > 0.0 { end } else { 1.0 }, warm_up: finite(report.warm_up_s), marks }
     }
@@ -90,13 +102,16 @@ impl Time {
             .lines
             .iter()
             .map(|line| {
-                let scaled: Vec<(f64, f64)> = line.points.iter().filter(|(at, _)| at.is_finite()).map(|(at, value)| (*at, value / size)).collect();
+                let scaled: Vec<(f64, f64)> =
+                    line.points.iter().filter(|(at, _)| at.is_finite()).map(|(at, value)| (*at, value / size)).collect();
                 Line { points: thin(&scaled, limit), ..line.clone() }
             })
             .collect();
         let limit = panel.limit.map(|(value, name)| (value / size, name));
-        let values = lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value)).chain(limit.map(|(value, _)| value));
-        let scale = if panel.latency { Scale::latency(values) } else { Scale::linear(self.top(panel) / size, panel.unit == Unit::Count) };
+        let values =
+            lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value)).chain(limit.map(|(value, _)| value));
+        let scale =
+            if panel.latency { Scale::latency(values) } else { Scale::linear(self.top(panel) / size, panel.unit == Unit::Count) };
         let height = if panel.small { 72.0 } else { 150.0 };
         let frame = Frame {
             id: &panel.id,
@@ -104,8 +119,12 @@ impl Time {
             description: self.describe(panel),
             unit: if panel.axis.is_empty() { symbol } else { panel.axis },
             scale,
-            across: time_ticks(self.end, if panel.small { 3 } else { 8 }).into_iter().map(|(at, text)| (self.place(at), text)).collect(),
-            under: self.under(panel.small, height, limit.map(|(value, name)| (height * (1.0 - scale.place(value)), name))),
+            across: time_ticks(self.end, if panel.small { 3 } else { 8 })
+                .into_iter()
+                .map(|(at, text)| (self.place(at), text))
+                .collect(),
+            under: self.under(panel.small, height),
+            limit,
             height,
         };
         let svg = frame.draw(&lines, |at| self.place(at));
@@ -120,7 +139,8 @@ impl Time {
     }
 
     fn top(&self, panel: &Panel<'_>) -> f64 {
-        let values = panel.lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value)).filter(|value| value.is_finite());
+        let values =
+            panel.lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value)).filter(|value| value.is_finite());
         panel.most.unwrap_or_else(|| values.fold(0.0, f64::max))
     }
 
@@ -135,25 +155,22 @@ impl Time {
         words
     }
 
-    /// The warm-up, the marks and the limit, below the lines.
-    fn under(&self, small: bool, height: f64, limit: Option<(f64, &str)>) -> String {
+    /// The warm-up and the marks, below the lines.
+    fn under(&self, small: bool, height: f64) -> String {
         let mut svg = String::new();
         if self.warm_up > 0.0 {
-            let _ = write!(svg, "<rect class=\"warm\" x=\"0\" y=\"0\" width=\"{:.2}%\" height=\"{height}\"/>", self.place(self.warm_up) * 100.0);
-            if !small && self.place(self.warm_up) > 0.09 {
-                let _ = write!(svg, "<text class=\"word\" x=\"6\" y=\"{}\">warm-up</text>", height - 7.0);
+            let _ = write!(
+                svg,
+                "<rect class=\"warm\" x=\"0\" y=\"0\" width=\"{:.2}%\" height=\"{height}\"/>",
+                self.place(self.warm_up) * 100.0
+            );
+            let free = self.marks.first().map_or(1.0, |mark| self.place(mark.at_s));
+            if !small && free > 0.08 {
+                svg.push_str("<text class=\"mark early\" x=\"0\" y=\"-8\">warm-up</text>");
             }
         }
         for (nth, mark) in self.marks.iter().enumerate() {
             self.mark(&mut svg, nth, mark, small, height);
-        }
-        if let Some((y, name)) = limit {
-            let _ = write!(
-                svg,
-                "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"word\" x=\"100%\" dx=\"-4\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                y - 5.0,
-                escape(name)
-            );
         }
         svg
     }
@@ -162,20 +179,35 @@ impl Time {
         let kind = if mark.kind == "fault" { "fault" } else { "phase" };
         let (from, until) = (self.place(mark.at_s) * 100.0, self.place(mark.until_s) * 100.0);
         if kind == "fault" && until > from {
-            let _ = write!(svg, "<rect class=\"fault\" x=\"{from:.2}%\" y=\"0\" width=\"{:.2}%\" height=\"{height}\"/>", until - from);
+            let _ = write!(
+                svg,
+                "<rect class=\"fault\" x=\"{from:.2}%\" y=\"0\" width=\"{:.2}%\" height=\"{height}\"/>",
+                until - from
+            );
         }
-        let _ = write!(svg, "<line class=\"{kind}\" x1=\"{from:.2}%\" x2=\"{from:.2}%\" y1=\"{}\" y2=\"{height}\"/>", if small { 0 } else { -3 });
+        let _ = write!(
+            svg,
+            "<line class=\"{kind}\" x1=\"{from:.2}%\" x2=\"{from:.2}%\" y1=\"{}\" y2=\"{height}\"/>",
+            if small { 0 } else { -3 }
+        );
         let next = self.marks.get(nth + 1).map_or(100.0, |next| self.place(next.at_s) * 100.0);
         let gap = (next - from) / 100.0 * ROOM.0;
         // Where marks stand close, the first of them keeps its number, and the list tells the rest.
-        let crowded = nth.checked_sub(1).and_then(|last| self.marks.get(last)).is_some_and(|last| from - self.place(last.at_s) * 100.0 < 2.0);
+        let crowded = nth
+            .checked_sub(1)
+            .and_then(|last| self.marks.get(last))
+            .is_some_and(|last| from - self.place(last.at_s) * 100.0 < 2.0);
         if small || crowded {
             return;
         }
         let text = format!(" {}", mark.text);
         let fits = (text.chars().count() as f64 + 2.0) * ROOM.1 < gap + if next >= 100.0 { 90.0 } else { 0.0 };
         let text = if fits { format!("<tspan class=\"said\">{}</tspan>", escape(&text)) } else { String::new() };
-        let _ = write!(svg, "<text class=\"mark {kind}\" x=\"{from:.2}%\" y=\"-8\"><tspan class=\"nth\">{}</tspan>{text}</text>", nth + 1);
+        let _ = write!(
+            svg,
+            "<text class=\"mark {kind}\" x=\"{from:.2}%\" y=\"-8\"><tspan class=\"nth\">{}</tspan>{text}</text>",
+            nth + 1
+        );
     }
 }
 
@@ -189,7 +221,12 @@ fn told(lines: &[Line]) -> String {
     };
     let all: Vec<serde_json::Value> = lines
         .iter()
-        .map(|line| serde_json::json!([line.name, line.points.iter().flat_map(|(at, value)| [short(*at), short(*value)]).collect::<Vec<_>>()]))
+        .map(|line| {
+            serde_json::json!([
+                line.name,
+                line.points.iter().flat_map(|(at, value)| [short(*at), short(*value)]).collect::<Vec<_>>()
+            ])
+        })
         .collect();
     serde_json::Value::from(all).to_string()
 }

@@ -8,8 +8,8 @@ use crate::report::chart::{Line, percentiles};
 use crate::report::markup::escape;
 use crate::report::model::{Quantiles, Report};
 use crate::report::number::Unit;
-use crate::report::page::{section, shell};
 use crate::report::page::times::{latency, rate};
+use crate::report::page::{section, shell};
 
 /// The page of two sides.
 #[must_use]
@@ -29,7 +29,8 @@ pub fn render(a: &[Report], b: &[Report], comparison: &Comparison, differences: 
         comparison.passed.1,
         comparison.runs.1
     );
-    let differs: String = differences.question.iter().chain(&differences.place).map(|line| format!("<li>{}</li>", escape(line))).collect();
+    let differs: String =
+        differences.question.iter().chain(&differences.place).map(|line| format!("<li>{}</li>", escape(line))).collect();
     if !differs.is_empty() {
         body.push_str(&section("What differs between the sides", &format!("<ul class=\"findings\">{differs}</ul>")));
     }
@@ -53,9 +54,15 @@ fn table(comparison: &Comparison) -> String {
             _ => "",
         };
         let cells: String = text::cells(row).iter().map(|cell| format!("<td class=\"number\">{}</td>", escape(cell))).collect();
-        let _ = write!(rows, "<tr><th scope=\"row\">{}</th>{cells}<td class=\"{class}\">{}</td></tr>", escape(&row.label), text::word(row));
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\">{}</th>{cells}<td class=\"{class}\">{}</td></tr>",
+            escape(&row.label),
+            text::word(row)
+        );
     }
-    let heads: String = ["A", "spread", "B", "spread", "B / A"].iter().map(|head| format!("<th class=\"number\">{head}</th>")).collect();
+    let heads: String =
+        ["A", "spread", "B", "spread", "B / A"].iter().map(|head| format!("<th class=\"number\">{head}</th>")).collect();
     format!("<div class=\"wide\"><table><thead><tr><th></th>{heads}<th></th></tr></thead><tbody>{rows}</tbody></table></div>")
 }
 
@@ -76,14 +83,23 @@ fn charts(a: &[Report], b: &[Report]) -> String {
     panel("deliveries", "Deliveries", "", Unit::PerSecond, &|run| rate(run, |second| second.deliveries));
     panel("ack", "Time to acknowledgement", "p99", Unit::Ms, &|run| latency(run, |second| second.ack_ms, |of| of.p99));
     panel("delivery", "Time to delivery", "p99", Unit::Ms, &|run| latency(run, |second| second.delivery_ms, |of| of.p99));
-    panel("behind", "Behind", "", Unit::Count, &|run| run.seconds.iter().map(|second| (second.at_s, second.behind as f64)).collect());
-    let curves: [(&str, &str, fn(&Report) -> &Quantiles); 2] =
-        [("ack-curve", "Time to acknowledgement", |run| &run.total.ack_ms), ("delivery-curve", "Time to delivery", |run| &run.total.delivery_ms)];
+    panel("behind", "Behind", "", Unit::Count, &|run| {
+        run.seconds.iter().map(|second| (second.at_s, second.behind as f64)).collect()
+    });
+    let curves: [(&str, &str, fn(&Report) -> &Quantiles); 2] = [
+        ("ack-curve", "Time to acknowledgement", |run| &run.total.ack_ms),
+        ("delivery-curve", "Time to delivery", |run| &run.total.delivery_ms),
+    ];
     let mut drawn = String::new();
     for (id, title, of) in curves {
         let lines = over(a, b, &|run| of(run).curve.clone());
         if lines.iter().any(|line| !line.points.is_empty()) {
-            drawn.push_str(&percentiles::draw(id, title, &lines, a.iter().chain(b).map(|run| of(run).count).max().unwrap_or_default()));
+            drawn.push_str(&percentiles::draw(
+                id,
+                title,
+                &lines,
+                a.iter().chain(b).map(|run| of(run).count).max().unwrap_or_default(),
+            ));
         }
     }
     section("Over time", &html) + &section("Latency by percentile", &drawn)
@@ -93,7 +109,10 @@ fn charts(a: &[Report], b: &[Report]) -> String {
 fn over(a: &[Report], b: &[Report], points: &dyn Fn(&Report) -> Vec<(f64, f64)>) -> Vec<Line> {
     let side = |runs: &[Report], name: &str, first: &'static str, other: &'static str| -> Vec<Line> {
         let look = |nth: usize| if nth == 0 { (name, first) } else { ("", other) };
-        runs.iter().enumerate().map(|(nth, run)| Line { name: look(nth).0.to_owned(), look: look(nth).1, area: false, points: points(run) }).collect()
+        runs.iter()
+            .enumerate()
+            .map(|(nth, run)| Line { name: look(nth).0.to_owned(), look: look(nth).1, area: false, points: points(run) })
+            .collect()
     };
     let mut lines = side(a, "A", "ack", "ack other");
     lines.extend(side(b, "B", "delivery", "delivery other"));

@@ -66,9 +66,15 @@ pub fn word(row: &Row) -> &'static str {
 
 /// What all of it comes to.
 pub fn outcome(comparison: &Comparison) -> String {
-    let judged = |change: Change| comparison.rows.iter().filter(|row| row.judged && row.change == change).map(|row| row.label.as_str()).collect::<Vec<_>>();
+    let judged = |change: Change| {
+        comparison.rows.iter().filter(|row| row.judged && row.change == change).map(|row| row.label.as_str()).collect::<Vec<_>>()
+    };
     let tolerance = Unit::Part.text(comparison.tolerance);
-    let once = if comparison.runs.0 == 1 || comparison.runs.1 == 1 { " A side of one run has no spread: run each three times to tell noise from change." } else { "" };
+    let once = if comparison.runs.0 == 1 || comparison.runs.1 == 1 {
+        " A side of one run has no spread: run each three times to tell noise from change."
+    } else {
+        ""
+    };
     let words = if comparison.worse() {
         let mut against = judged(Change::Worse);
         if comparison.passed.0 * comparison.runs.1 > comparison.passed.1 * comparison.runs.0 {

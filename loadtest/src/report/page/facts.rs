@@ -98,6 +98,7 @@ fn pairs(of: &[(String, String)]) -> String {
     if of.is_empty() {
         return String::new();
     }
-    let rows: String = of.iter().map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))).collect();
+    let rows: String =
+        of.iter().map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))).collect();
     format!("<dl>{rows}</dl>")
 }

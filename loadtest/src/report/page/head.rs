@@ -12,7 +12,10 @@ use crate::report::words;
 pub fn head(report: &Report) -> String {
     let (class, sign) = if words::passed(report) { ("pass", "✓") } else { ("fail", "✗") };
     let machine = &report.machine;
-    let mut line = vec![moment(report.started_ms), format!("{} counted after {} of warm-up", clock(report.window_s), clock(report.warm_up_s))];
+    let mut line = vec![
+        moment(report.started_ms),
+        format!("{} counted after {} of warm-up", clock(report.window_s), clock(report.warm_up_s)),
+    ];
     if !machine.processor.is_empty() {
         line.push(machine.processor.clone());
     }
@@ -32,11 +35,15 @@ pub fn head(report: &Report) -> String {
 /// The figures that matter, large.
 pub fn tiles(report: &Report) -> String {
     let figures = Figures::of(report);
-    let beside = |keys: &[&str]| -> String {
-        let known = keys.iter().filter_map(|key| figures.get(key)).filter(|figure| figure.value.is_some());
-        known.map(|figure| format!("{} {}", short(figure), figure.text())).collect::<Vec<_>>().join(" · ")
+    let latency = |of: &str| -> String {
+        let parts = [("p50", "p50"), ("p99.9", "p999"), ("max", "max")];
+        let known = parts.iter().filter_map(|(name, part)| Some((name, figures.get(&format!("{of}.{part}"))?)));
+        known
+            .filter(|(_, figure)| figure.value.is_some())
+            .map(|(name, figure)| format!("{name} {}", figure.number()))
+            .collect::<Vec<_>>()
+            .join(" · ")
     };
-    let latency = |of: &str| beside(&[&format!("{of}.p50"), &format!("{of}.p999"), &format!("{of}.max")]);
     let offered = if report.window_s > 0.0 {
         format!("offered {}", crate::report::number::Unit::PerSecond.text(report.total.offered as f64 / report.window_s))
     } else {
@@ -49,7 +56,7 @@ pub fn tiles(report: &Report) -> String {
         ("delivery_ms.p99", "Delivered, p99", latency("delivery_ms")),
         ("errors_total", "Errors", String::new()),
         ("behind.peak", "Most messages behind", String::new()),
-        ("server.sends_per_core_s", "Sends per server core", beside(&["server.cpu_cores"])),
+        ("server.sends_per_core_s", "Sends per server core", format!("with {} busy", figures.text("server.cpu_cores"))),
         ("server.resident_bytes", "Server memory, peak", String::new()),
     ];
     tiles.retain(|(key, _, _)| figures.get(key).is_some());
@@ -73,11 +80,6 @@ fn tile(figure: &Figure, label: &str, note: &str) -> String {
         figure.number(),
         figure.symbol()
     )
-}
-
-/// `p50` of `single ack p50`.
-fn short(figure: &Figure) -> &str {
-    if figure.key.starts_with("server.") { "CPU" } else { figure.label.rsplit(' ').next().unwrap_or_default() }
 }
 
 fn capital(text: &str) -> String {

@@ -42,7 +42,7 @@
           const value = points[2 * nearest(points, at) + 1];
           return value === undefined ? "" : (name ? name + " " : "") + (value === null ? "–" : number.format(value));
         });
-        other.word.textContent = clock(at) + "   " + said.join("   ") + (other.unit ? " " + other.unit : "");
+        other.word.textContent = clock(at) + "  ·  " + said.filter(Boolean).join("  ·  ") + (other.unit ? " " + other.unit : "");
         other.word.style.left = share < 0.5 ? "calc(" + share * 100 + "% + 6px)" : "auto";
         other.word.style.right = share < 0.5 ? "auto" : "calc(" + (1 - share) * 100 + "% + 6px)";
       }

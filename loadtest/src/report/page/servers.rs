@@ -25,7 +25,8 @@ pub fn section(report: &Report) -> String {
     for (nth, series) in all.iter().take(SHOWN).enumerate() {
         let unit = Unit::of_series(&series.unit);
         let title = title(&series.name);
-        let mut panel = Panel::new(format!("series-{nth}"), if several { format!("{title} – {}", series.source) } else { title }, unit);
+        let mut panel =
+            Panel::new(format!("series-{nth}"), if several { format!("{title} – {}", series.source) } else { title }, unit);
         panel.small = true;
         panel.most = tops.get(series.name.as_str()).copied();
         panel.note = match (mean_in_window(report, series), peak(series)) {
@@ -40,7 +41,11 @@ pub fn section(report: &Report) -> String {
         return String::new();
     }
     let left = all.len().saturating_sub(SHOWN);
-    let note = if left > 0 { format!("<p class=\"none\">{} more are in the report's file.</p>", count(left as u64)) } else { String::new() };
+    let note = if left > 0 {
+        format!("<p class=\"none\">{} more are in the report's file.</p>", count(left as u64))
+    } else {
+        String::new()
+    };
     super::section("Servers", &format!("<div class=\"multiples\">{html}</div>{note}"))
 }
 

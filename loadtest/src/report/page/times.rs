@@ -14,7 +14,8 @@ fn list_of_marks(time: &Time) -> String {
     }
     let mut rows = String::new();
     for (nth, mark) in time.marks().iter().enumerate() {
-        let when = if mark.until_s > mark.at_s { format!("{} – {}", clock(mark.at_s), clock(mark.until_s)) } else { clock(mark.at_s) };
+        let when =
+            if mark.until_s > mark.at_s { format!("{} – {}", clock(mark.at_s), clock(mark.until_s)) } else { clock(mark.at_s) };
         let kind = if mark.kind == "fault" { "fault" } else { "phase" };
         let _ = write!(
             rows,
@@ -40,7 +41,8 @@ pub fn section(report: &Report) -> String {
 }
 
 fn panels(report: &Report) -> Vec<Panel<'_>> {
-    let counted = |of: fn(&Second) -> u64| report.seconds.iter().map(move |second| (second.at_s, of(second) as f64)).collect::<Vec<_>>();
+    let counted =
+        |of: fn(&Second) -> u64| report.seconds.iter().map(move |second| (second.at_s, of(second) as f64)).collect::<Vec<_>>();
     let line = |name: &str, look, area, points| Line { name: name.to_owned(), look, area, points };
     let mut rates = Panel::new("sends", "Sends", Unit::PerSecond);
     rates.axis = "msg/s";
@@ -54,7 +56,9 @@ fn panels(report: &Report) -> Vec<Panel<'_>> {
     let mut all = vec![rates, delivered];
     let latencies: [(&str, &str, [&'static str; 3], &str, fn(&Second) -> Brief); 2] = [
         ("ack", "Time to acknowledgement", ["ack soft", "ack", "ack most"], "ack_p99_ms", |second| second.ack_ms),
-        ("delivery", "Time to delivery", ["delivery soft", "delivery", "delivery most"], "delivery_p99_ms", |second| second.delivery_ms),
+        ("delivery", "Time to delivery", ["delivery soft", "delivery", "delivery most"], "delivery_p99_ms", |second| {
+            second.delivery_ms
+        }),
     ];
     for (id, title, [low, middle, high], gate, of) in latencies {
         if report.seconds.iter().all(|second| of(second).max <= 0.0) {
@@ -64,9 +68,9 @@ fn panels(report: &Report) -> Vec<Panel<'_>> {
         panel.latency = true;
         panel.note = "from the time a message was due".to_owned();
         panel.lines = vec![
-            line("max", high, false, latency(report, of, |of| of.max)),
             line("p50", low, false, latency(report, of, |of| of.p50)),
             line("p99", middle, false, latency(report, of, |of| of.p99)),
+            line("max", high, false, latency(report, of, |of| of.max)),
         ];
         panel.limit = report.gates.iter().find(|found| found.name == gate).map(|gate| (gate.limit, "p99 limit"));
         all.push(panel);
@@ -111,12 +115,20 @@ fn curves(report: &Report) -> String {
     let total = &report.total;
     let of = [("acknowledged", "ack", &total.ack_ms), ("delivered", "delivery", &total.delivery_ms)];
     let known = || of.iter().filter(|(_, _, quantiles)| !quantiles.curve.is_empty());
-    let lines: Vec<Line> =
-        known().map(|(name, look, quantiles)| Line { name: (*name).to_owned(), look, area: false, points: quantiles.curve.clone() }).collect();
+    let lines: Vec<Line> = known()
+        .map(|(name, look, quantiles)| Line { name: (*name).to_owned(), look, area: false, points: quantiles.curve.clone() })
+        .collect();
     if lines.is_empty() {
         return String::new();
     }
     let most = known().map(|(_, _, quantiles)| quantiles.count).max().unwrap_or_default();
-    let note = format!("<p class=\"none\">{} acknowledgements and {} deliveries of the window.</p>", count(total.ack_ms.count), count(total.delivery_ms.count));
-    super::section("Latency by percentile", &(percentiles::draw("percentiles", "Latency by percentile", &lines, most) + &note))
+    let note = format!(
+        "<p class=\"none\">{} acknowledgements and {} deliveries of the window.</p>",
+        count(total.ack_ms.count),
+        count(total.delivery_ms.count)
+    );
+    super::section(
+        "Latency by percentile",
+        &(percentiles::draw("percentiles", "From when a message was due", &lines, most) + &note),
+    )
 }
