@@ -15,6 +15,8 @@ use scale::Scale;
 
 /// Height of a line of text.
 const LINE_PX: f64 = 14.0;
+/// From so many points on, a line is drawn thinner.
+const DENSE: usize = 300;
 /// The stretched picture's own width.
 const WIDE: f64 = 1000.0;
 
@@ -27,6 +29,8 @@ pub struct Line {
     pub look: &'static str,
     /// Whether the ground below it is tinted.
     pub area: bool,
+    /// Whether only the most of a stretch matters where there is no room for all points.
+    pub crest: bool,
     /// Along and up, rising along; what is not finite is a gap.
     pub points: Vec<(f64, f64)>,
 }
@@ -74,7 +78,13 @@ impl Frame<'_> {
             if line.area {
                 svg.push_str(&area(&placed, *height, line.look));
             }
-            let _ = write!(svg, "<path class=\"line {}\" d=\"{}\"/>", line.look, path(&placed));
+            let _ = write!(
+                svg,
+                "<path class=\"line {}{}\" d=\"{}\"/>",
+                line.look,
+                if placed.len() > DENSE { " dense" } else { "" },
+                path(&placed)
+            );
             if let Some((_, y)) = placed.iter().rev().find(|(_, y)| y.is_finite())
                 && !line.name.is_empty()
             {

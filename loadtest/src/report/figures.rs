@@ -99,7 +99,8 @@ impl Figures {
         }
         if report.kinds.len() > 1 {
             for (kind, of) in &report.kinds {
-                all.extend(traffic(&format!("{kind}."), of));
+                let rare = |figure: &Figure| figure.key.ends_with("p90") || figure.key.ends_with("p999");
+                all.extend(traffic(&format!("{kind}."), of).into_iter().filter(|figure| !rare(figure)));
             }
         }
         Self(all)

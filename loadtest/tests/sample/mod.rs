@@ -34,7 +34,7 @@ fn traffic(rate: u64, fan: u64, window_s: u64, p50: f64) -> Traffic {
         sends: (rate * window_s).saturating_sub(41),
         sends_per_s: rate as f64 - 1.366_67,
         deliveries: (rate * fan * window_s).saturating_sub(377),
-        deliveries_per_s: (rate * fan) as f64 - 6.28,
+        deliveries_per_s: (rate * fan) as f64 - 6.3,
         ack_ms: quantiles(p50, rate * window_s),
         delivery_ms: quantiles(p50 * 1.7, rate * fan * window_s),
     }

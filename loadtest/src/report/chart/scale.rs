@@ -71,10 +71,12 @@ impl Scale {
             }
             Self::Log { low, high } => {
                 let decades = (high / low).log10();
-                let all = (low.log10().floor() as i32..=high.log10().ceil() as i32).flat_map(|power| {
-                    let factors: &[f64] = if decades <= 2.05 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-                    factors.iter().map(move |factor| factor * 10_f64.powi(power))
-                });
+                let factors: &[f64] = if decades <= 2.05 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                // Each power of ten, or each second, third, … where there are many.
+                let every = (decades / 7.0).ceil().max(1.0) as i32;
+                let powers =
+                    (low.log10().floor() as i32..=high.log10().ceil() as i32).filter(|power| power.rem_euclid(every) == 0);
+                let all = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
                 let near = 1.0 + 1e-9;
                 all.filter(|value| *value >= low / near && *value <= high * near)
                     .map(|value| (value, fixed(value, decimals(value))))
@@ -211,6 +213,7 @@ mod tests {
         assert_eq!(scale, Scale::Log { low: 0.2, high: 500.0 });
         assert_eq!(texts(&scale.ticks()), ["1", "10", "100"]);
         assert_eq!(texts(&Scale::Log { low: 0.2, high: 5.0 }.ticks()), ["0.2", "0.5", "1", "2", "5"]);
+        assert!(Scale::latency([1e-300, 1e300].into_iter()).ticks().len() < 9);
         assert!((scale.place(10.0) - 0.5).abs() < 1e-9);
         assert_eq!((scale.place(0.0), scale.place(1e9)), (0.0, 1.0));
         assert!(matches!(Scale::latency([1.0, 3.0].into_iter()), Scale::Linear { .. }));

@@ -104,7 +104,7 @@ impl Time {
             .map(|line| {
                 let scaled: Vec<(f64, f64)> =
                     line.points.iter().filter(|(at, _)| at.is_finite()).map(|(at, value)| (*at, value / size)).collect();
-                Line { points: thin(&scaled, limit), ..line.clone() }
+                Line { points: thin(&scaled, limit, line.crest), ..line.clone() }
             })
             .collect();
         let limit = panel.limit.map(|(value, name)| (value / size, name));

@@ -86,22 +86,14 @@ fn charts(a: &[Report], b: &[Report]) -> String {
     panel("behind", "Behind", "", Unit::Count, &|run| {
         run.seconds.iter().map(|second| (second.at_s, second.behind as f64)).collect()
     });
-    let curves: [(&str, &str, fn(&Report) -> &Quantiles); 2] = [
-        ("ack-curve", "Time to acknowledgement", |run| &run.total.ack_ms),
-        ("delivery-curve", "Time to delivery", |run| &run.total.delivery_ms),
-    ];
-    let mut drawn = String::new();
-    for (id, title, of) in curves {
+    let curve = |id: &str, title: &str, of: fn(&Report) -> &Quantiles| {
         let lines = over(a, b, &|run| of(run).curve.clone());
-        if lines.iter().any(|line| !line.points.is_empty()) {
-            drawn.push_str(&percentiles::draw(
-                id,
-                title,
-                &lines,
-                a.iter().chain(b).map(|run| of(run).count).max().unwrap_or_default(),
-            ));
-        }
-    }
+        let count = a.iter().chain(b).map(|run| of(run).count).max().unwrap_or_default();
+        let known = lines.iter().any(|line| !line.points.is_empty());
+        if known { percentiles::draw(id, title, &lines, count) } else { String::new() }
+    };
+    let drawn = curve("ack-curve", "Time to acknowledgement", |run| &run.total.ack_ms)
+        + &curve("delivery-curve", "Time to delivery", |run| &run.total.delivery_ms);
     section("Over time", &html) + &section("Latency by percentile", &drawn)
 }
 
@@ -111,7 +103,7 @@ fn over(a: &[Report], b: &[Report], points: &dyn Fn(&Report) -> Vec<(f64, f64)>)
         let look = |nth: usize| if nth == 0 { (name, first) } else { ("", other) };
         runs.iter()
             .enumerate()
-            .map(|(nth, run)| Line { name: look(nth).0.to_owned(), look: look(nth).1, area: false, points: points(run) })
+            .map(|(nth, run)| Line { name: look(nth).0.to_owned(), look: look(nth).1, points: points(run), ..Line::default() })
             .collect()
     };
     let mut lines = side(a, "A", "ack", "ack other");

@@ -47,7 +47,13 @@ pub fn cells(row: &Row) -> [String; 5] {
 }
 
 fn spread(unit: Unit, of: Spread) -> String {
-    if of.least == of.most { String::new() } else { format!("{} – {}", unit.text(of.least), unit.text(of.most)) }
+    let (least, most) = (unit.text(of.least), unit.text(of.most));
+    if least == most {
+        return String::new();
+    }
+    // The unit stands beside the median, if it is the same.
+    let same = unit.scale(of.least) == unit.scale(of.median) && unit.scale(of.most) == unit.scale(of.median);
+    if same { format!("{} – {}", unit.number(of.least), unit.number(of.most)) } else { format!("{least} – {most}") }
 }
 
 /// What became of a figure, in a word.

@@ -34,7 +34,13 @@ pub fn section(report: &Report) -> String {
             (None, Some(peak)) => format!("peak {}", unit.text(peak)),
             _ => String::new(),
         };
-        panel.lines = vec![Line { name: String::new(), look: look(&series.name), area: true, points: series.points.clone() }];
+        panel.lines = vec![Line {
+            name: String::new(),
+            look: look(&series.name),
+            area: true,
+            points: series.points.clone(),
+            ..Line::default()
+        }];
         html.push_str(&time.draw(&panel));
     }
     if html.is_empty() {

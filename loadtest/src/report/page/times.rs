@@ -41,55 +41,62 @@ pub fn section(report: &Report) -> String {
 }
 
 fn panels(report: &Report) -> Vec<Panel<'_>> {
-    let counted =
-        |of: fn(&Second) -> u64| report.seconds.iter().map(move |second| (second.at_s, of(second) as f64)).collect::<Vec<_>>();
-    let line = |name: &str, look, area, points| Line { name: name.to_owned(), look, area, points };
-    let mut rates = Panel::new("sends", "Sends", Unit::PerSecond);
-    rates.axis = "msg/s";
-    rates.lines = vec![
-        line("offered", "offered", false, rate(report, |second| second.offered)),
-        line("acknowledged", "ack", true, rate(report, |second| second.sends)),
+    let mut sends = Panel::new("sends", "Sends", Unit::PerSecond);
+    sends.axis = "msg/s";
+    sends.lines = vec![
+        line("offered", "offered", rate(report, |second| second.offered)),
+        Line { area: true, ..line("acknowledged", "ack", rate(report, |second| second.sends)) },
     ];
-    let mut delivered = Panel::new("deliveries", "Deliveries", Unit::PerSecond);
-    delivered.axis = "msg/s";
-    delivered.lines = vec![line("delivered", "delivery", true, rate(report, |second| second.deliveries))];
-    let mut all = vec![rates, delivered];
-    let latencies: [(&str, &str, [&'static str; 3], &str, fn(&Second) -> Brief); 2] = [
-        ("ack", "Time to acknowledgement", ["ack soft", "ack", "ack most"], "ack_p99_ms", |second| second.ack_ms),
-        ("delivery", "Time to delivery", ["delivery soft", "delivery", "delivery most"], "delivery_p99_ms", |second| {
-            second.delivery_ms
-        }),
-    ];
-    for (id, title, [low, middle, high], gate, of) in latencies {
-        if report.seconds.iter().all(|second| of(second).max <= 0.0) {
-            continue;
-        }
-        let mut panel = Panel::new(format!("{id}-latency"), title, Unit::Ms);
-        panel.latency = true;
-        panel.note = "from the time a message was due".to_owned();
-        panel.lines = vec![
-            line("p50", low, false, latency(report, of, |of| of.p50)),
-            line("p99", middle, false, latency(report, of, |of| of.p99)),
-            line("max", high, false, latency(report, of, |of| of.max)),
-        ];
-        panel.limit = report.gates.iter().find(|found| found.name == gate).map(|gate| (gate.limit, "p99 limit"));
-        all.push(panel);
+    let mut deliveries = Panel::new("deliveries", "Deliveries", Unit::PerSecond);
+    deliveries.axis = "msg/s";
+    deliveries.lines = vec![Line { area: true, ..line("delivered", "delivery", rate(report, |second| second.deliveries)) }];
+    let mut all = vec![sends, deliveries];
+    if report.seconds.iter().any(|second| second.ack_ms.max > 0.0) {
+        let looks = ["ack soft", "ack", "ack most"];
+        all.push(latencies(report, "ack_p99_ms", "Time to acknowledgement", looks, |second| second.ack_ms));
     }
-    let counts: [(&str, &str, &'static str, &str, fn(&Second) -> u64); 3] = [
-        ("errors", "Errors", "bad", "a second", |second| second.errors),
-        ("behind", "Behind", "ack", "due, and not acknowledged yet", |second| second.behind),
-        ("connected", "Connected devices", "delivery", "", |second| second.connected),
-    ];
-    for (id, title, look, note, of) in counts {
-        if id == "errors" && report.seconds.iter().all(|second| second.errors == 0) {
-            continue;
-        }
-        let mut panel = Panel::new(id, title, Unit::Count);
-        panel.note = note.to_owned();
-        panel.lines = vec![line("", look, true, counted(of))];
-        all.push(panel);
+    if report.seconds.iter().any(|second| second.delivery_ms.max > 0.0) {
+        let looks = ["delivery soft", "delivery", "delivery most"];
+        all.push(latencies(report, "delivery_p99_ms", "Time to delivery", looks, |second| second.delivery_ms));
     }
+    if report.seconds.iter().any(|second| second.errors > 0) {
+        all.push(counts(report, "Errors", "bad", "a second", |second| second.errors));
+    }
+    all.push(counts(report, "Behind", "ack", "due, and not acknowledged yet", |second| second.behind));
+    all.push(counts(report, "Connected devices", "delivery", "", |second| second.connected));
     all
+}
+
+fn line(name: &str, look: &'static str, points: Vec<(f64, f64)>) -> Line {
+    Line { name: name.to_owned(), look, points, ..Line::default() }
+}
+
+/// p50, p99 and the longest, and the limit of the gate of this name if there is one.
+fn latencies<'a>(
+    report: &Report,
+    gate: &str,
+    title: &str,
+    [low, middle, high]: [&'static str; 3],
+    of: fn(&Second) -> Brief,
+) -> Panel<'a> {
+    let mut panel = Panel::new(format!("seconds-{gate}"), title, Unit::Ms);
+    panel.latency = true;
+    panel.note = "from the time a message was due".to_owned();
+    panel.lines = vec![
+        line("p50", low, latency(report, of, |of| of.p50)),
+        line("p99", middle, latency(report, of, |of| of.p99)),
+        Line { crest: true, ..line("max", high, latency(report, of, |of| of.max)) },
+    ];
+    panel.limit = report.gates.iter().find(|found| found.name == gate).map(|gate| (gate.limit, "p99 limit"));
+    panel
+}
+
+fn counts<'a>(report: &Report, title: &str, look: &'static str, note: &str, of: fn(&Second) -> u64) -> Panel<'a> {
+    let points = report.seconds.iter().map(|second| (second.at_s, of(second) as f64)).collect();
+    let mut panel = Panel::new(title.to_lowercase().replace(' ', "-"), title, Unit::Count);
+    panel.note = note.to_owned();
+    panel.lines = vec![Line { area: true, ..line("", look, points) }];
+    panel
 }
 
 /// Counts of seconds as rates: the last second of a run may be a part of one.
@@ -116,7 +123,12 @@ fn curves(report: &Report) -> String {
     let of = [("acknowledged", "ack", &total.ack_ms), ("delivered", "delivery", &total.delivery_ms)];
     let known = || of.iter().filter(|(_, _, quantiles)| !quantiles.curve.is_empty());
     let lines: Vec<Line> = known()
-        .map(|(name, look, quantiles)| Line { name: (*name).to_owned(), look, area: false, points: quantiles.curve.clone() })
+        .map(|(name, look, quantiles)| Line {
+            name: (*name).to_owned(),
+            look,
+            points: quantiles.curve.clone(),
+            ..Line::default()
+        })
         .collect();
     if lines.is_empty() {
         return String::new();
@@ -131,4 +143,25 @@ fn curves(report: &Report) -> String {
         "Latency by percentile",
         &(percentiles::draw("percentiles", "From when a message was due", &lines, most) + &note),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_has_the_rate_of_a_whole_one() {
+        let second = |at_s, sends| Second { at_s, sends, ..Second::default() };
+        let report =
+            Report { seconds: vec![second(1.0, 100), second(2.0, 100), second(2.25, 25), second(2.25, 7)], ..Report::default() };
+        assert_eq!(rate(&report, |second| second.sends), [(1.0, 100.0), (2.0, 100.0), (2.25, 100.0), (2.25, 7.0)]);
+    }
+
+    #[test]
+    fn a_second_without_a_message_has_no_latency() {
+        let some = Second { at_s: 2.0, ack_ms: Brief { p50: 1.0, p99: 2.0, max: 3.0 }, ..Second::default() };
+        let report = Report { seconds: vec![Second { at_s: 1.0, ..Second::default() }, some], ..Report::default() };
+        let points = latency(&report, |second| second.ack_ms, |brief| brief.p99);
+        assert!(points[0].1.is_nan() && points[1] == (2.0, 2.0));
+    }
 }
