@@ -192,11 +192,13 @@ impl Time {
         );
         let next = self.marks.get(nth + 1).map_or(100.0, |next| self.place(next.at_s) * 100.0);
         let gap = (next - from) / 100.0 * ROOM.0;
-        // Where marks stand close, the first of them keeps its number, and the list tells the rest.
-        let crowded = nth
-            .checked_sub(1)
-            .and_then(|last| self.marks.get(last))
-            .is_some_and(|last| from - self.place(last.at_s) * 100.0 < 2.0);
+        // Where marks stand close, a fault keeps its number before a phase, else the first of them; the list tells the rest.
+        let near = |other: Option<&Mark>| {
+            other.filter(|other| (from - self.place(other.at_s) * 100.0).abs() < 2.0).map(|other| other.kind == "fault")
+        };
+        let before = near(nth.checked_sub(1).and_then(|last| self.marks.get(last)));
+        let after = near(self.marks.get(nth + 1));
+        let crowded = if kind == "fault" { before == Some(true) } else { before.is_some() || after == Some(true) };
         if small || crowded {
             return;
         }
