@@ -14,10 +14,11 @@ use mynah_types::{AppId, ConversationKey, MemberChange, Seq, Uid};
 use tonic::{Request, Response, Status};
 
 use crate::canary;
+use crate::codec::Shared;
 use crate::devices::{Devices, Inner};
 use crate::entry::entry;
 use crate::errors;
-use crate::outbound::{Identity, Outbound, encode, push};
+use crate::outbound::{Identity, Outbound, push};
 use crate::traced;
 
 /// Users whose groups are read again at one time.
@@ -37,7 +38,7 @@ pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
 }
 
 impl Inner {
-    /// Hands one record to its local subscribers: the frame is made once and shared.
+    /// Hands one record to its local subscribers: the frame is made once a codec and shared.
     async fn deliver(&self, record: Record) {
         let mut span = traced::delivery(&record);
         let Some(log) = record.entry else { return };
@@ -53,7 +54,7 @@ impl Inner {
             return;
         }
         let deliver = Deliver { entries: vec![entry(&log)] };
-        let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
+        let frame = Shared::new(push(server_frame::Body::Deliver(deliver)));
         let others = audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn);
         for (place, out) in others.enumerate() {
             let context = span.context().filter(|_| place < traced::MOST_WRITES);
@@ -69,14 +70,12 @@ impl Inner {
         let (event_type, extra, close) = errors::kicked(&kick.reason);
         let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
         let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
-        let frame = encode(&push(server_frame::Body::Kicked(body)));
+        let frame = Shared::new(push(server_frame::Body::Kicked(body)));
         let found = if kick.app_id == 0 { self.hub.connections_of(Uid(kick.uid)) } else { self.hub.all() };
         let mut kicked = 0;
         for out in found {
             if out.identity().is_some_and(|who| concerns(kick, &who, out.conn)) && !out.is_closing() {
-                if let Some(frame) = &frame {
-                    out.push_beside(frame.clone());
-                }
+                out.push_beside(&frame);
                 out.close(close);
                 kicked += 1;
             }
