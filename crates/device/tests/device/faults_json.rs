@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::frames::{
     PROTOCOL, changed_at_random, gone, logged_in, nothing_stored, pointers, refused, unlimited, whole_table, with,
 };
-use crate::support::{Device, serve_with};
+use crate::support::{Device, PROTOBUF, message, serve_with};
 
 /// Bodies with one fault each, as text.
 fn bad_bodies(good: &Value) -> Vec<(String, String)> {
@@ -77,7 +77,8 @@ async fn what_is_no_frame_closes_the_connection() {
         assert_eq!(device.next().await, Err(PROTOCOL), "{text:.60}");
     }
     let mut device = logged_in(&server).await;
-    device.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    // A good frame of the other codec.
+    device.0.send(message(PROTOBUF, &[json!({"id": 1, "ping": {}})])).await.unwrap();
     assert_eq!(device.next().await, Err(PROTOCOL));
 }
 
