@@ -82,4 +82,4 @@ fn ratio(part: f64, floor: f64) -> f64 {
 }
 
 pub use fanout::bare;
-pub(crate) use process::resident;
+pub(crate) use process::{cpu_seconds, resident};

@@ -1,10 +1,14 @@
-//! The command line: `loadtest crash`.
+//! The command line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, changes, crash, faults, report, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, report, stall};
+
+// Many small buffers that come and go: the system's allocator costs the generator a part of its core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -15,6 +19,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Drives a deployment by a scenario, and judges it
+    Run(Box<command::Run>),
+    /// Looks for the highest rate that holds
+    Search(Box<command::Search>),
+    /// A run of hours, with the growth of the servers' memory
+    Soak(Box<command::Soak>),
+    /// Works for a coordinator: `run --agents`
+    Agent(command::Agent),
+    /// Names the scenarios that are built in
+    Scenarios,
     /// Kills a server of its own again and again under load; nothing acknowledged may be lost, doubled or reordered
     Crash {
         /// The mynah binary
@@ -128,6 +142,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
+        Command::Run(run) => runtime.block_on(run.run()),
+        Command::Search(search) => runtime.block_on(search.run()),
+        Command::Soak(soak) => runtime.block_on(soak.run()),
+        Command::Agent(agent) => agent.run(),
+        Command::Scenarios => command::scenarios(),
         Command::Crash { binary, kills, users, seed } => {
             let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(any_seed) };
             let outcome = runtime.block_on(crash::run(&plan))?;
