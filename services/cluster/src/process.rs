@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 use tracing_subscriber::EnvFilter;
 
+use crate::engines;
 use crate::settings::{Settings, keys};
 
 /// A request's head must be there in this time.
@@ -165,6 +166,8 @@ pub(crate) struct Process {
     pub(crate) settings: Settings,
     pub(crate) readiness: Readiness,
     pub(crate) channels: Channels,
+    /// The PEM of the authorities whose certificates count at engines. None: the system's.
+    pub(crate) authorities: Option<String>,
     tls: Option<Tls>,
     stop: watch::Receiver<bool>,
 }
@@ -172,6 +175,7 @@ pub(crate) struct Process {
 impl Process {
     /// Listens on the operations address at once, so that what it waits for can be asked.
     pub(crate) async fn begin(settings: Settings) -> Outcome<Self> {
+        let authorities = engines::authorities(&settings)?;
         let metrics = ops::record_metrics()?;
         let readiness = Readiness(Arc::new(Mutex::new(State::Waiting("starting".into()))));
         let asked = readiness.clone();
@@ -188,7 +192,7 @@ impl Process {
             // Kept until the process ends: a sender that is gone would say the same.
             std::future::pending::<()>().await;
         });
-        Ok(Self { channels: Channels::new(tls.clone())?, tls, settings, readiness, stop })
+        Ok(Self { channels: Channels::new(tls.clone())?, authorities, tls, settings, readiness, stop })
     }
 
     /// Returns when the process was told to stop.
