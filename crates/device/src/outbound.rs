@@ -160,6 +160,25 @@ impl Outbound {
         }
     }
 
+    /// A room leaves entries out: told by this frame in its place, or with what a lagging connection hears.
+    pub(crate) fn skipped(&self, frame: Utf8Bytes, key: ConversationKey, (from, to): (Seq, Seq)) {
+        let mut queue = self.queue.lock();
+        let wake = if queue.lagging || queue.frames.len() >= queue.window.frames {
+            queue.lagging = true;
+            let news = queue.remember(key, from);
+            queue.remember(key, to);
+            news
+        } else {
+            queue.bytes += frame.len();
+            queue.frames.push_back(frame);
+            true
+        };
+        drop(queue);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
     /// An entry exists that is not pushed: the device hears where the conversation stands.
     pub(crate) fn missed(&self, key: ConversationKey, seq: Seq) {
         let mut queue = self.queue.lock();

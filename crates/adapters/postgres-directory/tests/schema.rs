@@ -15,6 +15,7 @@ use mynah_engines::{Authority, PostgreSql};
 use mynah_ports::DirectoryStore as _;
 use mynah_ports::directory_store::Error;
 use mynah_postgres_directory::{Address, PostgresDirectory};
+use mynah_types::Uid;
 use shared::{app, fresh};
 
 const SCHEMA: &str = "SELECT version FROM directory_schema";
@@ -114,4 +115,23 @@ async fn a_store_over_tls_works_and_goes_on_when_its_server_is_back() {
     let address = Address::read(&format!("{}?sslmode=require", plain.url("postgres")), Some(&authority.pem())).unwrap();
     let refused = unavailable(PostgresDirectory::open_at(&address, 4).await);
     assert!(refused.contains("does not support TLS"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let database = fresh();
+    let client = database.client().await;
+    client.batch_execute(include_str!("../migrations/0001_directory.sql")).await.unwrap();
+    let made = "CREATE TABLE directory_schema (version BIGINT NOT NULL); INSERT INTO directory_schema VALUES (1); \
+                UPDATE counters SET value = 10000077 WHERE name = 'roster'; \
+                INSERT INTO relation_notes VALUES (1, 2, 3); INSERT INTO shield_notes (uid, gid) VALUES (1, 4)";
+    client.batch_execute(made).await.unwrap();
+    let store = database.store().await.unwrap();
+    // What waited is told, and confirmed.
+    assert_eq!(store.pending_relations(9).await.unwrap(), [(Uid(1), vec![Uid(2)], 0)]);
+    store.finish_relations(Uid(1), &[Uid(2)], 0).await.unwrap();
+    assert_eq!(store.pending_relations(9).await.unwrap(), []);
+    assert_eq!(store.pending_shields(0, 9).await.unwrap().len(), 1);
+    let kept = client.query_one("SELECT value FROM counters WHERE name = 'roster'", &[]).await.unwrap();
+    assert_eq!(kept.get::<_, i64>(0), 10_000_077);
 }
