@@ -104,7 +104,8 @@ fn every_release_is_understood() {
 /// The check finds what it is there for.
 #[test]
 fn what_would_break_a_peer_is_found() {
-    let changes: [(&str, fn(&mut Schema)); 7] = [
+    type Change = fn(&mut Schema);
+    let changes: [(&str, Change); 7] = [
         ("is gone", |s| _ = s.messages.remove("mynah.device.v1.Send")),
         ("is gone, and its number", |s| s.messages.get_mut("mynah.device.v1.Send").unwrap().field.truncate(1)),
         ("of another kind", |s| s.messages.get_mut("mynah.device.v1.Send").unwrap().field[0].name = Some("other".into())),

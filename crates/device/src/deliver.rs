@@ -17,15 +17,18 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::canary;
+use crate::codec::Shared;
 use crate::devices::{Devices, Inner};
 use crate::entry::entry;
 use crate::errors;
-use crate::outbound::{Identity, Outbound, encode, push};
+use crate::outbound::{Identity, Outbound, push};
 use crate::rooms::{Message, Said};
 use crate::traced;
 
 /// Users whose groups are read again at one time.
 const RESYNCS: usize = 16;
+/// What an entry takes beside its payload, about.
+const ENTRY: usize = 200;
 /// The kind of a message in a record.
 const MESSAGE: u32 = 1;
 
@@ -41,7 +44,7 @@ pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
 }
 
 impl Inner {
-    /// Hands one record to its local subscribers: the frame is made once and shared.
+    /// Hands one record to its local subscribers: the frame is made once a codec and shared.
     async fn deliver(&self, record: Record) {
         let mut span = traced::delivery(&record);
         let Some(log) = record.entry else { return };
@@ -60,7 +63,7 @@ impl Inner {
             return;
         }
         let deliver = Deliver { entries: vec![entry(&log)] };
-        let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
+        let frame = Shared::new(push(server_frame::Body::Deliver(deliver)));
         let others = audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn);
         for (place, out) in others.enumerate() {
             let context = span.context().filter(|_| place < traced::MOST_WRITES);
@@ -73,8 +76,8 @@ impl Inner {
     fn room_says(&self, key: ConversationKey, log: &LogEntry, origin_conn: u64, span: &Span) {
         let Some(room) = self.hub.room(key) else { return };
         let deliver = Deliver { entries: vec![entry(log)] };
-        let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
-        let (seq, bytes, may_skip) = (log.seq, frame.len(), log.kind == MESSAGE);
+        let frame = Shared::new(push(server_frame::Body::Deliver(deliver)));
+        let (seq, bytes, may_skip) = (log.seq, log.payload.len() + ENTRY, log.kind == MESSAGE);
         let what = Message { frame, origin_conn, trace: span.context() };
         room.say(Said { seq, bytes, since: Instant::now(), may_skip, what });
     }
@@ -86,14 +89,12 @@ impl Inner {
         let (event_type, extra, close) = errors::kicked(&kick.reason);
         let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
         let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
-        let frame = encode(&push(server_frame::Body::Kicked(body)));
+        let frame = Shared::new(push(server_frame::Body::Kicked(body)));
         let found = if kick.app_id == 0 { self.hub.connections_of(Uid(kick.uid)) } else { self.hub.all() };
         let mut kicked = 0;
         for out in found {
             if out.identity().is_some_and(|who| concerns(kick, &who, out.conn)) && !out.is_closing() {
-                if let Some(frame) = &frame {
-                    out.push_beside(frame.clone());
-                }
+                out.push_beside(&frame);
                 out.close(close);
                 kicked += 1;
             }

@@ -69,7 +69,7 @@ impl Default for Settings {
             sends: Rate::per_minute(60),
             calls: Rate::per_minute(1200),
             syncs: Rate::per_minute(600),
-            room_pushes: 100_000,
+            room_pushes: 500_000,
             room_patience: Duration::from_secs(1),
             refusals: 256,
             failed_logins: 5,

@@ -75,7 +75,7 @@ impl Default for Product {
             log: "info".into(),
             connections: 19_000,
             device_connections: 18_000,
-            room_pushes_per_second: 100_000,
+            room_pushes_per_second: 500_000,
             origins: Vec::new(),
             zone_minutes: 8 * 60,
             requests: 512,
@@ -138,7 +138,7 @@ pub fn keys<S: HasProduct>() -> Vec<Key<S>> {
         Key {
             name: "room_pushes_per_second",
             help: "Pushes a second that one chatroom may take of a gateway, each message to each connection; beyond it devices hear \
-                   what was skipped; 0 = no bound [default: 100000]",
+                   what was skipped; 0 = no bound [default: 500000]",
             set: |s, v| within(v, 0..=100_000_000, &mut s.product().room_pushes_per_second),
         },
         Key {

@@ -7,6 +7,9 @@ use std::time::Duration;
 use mynah_types::Seq;
 use tokio::time::Instant;
 
+/// What is pushed in one go, at most, and one more.
+const TOGETHER: usize = 64;
+
 /// From and to, inclusive.
 pub(crate) type Range = (Seq, Seq);
 
@@ -45,8 +48,17 @@ pub(crate) enum Next<T> {
     Nothing,
     /// Not before this time.
     At(Instant),
-    /// Tell what was left out before it, then push it; either may be missing, not both.
-    Push(Option<Range>, Option<Said<T>>),
+    /// What to push in one go, in order.
+    Push(Vec<Step<T>>),
+}
+
+/// A part of what is pushed.
+#[derive(Debug)]
+pub(crate) enum Step<T> {
+    /// Tell that these were left out.
+    Skipped(Range),
+    /// Push this.
+    Said(Said<T>),
 }
 
 /// The messages that wait, in order, each with what was left out before it.
@@ -84,7 +96,8 @@ impl<T> Backlog<T> {
         self.skipped = joined(self.skipped, Some(range));
     }
 
-    /// What to do now, where so many are in the room.
+    /// What to do now, where so many are in the room. What has gathered goes together: a room that is slow to push to takes a larger
+    /// part at a time, and each of its connections is written to once for it.
     pub(crate) fn next(&mut self, now: Instant, inside: usize) -> Next<T> {
         if self.waiting.is_empty() && self.skipped.is_none() {
             return Next::Nothing;
@@ -93,10 +106,20 @@ impl<T> Backlog<T> {
             return Next::At(at);
         }
         while self.waiting.len() > 1 && self.is_late(now) && self.leave_out_first() {}
-        self.allowed = self.allowed.saturating_sub(i64::try_from(inside).unwrap_or(i64::MAX));
-        let Some((before, said)) = self.waiting.pop_front() else { return Next::Push(self.skipped.take(), None) };
-        self.bytes -= said.bytes;
-        Next::Push(before, Some(said))
+        let (mut steps, cost) = (Vec::new(), i64::try_from(inside).unwrap_or(i64::MAX));
+        while steps.len() < TOGETHER
+            && (self.allowed > 0 || self.bounds.pushes == 0)
+            && let Some((before, said)) = self.waiting.pop_front()
+        {
+            self.allowed = self.allowed.saturating_sub(cost);
+            self.bytes -= said.bytes;
+            steps.extend(before.map(Step::Skipped));
+            steps.push(Step::Said(said));
+        }
+        if self.waiting.is_empty() {
+            steps.extend(self.skipped.take().map(Step::Skipped));
+        }
+        Next::Push(steps)
     }
 
     /// How many messages were left out since this was asked last.
@@ -163,19 +186,21 @@ mod tests {
         Said { seq, bytes: 10, since, may_skip: true, what: () }
     }
 
-    fn told(next: Next<()>) -> (Option<Range>, Option<Seq>) {
-        match next {
-            Next::Push(skipped, said) => (skipped, said.map(|said| said.seq)),
-            other => panic!("nothing to push: {other:?}"),
-        }
+    /// What was pushed and what was told as left out, in order.
+    fn told(next: Next<()>) -> Vec<Result<Seq, Range>> {
+        let Next::Push(steps) = next else { panic!("nothing to push: {next:?}") };
+        let step = |step: &Step<()>| match step {
+            Step::Said(said) => Ok(said.seq),
+            Step::Skipped(range) => Err(*range),
+        };
+        steps.iter().map(step).collect()
     }
 
     #[test]
     fn all_is_pushed_in_order_while_there_is_room() {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         (1..=3).for_each(|seq| log.say(said(seq, now)));
-        let pushed: Vec<_> = (0..3).map(|_| told(log.next(now, 2))).collect();
-        assert_eq!(pushed, [(None, Some(1)), (None, Some(2)), (None, Some(3))]);
+        assert_eq!(told(log.next(now, 2)), [Ok(1), Ok(2), Ok(3)]);
         assert!(matches!(log.next(now, 2), Next::Nothing));
         assert_eq!(log.take_shed(), 0);
     }
@@ -184,11 +209,9 @@ mod tests {
     fn a_full_backlog_leaves_out_the_oldest_and_tells_which() {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         (1..=9).for_each(|seq| log.say(said(seq, now)));
-        assert_eq!(told(log.next(now, 2)), (Some((1, 4)), Some(5)));
-        assert_eq!(told(log.next(now, 2)), (None, Some(6)));
         assert_eq!(log.take_shed(), 4);
-        log.say(Said { bytes: 995, ..said(10, now) });
-        assert_eq!(told(log.next(now, 2)), (Some((7, 9)), Some(10)));
+        log.say(Said { bytes: 975, ..said(10, now) });
+        assert_eq!(told(log.next(now, 2)), [Err((1, 7)), Ok(8), Ok(9), Ok(10)]);
     }
 
     #[test]
@@ -196,8 +219,7 @@ mod tests {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         log.say(Said { may_skip: false, ..said(1, now) });
         (2..=9).for_each(|seq| log.say(said(seq, now)));
-        assert_eq!(told(log.next(now, 2)), (None, Some(1)));
-        assert_eq!(told(log.next(now, 2)), (Some((2, 5)), Some(6)));
+        assert_eq!(told(log.next(now, 2)), [Ok(1), Err((2, 5)), Ok(6), Ok(7), Ok(8), Ok(9)]);
     }
 
     #[test]
@@ -210,16 +232,13 @@ mod tests {
             if ms % 20 == 0 {
                 log.say(said(ms / 20 + 1, now));
             }
-            while let Next::Push(skipped, said) = log.next(now, 50) {
-                left_out += skipped.map_or(0, |(from, to)| to - from + 1);
-                if let Some(said) = said {
+            while let next @ Next::Push(_) = log.next(now, 50) {
+                for step in told(next) {
+                    let Ok(seq) = step.inspect_err(|(from, to)| left_out += to - from + 1) else { continue };
                     pushed += 50;
-                    assert!(said.seq > last, "order");
-                    assert!(
-                        ms.saturating_sub((said.seq - 1) * 20) <= 1000,
-                        "nothing older than the patience, while there is newer"
-                    );
-                    last = said.seq;
+                    assert!(seq > last, "order");
+                    assert!(ms.saturating_sub((seq - 1) * 20) <= 1000, "nothing older than the patience, while there is newer");
+                    last = seq;
                 }
             }
         }
@@ -233,7 +252,7 @@ mod tests {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         (1..=3).for_each(|seq| log.say(said(seq, now)));
         let later = now + Duration::from_secs(60);
-        assert_eq!(told(log.next(later, 2)), (Some((1, 2)), Some(3)));
+        assert_eq!(told(log.next(later, 2)), [Err((1, 2)), Ok(3)]);
     }
 
     #[test]
@@ -244,24 +263,23 @@ mod tests {
         log.missed((3, 3));
         log.say(said(4, now));
         log.missed((5, 5));
-        let pushed: Vec<_> = (0..3).map(|_| told(log.next(now, 2))).collect();
-        assert_eq!(pushed, [(None, Some(1)), (Some((2, 3)), Some(4)), (Some((5, 5)), None)]);
+        assert_eq!(told(log.next(now, 2)), [Ok(1), Err((2, 3)), Ok(4), Err((5, 5))]);
     }
 
     #[test]
     fn a_room_larger_than_its_rate_waits_for_its_debt() {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         (1..=2).for_each(|seq| log.say(said(seq, now)));
-        assert_eq!(told(log.next(now, 1100)), (None, Some(1)));
+        assert_eq!(told(log.next(now, 1100)), [Ok(1)]);
         let Next::At(at) = log.next(now, 1100) else { panic!("no debt") };
         assert!((10_000..10_100).contains(&(at - now).as_millis()), "{:?}", at - now);
-        assert!(matches!(log.next(at, 1100), Next::Push(..)));
+        assert_eq!(told(log.next(at, 1100)), [Ok(2)]);
     }
 
     #[test]
     fn without_a_rate_nothing_waits() {
         let (mut log, now) = (Backlog::new(Bounds { pushes: 0, ..BOUNDS }), Instant::now());
         (1..=5).for_each(|seq| log.say(said(seq, now)));
-        assert!((1..=5).all(|seq| told(log.next(now, 1_000_000)) == (None, Some(seq))));
+        assert_eq!(told(log.next(now, 1_000_000)), [Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]);
     }
 }

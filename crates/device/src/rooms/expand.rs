@@ -3,23 +3,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use mynah_proto::device::{Skipped, server_frame};
 use mynah_telemetry::TraceContext;
 use mynah_types::{ConversationKey, Seq};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::backlog::{Backlog, Bounds, Next, Range, Said};
+use super::backlog::{Backlog, Bounds, Next, Range, Said, Step};
 use super::inside::Inside;
-use crate::outbound::{Outbound, encode, push};
+use crate::codec::Shared;
+use crate::outbound::{Heard, push};
 use crate::traced;
 
 /// A message on its way to a room's connections.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// The frame, the same for all.
-    pub(crate) frame: Utf8Bytes,
+    pub(crate) frame: Shared,
     /// The sender's connection, which has its answer.
     pub(crate) origin_conn: u64,
     /// The trace that it is of.
@@ -71,7 +71,7 @@ impl Room {
         while let Some(next) = self.next() {
             match next {
                 Next::At(at) => tokio::time::sleep_until(at).await,
-                Next::Push(skipped, said) => self.push(skipped, said).await,
+                Next::Push(steps) => self.push(steps).await,
                 Next::Nothing => return,
             }
         }
@@ -92,41 +92,40 @@ impl Room {
         goes_on.then_some(next)
     }
 
-    async fn push(&self, skipped: Option<Range>, said: Option<Said<Message>>) {
-        let gap = skipped.and_then(|range| Some((range, told(self.key, range)?)));
-        if let Some(said) = &said {
-            metrics::histogram!("mynah_device_room_wait_seconds").record(said.since.elapsed().as_secs_f64());
+    async fn push(&self, steps: Vec<Step<Message>>) {
+        let gaps: Vec<Option<Shared>> = steps.iter().map(|step| self.gap(step)).collect();
+        for step in &steps {
+            if let Step::Said(said) = step {
+                metrics::histogram!("mynah_device_room_wait_seconds").record(said.since.elapsed().as_secs_f64());
+            }
         }
         let (chunks, mut pushed) = (self.inside.lock().chunks(), 0);
         for chunk in chunks {
             for (from, out) in chunk.iter() {
-                if let Some((range, frame)) = &gap {
-                    tell(out, self.key, *from, *range, frame);
-                }
-                if let Some(said) = said.as_ref().filter(|said| *from <= said.seq && out.conn != said.what.origin_conn) {
-                    let trace = said.what.trace.filter(|_| pushed < traced::MOST_WRITES);
-                    out.push(&said.what.frame, self.key, said.seq, trace);
-                    pushed += 1;
-                }
+                let traced = pushed < traced::MOST_WRITES;
+                let heard = steps.iter().zip(&gaps).filter_map(|(step, gap)| heard(step, gap.as_ref(), *from, out.conn, traced));
+                out.push_all(self.key, heard.inspect(|heard| pushed += usize::from(matches!(heard, Heard::Entry { .. }))));
             }
             // Everybody else has a turn before the next few.
             tokio::task::yield_now().await;
         }
         metrics::counter!("mynah_device_deliveries_total").increment(pushed as u64);
     }
-}
 
-/// Tells a connection what was left out of what is for it.
-fn tell(out: &Outbound, key: ConversationKey, from: Seq, range: Range, frame: &Utf8Bytes) {
-    if from <= range.0 {
-        out.skipped(frame.clone(), key, range);
-    } else if from <= range.1
-        && let Some(frame) = told(key, (from, range.1))
-    {
-        out.skipped(frame, key, (from, range.1));
+    /// The frame that tells what was left out.
+    fn gap(&self, step: &Step<Message>) -> Option<Shared> {
+        let Step::Skipped((from_seq, to_seq)) = *step else { return None };
+        Some(Shared::new(push(server_frame::Body::Skipped(Skipped { conv_id: self.key.to_string(), from_seq, to_seq }))))
     }
 }
 
-fn told(key: ConversationKey, (from_seq, to_seq): Range) -> Option<Utf8Bytes> {
-    encode(&push(server_frame::Body::Skipped(Skipped { conv_id: key.to_string(), from_seq, to_seq })))
+/// What a connection hears of a step. Who came in the midst of what was left out hears of all of it: he drops what he has by seq.
+fn heard<'a>(step: &'a Step<Message>, gap: Option<&'a Shared>, from: Seq, conn: u64, traced: bool) -> Option<Heard<'a>> {
+    match step {
+        Step::Said(said) if from <= said.seq && conn != said.what.origin_conn => {
+            Some(Heard::Entry { frame: &said.what.frame, seq: said.seq, trace: said.what.trace.filter(|_| traced) })
+        }
+        Step::Said(_) => None,
+        Step::Skipped(range) => gap.filter(|_| from <= range.1).map(|frame| Heard::Skipped { frame, range: *range }),
+    }
 }

@@ -70,10 +70,11 @@ impl Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
     use crate::outbound::Window;
 
     fn connection(conn: u64) -> Arc<Outbound> {
-        Arc::new(Outbound::new(conn, Window { frames: 1, bytes: 1 }))
+        Arc::new(Outbound::new(conn, Codec::Json, Window { frames: 1, bytes: 1 }))
     }
 
     fn found(inside: &Inside) -> Vec<(u64, Seq)> {
