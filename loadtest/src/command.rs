@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::report::model::{Quantiles, Report};
+use crate::report::model::{Mark, Quantiles, Report};
 use crate::run::{self, Setting, Show, Source, add_slopes, make_room};
 use crate::scenario::{BUILT_IN, Scenario, Size};
 use crate::server::{QUICK, Server};
@@ -70,6 +70,9 @@ pub struct Target {
     /// Decides who sends to whom, and when
     #[arg(long)]
     seed: Option<u64>,
+    /// Something that is done to the deployment at a second of the load: 25=router killed
+    #[arg(long, value_parser = mark)]
+    mark: Vec<Mark>,
     /// Repeated pushes are counted, and no fault: for runs in which servers are killed
     #[arg(long)]
     repeats_allowed: bool,
@@ -163,6 +166,8 @@ impl Target {
         for url in &self.target {
             setting.targets.push(run::address(url)?.0);
         }
+        // What the generator itself takes belongs beside what it measures.
+        setting.sources.push(format!("generator=pid:{}", std::process::id()).parse()?);
         let own = match &self.own {
             Some(binary) => Some(self.start(binary, &scenario, &mut setting).await?),
             None if setting.targets.is_empty() => return Err("--target or --own".into()),
@@ -203,7 +208,8 @@ impl Target {
         Ok((server, folder))
     }
 
-    fn tell(&self, report: &Report, more: Map<String, Value>) -> Result<bool, Failed> {
+    fn tell(&self, report: &mut Report, more: Map<String, Value>) -> Result<bool, Failed> {
+        report.marks.extend(self.mark.iter().cloned());
         if let Some(out) = &self.out {
             std::fs::write(out, serde_json::to_vec_pretty(report)?)?;
         }
@@ -231,7 +237,7 @@ impl Run {
         if scenario.gates.resident_growth_mib.is_some() {
             add_slopes(&mut report, scenario.gates.resident_growth_mib);
         }
-        self.target.tell(&report, Map::new())
+        self.target.tell(&mut report, Map::new())
     }
 }
 
@@ -243,14 +249,14 @@ impl Search {
     pub async fn run(&self) -> Result<bool, Failed> {
         let Prepared { scenario, setting, _own } = self.target.prepare().await?;
         let how = run::Search { from: self.from, within: self.within, ack_p99_ms: self.ack_p99_ms, behind_s: self.behind_s };
-        let found = run::search(&scenario, &setting, how).await?;
+        let mut found = run::search(&scenario, &setting, how).await?;
         let mut more = Map::new();
         more.insert("stable_rate".into(), found.rate.into());
         more.insert("steps".into(), serde_json::to_value(&found.steps)?);
         if let Some(half) = &found.half {
             more.insert("ack_ms_at_half".into(), brief(&half.total.ack_ms));
         }
-        match &found.best {
+        match &mut found.best {
             Some(best) => self.target.tell(best, more),
             None => {
                 println!("{}", Value::Object(more));
@@ -272,7 +278,7 @@ impl Soak {
         setting.scrape_every_s = setting.scrape_every_s.max((scenario.window_s / 2000.0) as u64);
         let mut report = run::run(&scenario, &setting).await?;
         add_slopes(&mut report, Some(scenario.gates.resident_growth_mib.unwrap_or(self.growth_mib)));
-        self.target.tell(&report, Map::new())
+        self.target.tell(&mut report, Map::new())
     }
 }
 
@@ -285,6 +291,12 @@ impl Agent {
         run::listen(self.listen, self.generator_cpu, self.runs, |address| println!("{address}"))?;
         Ok(true)
     }
+}
+
+fn mark(text: &str) -> Result<Mark, String> {
+    let (at, what) = text.split_once('=').ok_or("second=what")?;
+    let at_s = at.parse().map_err(|_| "a second of the load")?;
+    Ok(Mark { at_s, until_s: at_s, kind: "fault".into(), text: what.into() })
 }
 
 /// Names what is built in.

@@ -264,9 +264,9 @@ impl Judge {
     }
 
     /// A room did not push a range to the local user at `at`.
-    pub(crate) fn skipped(&mut self, at: usize, conv: u32, to: u64) {
+    pub(crate) fn skipped(&mut self, at: usize, conv: u32, from: u64, to: u64) {
         let Some((view, conversation)) = self.view(at, conv) else { return };
-        let missing: Vec<u64> = view.missing(to).collect();
+        let missing: Vec<u64> = view.missing(to).filter(|seq| *seq >= from).collect();
         for seq in &missing {
             view.take(*seq, conversation);
         }

@@ -211,7 +211,7 @@ fn a_room_owes_nobody_what_it_skipped_or_what_was_said_while_he_was_out() {
     let mut judge = good();
     ack(&mut judge, 4, 4);
     ack(&mut judge, 5, 5);
-    judge.skipped(1, 0, 4);
+    judge.skipped(1, 0, 4, 4);
     assert_eq!(judge.figures.skipped, 1);
     push(&mut judge, 1, 5, 5);
     judge.left(1, 0);
@@ -222,6 +222,16 @@ fn a_room_owes_nobody_what_it_skipped_or_what_was_said_while_he_was_out() {
     assert_eq!((judge.behind(1), judge.kept()), (vec![0], 1));
     push(&mut judge, 1, 7, 7);
     assert_eq!(found(judge), [0; 5]);
+}
+
+#[test]
+fn what_a_room_did_not_say_that_it_skipped_is_lost() {
+    let mut judge = good();
+    ack(&mut judge, 4, 4);
+    ack(&mut judge, 5, 5);
+    judge.skipped(1, 0, 5, 9);
+    assert_eq!(judge.hole(1, 0), Some(false));
+    assert_eq!(found(judge), [1, 0, 0, 0, 0]);
 }
 
 #[test]
