@@ -73,9 +73,9 @@ pub struct Target {
     /// Something that is done to the deployment at a second of the load: 25=router killed
     #[arg(long, value_parser = mark)]
     mark: Vec<Mark>,
-    /// Repeated pushes are counted, and no fault: for runs in which servers are killed
+    /// Pushes that come again or behind later ones are counted, and no fault: for runs in which servers are killed
     #[arg(long)]
-    repeats_allowed: bool,
+    lax_pushes: bool,
     /// Ends with one line of JSON, and shows no progress
     #[arg(long)]
     json: bool,
@@ -149,7 +149,7 @@ impl Target {
         let mut scenario = Scenario::find(&self.scenario)?;
         let Self { users, rate, seconds, warm_up, seed, .. } = *self;
         scenario.resize(&Size { users, rate, seconds, warm_up, seed })?;
-        scenario.repeats_fail &= !self.repeats_allowed;
+        scenario.strict_pushes &= !self.lax_pushes;
         make_room()?;
         let mut setting = Setting {
             targets: Vec::new(),

@@ -128,7 +128,7 @@ impl Driver {
     fn new(job: Job, told: SyncSender<(u32, Told)>) -> Result<Self, Failed> {
         let share = job.world.share(job.share);
         let seed = job.scenario.seed ^ (u64::from(job.share.0) << 32);
-        let mut judge = Judge::new(job.world.places.len(), &share, job.scenario.repeats_fail);
+        let mut judge = Judge::new(job.world.places.len(), &share, job.scenario.strict_pushes);
         let mut conns: Vec<Conn> = share.iter().map(|_| Conn::default()).collect();
         let (mut singles, mut keepers) = (HashMap::default(), HashSet::default());
         let mut flow_of = vec![0; job.world.places.len()];
@@ -306,6 +306,7 @@ impl Driver {
         let figures = judge.figures;
         let mut add = |name: &str, count: u64| *counts.entry(name.to_owned()).or_default() += count as f64;
         add("repeated", figures.repeated);
+        add("overtaken", figures.overtaken);
         add("skipped", figures.skipped);
         add("paged", figures.paged);
         add("foreign", figures.foreign);

@@ -84,9 +84,7 @@ async fn every_scenario_passes_against_a_sound_server() {
 async fn lied(lie: Lie) -> Report {
     let (server, _folder) = server().await;
     let proxy = proxy::start(server.http, lie).await;
-    let report = run::run(&small(), &setting(&server, proxy)).await.unwrap();
-    println!("{lie:?}: {:?}", report.verdict);
-    report
+    run::run(&small(), &setting(&server, proxy)).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
