@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::report::model::{Quantiles, Report};
+use crate::report::model::{Mark, Quantiles, Report};
 use crate::report::{self, page, summary, words};
 use crate::run::{self, Setting, Show, Source, add_slopes, make_room};
 use crate::scenario::{BUILT_IN, Scenario, Size};
@@ -71,9 +71,12 @@ pub struct Target {
     /// Decides who sends to whom, and when
     #[arg(long)]
     seed: Option<u64>,
-    /// Repeated pushes are counted, and no fault: for runs in which servers are killed
+    /// Something that is done to the deployment at a second of the load: 25=router killed
+    #[arg(long, value_parser = mark)]
+    mark: Vec<Mark>,
+    /// Pushes that come again or behind later ones are counted, and no fault: for runs in which servers are killed
     #[arg(long)]
-    repeats_allowed: bool,
+    lax_pushes: bool,
     /// Ends with one line of JSON, and shows no progress
     #[arg(long)]
     json: bool,
@@ -150,7 +153,7 @@ impl Target {
         let mut scenario = Scenario::find(&self.scenario)?;
         let Self { users, rate, seconds, warm_up, seed, .. } = *self;
         scenario.resize(&Size { users, rate, seconds, warm_up, seed })?;
-        scenario.repeats_fail &= !self.repeats_allowed;
+        scenario.strict_pushes &= !self.lax_pushes;
         make_room()?;
         let mut setting = Setting {
             targets: Vec::new(),
@@ -167,6 +170,8 @@ impl Target {
         for url in &self.target {
             setting.targets.push(run::address(url)?.0);
         }
+        // What the generator itself takes belongs beside what it measures.
+        setting.sources.push(format!("generator=pid:{}", std::process::id()).parse()?);
         let own = match &self.own {
             Some(binary) => Some(self.start(binary, &scenario, &mut setting).await?),
             None if setting.targets.is_empty() => return Err("--target or --own".into()),
@@ -189,16 +194,13 @@ impl Target {
         let mut flags = QUICK.to_vec();
         flags.extend(["--log", "warn", "--device-connections", "100000", "--connections", "100000"]);
         flags.extend(self.own_flag.iter().flat_map(|flag| flag.split('=')));
-        let server = Server::start(binary, &folder.path().join("data"), &flags).await?;
+        let server = Server::start_on(binary, &folder.path().join("data"), &flags, self.server_cpu).await?;
         let members = scenario.users.max(500).to_string();
         let rules = ["--max-group-members", &members, "--max-room-members", &members, "--max-groups-per-user", "10000"];
         server.app_command(&[&["set", &server.appkey][..], &rules].concat())?;
         // A running server sees the change within a second.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let pid = server.pid().ok_or("the server is gone")?;
-        if let Some(cpu) = self.server_cpu {
-            machine::keep_on(pid, cpu)?;
-        }
         setting.targets.push(server.http);
         (setting.appkey, setting.master_secret) = (server.appkey.clone(), server.master_secret.clone());
         for source in [format!("mynah=pid:{pid}"), format!("mynah metrics=http://{}/metrics", server.ops)] {
@@ -208,7 +210,8 @@ impl Target {
     }
 
     /// Tells what was found, everywhere that was asked for. False if the verdict or a gate is against it.
-    fn tell(&self, report: &Report, more: Map<String, Value>) -> Result<bool, Failed> {
+    fn tell(&self, report: &mut Report, more: Map<String, Value>) -> Result<bool, Failed> {
+        report.marks.extend(self.mark.iter().cloned());
         if let Some(out) = &self.out {
             std::fs::write(out, serde_json::to_vec_pretty(report)?)?;
         }
@@ -242,7 +245,7 @@ impl Run {
         if scenario.gates.resident_growth_mib.is_some() {
             add_slopes(&mut report, scenario.gates.resident_growth_mib);
         }
-        self.target.tell(&report, Map::new())
+        self.target.tell(&mut report, Map::new())
     }
 }
 
@@ -254,14 +257,14 @@ impl Search {
     pub async fn run(&self) -> Result<bool, Failed> {
         let Prepared { scenario, setting, _own } = self.target.prepare().await?;
         let how = run::Search { from: self.from, within: self.within, ack_p99_ms: self.ack_p99_ms, behind_s: self.behind_s };
-        let found = run::search(&scenario, &setting, how).await?;
+        let mut found = run::search(&scenario, &setting, how).await?;
         let mut more = Map::new();
         more.insert("stable_rate".into(), found.rate.into());
         more.insert("steps".into(), serde_json::to_value(&found.steps)?);
         if let Some(half) = &found.half {
             more.insert("ack_ms_at_half".into(), brief(&half.total.ack_ms));
         }
-        match &found.best {
+        match &mut found.best {
             Some(best) => self.target.tell(best, more),
             None => {
                 println!("{}", Value::Object(more));
@@ -283,7 +286,7 @@ impl Soak {
         setting.scrape_every_s = setting.scrape_every_s.max((scenario.window_s / 2000.0) as u64);
         let mut report = run::run(&scenario, &setting).await?;
         add_slopes(&mut report, Some(scenario.gates.resident_growth_mib.unwrap_or(self.growth_mib)));
-        self.target.tell(&report, Map::new())
+        self.target.tell(&mut report, Map::new())
     }
 }
 
@@ -296,6 +299,12 @@ impl Agent {
         run::listen(self.listen, self.generator_cpu, self.runs, |address| println!("{address}"))?;
         Ok(true)
     }
+}
+
+fn mark(text: &str) -> Result<Mark, String> {
+    let (at, what) = text.split_once('=').ok_or("second=what")?;
+    let at_s = at.parse().map_err(|_| "a second of the load")?;
+    Ok(Mark { at_s, until_s: at_s, kind: "fault".into(), text: what.into() })
 }
 
 /// Names what is built in.

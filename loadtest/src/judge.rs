@@ -57,8 +57,8 @@ pub(crate) struct Judge {
     views: Vec<Vec<View>>,
     order: Order,
     findings: Findings,
-    /// Whether a push that comes again is a fault.
-    repeats_fail: bool,
+    /// Whether a push that comes again, or out of order, is a fault.
+    strict_pushes: bool,
     pub(crate) figures: Figures,
 }
 
@@ -67,6 +67,8 @@ pub(crate) struct Judge {
 pub(crate) struct Figures {
     /// Pushes of what was pushed before on the same connection.
     pub(crate) repeated: u64,
+    /// Pushes behind one of a higher place on the same connection.
+    pub(crate) overtaken: u64,
     /// Entries that a room did not push, and said so.
     pub(crate) skipped: u64,
     /// Entries that came by a page.
@@ -79,7 +81,7 @@ pub(crate) struct Figures {
 
 impl Judge {
     /// `conversations`: all of the run. `users`: the local ones, by their numbers, with the conversations of each.
-    pub(crate) fn new(conversations: usize, users: &[(u32, Vec<u32>)], repeats_fail: bool) -> Self {
+    pub(crate) fn new(conversations: usize, users: &[(u32, Vec<u32>)], strict_pushes: bool) -> Self {
         let mut all: Vec<Conversation> = (0..conversations).map(|_| Conversation::default()).collect();
         let mut views = Vec::with_capacity(users.len());
         for (user, of_user) in users {
@@ -98,7 +100,7 @@ impl Judge {
             views,
             order: Order::new(users.iter().map(|(user, _)| *user)),
             findings: Findings::default(),
-            repeats_fail,
+            strict_pushes,
             figures: Figures::default(),
         }
     }
@@ -226,13 +228,16 @@ impl Judge {
         if how == Some(How::Push) {
             if !fresh && seq <= view.pushed && seq > view.base {
                 self.figures.repeated += 1;
-                if self.repeats_fail {
+                if self.strict_pushes {
                     self.findings.doubled += 1;
                     self.findings.tell(|| format!("user {user}: {seq} of conversation {conv} was pushed twice"));
                 }
             } else if fresh && seq < view.pushed {
-                self.findings.reordered += 1;
-                self.findings.tell(|| format!("user {user}: {seq} of conversation {conv} was pushed after {}", view.pushed));
+                self.figures.overtaken += 1;
+                self.findings.reordered += u64::from(self.strict_pushes);
+                self.findings.tell_if(self.strict_pushes, || {
+                    format!("user {user}: {seq} of conversation {conv} was pushed after {}", view.pushed)
+                });
             }
             view.pushed = seq.max(view.pushed);
         }
@@ -264,9 +269,9 @@ impl Judge {
     }
 
     /// A room did not push a range to the local user at `at`.
-    pub(crate) fn skipped(&mut self, at: usize, conv: u32, to: u64) {
+    pub(crate) fn skipped(&mut self, at: usize, conv: u32, from: u64, to: u64) {
         let Some((view, conversation)) = self.view(at, conv) else { return };
-        let missing: Vec<u64> = view.missing(to).collect();
+        let missing: Vec<u64> = view.missing(to).filter(|seq| *seq >= from).collect();
         for seq in &missing {
             view.take(*seq, conversation);
         }

@@ -36,9 +36,9 @@ pub struct Scenario {
     /// Messages under way at one time, of all generators; what is due beyond it is `behind`.
     #[serde(default = "in_flight")]
     pub in_flight: usize,
-    /// Whether a push that comes again on one connection is a fault.
+    /// Whether a push that comes again on one connection, or behind a later one, is a fault; otherwise both are counted.
     #[serde(default = "yes")]
-    pub repeats_fail: bool,
+    pub strict_pushes: bool,
     /// The part of users whose unread counts and lists are judged at the end.
     #[serde(default = "whole")]
     pub judge_part: f64,

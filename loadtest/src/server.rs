@@ -34,6 +34,8 @@ pub struct Server {
     binary: PathBuf,
     data_dir: PathBuf,
     settings: Vec<String>,
+    /// The processor that it stays on.
+    cpu: Option<usize>,
     child: Option<Child>,
     /// REST and devices.
     pub http: SocketAddr,
@@ -51,6 +53,14 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub async fn start(binary: &Path, data_dir: &Path, settings: &[&str]) -> Result<Self, Failed> {
+        Self::start_on(binary, data_dir, settings, None).await
+    }
+
+    /// The same on one processor, from its first moment: it makes as many threads as it has processors.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_on(binary: &Path, data_dir: &Path, settings: &[&str], cpu: Option<usize>) -> Result<Self, Failed> {
         let made = command(binary).args(["app", "create", "--json", "--name", "load", "--data-dir"]).arg(data_dir).output();
         let made = made.map_err(|error| format!("{}: {error}", binary.display()))?;
         let app: Value = serde_json::from_slice(&made.stdout)?;
@@ -59,6 +69,7 @@ impl Server {
             binary: binary.into(),
             data_dir: data_dir.into(),
             settings: settings.iter().map(|s| (*s).to_owned()).collect(),
+            cpu,
             child: None,
             http: free_address()?,
             ops: free_address()?,
@@ -85,7 +96,11 @@ impl Server {
     pub async fn restart(&mut self) -> Result<Duration, Failed> {
         let started = Instant::now();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
-        let child = command(&self.binary)
+        let mut command = command(&self.binary);
+        if let Some(cpu) = self.cpu {
+            command = pinned(&command, cpu);
+        }
+        let child = command
             .arg("serve")
             .arg("--data-dir")
             .arg(&self.data_dir)
@@ -168,6 +183,19 @@ fn command(binary: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The same program on one processor.
+fn pinned(command: &Command, cpu: usize) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["--cpu-list", &cpu.to_string()]).arg(command.get_program());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    pinned
 }
 
 fn free_address() -> Result<SocketAddr, Failed> {

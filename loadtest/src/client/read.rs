@@ -2,7 +2,7 @@
 
 use super::conv::Key;
 use super::scan::Scan;
-use super::text::{Own, digest, mix};
+use super::text::{Own, SERVER, digest, mix};
 
 /// An entry, as far as it is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub(crate) struct Reader {
     pub(crate) run: u32,
     /// What the names of the run's users begin with.
     pub(crate) prefix: String,
+    /// The name under which the app's server sends.
+    pub(crate) server: &'static str,
 }
 
 impl Reader {
@@ -204,6 +206,9 @@ impl Reader {
 
     /// The number in a user's name.
     fn user(&self, name: &[u8]) -> Option<u32> {
+        if name == self.server.as_bytes() {
+            return Some(SERVER);
+        }
         std::str::from_utf8(name.strip_prefix(self.prefix.as_bytes())?).ok()?.parse().ok()
     }
 }
@@ -223,7 +228,7 @@ mod tests {
 
     fn read(line: &str) -> Frame {
         let mut frame = Frame::default();
-        assert!(Reader { run: 5, prefix: "user".into() }.read(line.as_bytes(), &mut frame), "{line}");
+        assert!(Reader { run: 5, prefix: "user".into(), server: "admin" }.read(line.as_bytes(), &mut frame), "{line}");
         frame
     }
 

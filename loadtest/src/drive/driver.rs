@@ -11,13 +11,14 @@ use mynah_oracle::Dice;
 
 use super::clock::{Clock, us};
 use super::conn::{Conn, State};
-use super::places::Place;
+use super::places::{ADMIN, Place};
 use super::schedule::Schedule;
 use super::stats::{Counter, Part};
 use super::{Job, Order, Told};
 use crate::Failed;
 use crate::client::conv::Key;
 use crate::client::read::{Frame, Reader};
+use crate::client::text::SERVER;
 use crate::judge::Judge;
 
 /// Bytes that one read takes at most.
@@ -69,6 +70,8 @@ pub(super) struct Driver {
     pub(super) unacked: Vec<(u64, usize)>,
     pub(super) held: Vec<usize>,
     pub(super) suspects: VecDeque<(u64, usize, u32)>,
+    /// Rooms that did not let a device in for now.
+    pub(super) shut: VecDeque<(u64, usize, u32)>,
     pub(super) phase: Phase,
     pub(super) begin_us: u64,
     pub(super) phase_since_us: u64,
@@ -125,7 +128,7 @@ impl Driver {
     fn new(job: Job, told: SyncSender<(u32, Told)>) -> Result<Self, Failed> {
         let share = job.world.share(job.share);
         let seed = job.scenario.seed ^ (u64::from(job.share.0) << 32);
-        let mut judge = Judge::new(job.world.places.len(), &share, job.scenario.repeats_fail);
+        let mut judge = Judge::new(job.world.places.len(), &share, job.scenario.strict_pushes);
         let mut conns: Vec<Conn> = share.iter().map(|_| Conn::default()).collect();
         let (mut singles, mut keepers) = (HashMap::default(), HashSet::default());
         let mut flow_of = vec![0; job.world.places.len()];
@@ -144,7 +147,7 @@ impl Driver {
                         }
                     }
                 }
-                Place::Server(_) => {}
+                Place::Server(user) => _ = singles.insert((*user, SERVER), conv),
             }
         }
         let mut schedules = Vec::new();
@@ -160,7 +163,7 @@ impl Driver {
         }
         let (clock, count) = (Clock::new(), conns.len());
         Ok(Self {
-            reader: Reader { run: job.world.run, prefix: job.world.prefix.clone() },
+            reader: Reader { run: job.world.run, prefix: job.world.prefix.clone(), server: ADMIN },
             now_us: clock.now_us(),
             clock,
             poll: Poll::new()?,
@@ -185,6 +188,7 @@ impl Driver {
             unacked: Vec::new(),
             held: Vec::new(),
             suspects: VecDeque::new(),
+            shut: VecDeque::new(),
             phase: Phase::Connecting,
             begin_us: 0,
             phase_since_us: clock.now_us(),
@@ -247,6 +251,7 @@ impl Driver {
         self.acknowledge_late();
         self.send_again();
         self.look_at_suspects();
+        self.knock_again();
         self.second();
         match self.phase {
             Phase::Connecting => {
@@ -301,9 +306,11 @@ impl Driver {
         let figures = judge.figures;
         let mut add = |name: &str, count: u64| *counts.entry(name.to_owned()).or_default() += count as f64;
         add("repeated", figures.repeated);
+        add("overtaken", figures.overtaken);
         add("skipped", figures.skipped);
         add("paged", figures.paged);
         add("foreign", figures.foreign);
+        add("errors_before_load", counter.before);
         let part = Part {
             flows: counter.kinds(),
             lag: super::stats::Curve::of(&counter.lag),

@@ -115,6 +115,7 @@ impl Driver {
             }
             Some(Asked::List) if self.phase == Phase::Proving => self.not_listed(at),
             Some(Asked::Ping) => {}
+            Some(Asked::Enter(conv)) if frame.retryable => self.shut.push_back((self.now_us + SUSPECT_US, at, conv)),
             Some(Asked::List | Asked::Enter(_)) | None => {
                 if frame.id <= 2
                     && !frame.retryable
@@ -150,12 +151,32 @@ impl Driver {
     }
 
     fn enter(&mut self, at: usize, conv: u32, room: u64) {
+        if let Some(conn) = self.conns.get_mut(at) {
+            conn.set_up += 1;
+            self.knock(at, conv, room);
+        }
+    }
+
+    fn knock(&mut self, at: usize, conv: u32, room: u64) {
+        let last = self.judge.have(at, conv);
         let Some(conn) = self.conns.get_mut(at) else { return };
-        conn.set_up += 1;
         let id = conn.ask(Asked::Enter(conv));
-        // What was said meanwhile is not wanted.
-        conn.say(frames::enter(id, room, u64::from(u32::MAX)).as_bytes(), self.now_us);
+        conn.say(frames::enter(id, room, last).as_bytes(), self.now_us);
         self.mark_dirty(at);
+    }
+
+    /// Goes to rooms again that did not let a device in.
+    pub(super) fn knock_again(&mut self) {
+        while let Some((due, at, conv)) = self.shut.front().copied()
+            && due <= self.now_us
+        {
+            self.shut.pop_front();
+            // A connection that was opened since goes there by itself.
+            let conn = self.conns.get(at).filter(|conn| conn.since_us + SUSPECT_US < due && conn.state == State::Ready);
+            if let Some((conv, room)) = conn.and_then(|conn| conn.rooms.iter().find(|(of, _)| *of == conv).copied()) {
+                self.knock(at, conv, room);
+            }
+        }
     }
 
     pub(super) fn list(&mut self, at: usize, cursor: &str) {
@@ -246,7 +267,7 @@ impl Driver {
             self.judge.moved(at, conv, item.to);
             self.want(at, conv);
         } else {
-            self.judge.skipped(at, conv, item.to);
+            self.judge.skipped(at, conv, item.from, item.to);
         }
     }
 

@@ -125,7 +125,7 @@ impl World {
         if self.flows.iter().any(|flow| flow.by_server.is_some()) {
             let body = json!({"username": ADMIN, "password": PASSWORD});
             let (status, answer) = kept.call(Method::POST, "/v1/admins/", &body).await?;
-            let answer: Value = serde_json::from_slice(&answer)?;
+            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
             let taken = answer.pointer("/error/code").and_then(Value::as_u64) == Some(TAKEN);
             if !(200..300).contains(&status) && !taken {
                 return Err(format!("no admin is made: {status} {answer}").into());

@@ -35,6 +35,12 @@ impl Findings {
         }
     }
 
+    pub(crate) fn tell_if(&mut self, wanted: bool, finding: impl FnOnce() -> String) {
+        if wanted {
+            self.tell(finding);
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.lost += other.lost;
         self.doubled += other.doubled;
@@ -64,14 +70,6 @@ pub struct Summary {
     pub server: Vec<(u32, u32, Vec<u32>)>,
     /// Messages that were judged.
     pub judged: u64,
-    /// Pushes of what was pushed before.
-    pub repeated: u64,
-    /// Entries that rooms did not push, and said so.
-    pub skipped: u64,
-    /// Entries that came by a page.
-    pub paged: u64,
-    /// Entries that were not of this run.
-    pub foreign: u64,
     /// Something was beyond what a judge remembers: the verdict is not whole.
     pub overflown: bool,
 }
@@ -85,18 +83,7 @@ pub(super) fn summary(conversations: &[Conversation], order: &Order, findings: F
             digests.push((conv, conversation.from, conversation.floor, conversation.digest));
         }
     }
-    Summary {
-        findings,
-        digests,
-        uncompared,
-        server: order.of_the_server(),
-        judged: figures.judged,
-        repeated: figures.repeated,
-        skipped: figures.skipped,
-        paged: figures.paged,
-        foreign: figures.foreign,
-        overflown: order.overflown,
-    }
+    Summary { findings, digests, uncompared, server: order.of_the_server(), judged: figures.judged, overflown: order.overflown }
 }
 
 /// What several generators found, and whether their viewers saw the same.
@@ -108,10 +95,6 @@ pub fn merge(parts: &[Summary]) -> Summary {
         all.findings.add(&part.findings);
         all.uncompared += part.uncompared;
         all.judged += part.judged;
-        all.repeated += part.repeated;
-        all.skipped += part.skipped;
-        all.paged += part.paged;
-        all.foreign += part.foreign;
         all.overflown |= part.overflown;
         all.server.extend(part.server.iter().cloned());
         for (conv, from, to, digest) in &part.digests {

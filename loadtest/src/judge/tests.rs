@@ -97,15 +97,27 @@ fn a_message_at_two_places_is_doubled() {
 }
 
 #[test]
-fn a_push_that_comes_again_on_one_connection_is_doubled_unless_it_may() {
+fn a_push_that_comes_again_on_one_connection_is_doubled() {
     let mut judge = good();
     push(&mut judge, 1, 3, 3);
     assert_eq!(judge.figures.repeated, 1);
     assert_eq!(found(judge), [0, 1, 0, 0, 0]);
     let mut judge = good();
     judge.hung_up(1);
-    judge.repeats_fail = false;
     push(&mut judge, 1, 3, 3);
+    assert_eq!(found(judge), [0; 5], "another connection");
+}
+
+#[test]
+fn pushes_that_come_again_or_late_are_only_counted_where_they_may() {
+    let mut judge = good();
+    judge.strict_pushes = false;
+    push(&mut judge, 1, 3, 3);
+    ack(&mut judge, 4, 4);
+    ack(&mut judge, 5, 5);
+    push(&mut judge, 1, 5, 5);
+    push(&mut judge, 1, 4, 4);
+    assert_eq!((judge.figures.repeated, judge.figures.overtaken), (1, 1));
     assert_eq!(found(judge), [0; 5]);
 }
 
@@ -211,7 +223,7 @@ fn a_room_owes_nobody_what_it_skipped_or_what_was_said_while_he_was_out() {
     let mut judge = good();
     ack(&mut judge, 4, 4);
     ack(&mut judge, 5, 5);
-    judge.skipped(1, 0, 4);
+    judge.skipped(1, 0, 4, 4);
     assert_eq!(judge.figures.skipped, 1);
     push(&mut judge, 1, 5, 5);
     judge.left(1, 0);
@@ -222,6 +234,16 @@ fn a_room_owes_nobody_what_it_skipped_or_what_was_said_while_he_was_out() {
     assert_eq!((judge.behind(1), judge.kept()), (vec![0], 1));
     push(&mut judge, 1, 7, 7);
     assert_eq!(found(judge), [0; 5]);
+}
+
+#[test]
+fn what_a_room_did_not_say_that_it_skipped_is_lost() {
+    let mut judge = good();
+    ack(&mut judge, 4, 4);
+    ack(&mut judge, 5, 5);
+    judge.skipped(1, 0, 5, 5);
+    assert_eq!(judge.hole(1, 0), Some(false));
+    assert_eq!(found(judge), [1, 0, 0, 0, 0]);
 }
 
 #[test]

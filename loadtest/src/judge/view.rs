@@ -100,7 +100,7 @@ impl View {
 
     pub(super) fn hung_up(&mut self) {
         // The next connection begins anew; what it may have missed, it is told when it logs in.
-        (self.pushed, self.announced) = (self.have, u64::MAX);
+        (self.pushed, self.announced) = (0, u64::MAX);
     }
 
     /// He leaves a room: nothing waits for him.

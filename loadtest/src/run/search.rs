@@ -94,8 +94,10 @@ async fn at(scenario: &Scenario, setting: &Setting, rate: f64) -> Result<Report,
 fn step(rate: f64, report: &Report) -> Step {
     let gates = report.gates.iter().filter(|gate| !gate.held).map(|gate| gate.name.clone());
     let verdict = (!report.verdict.pass).then(|| "verdict".to_owned());
+    // Nothing that was sent says nothing of what holds.
+    let nothing = (report.total.sends == 0).then(|| "no sends".to_owned());
     let (sends_per_s, ack_p99_ms) = (report.total.sends_per_s, report.total.ack_ms.p99);
-    Step { rate, sends_per_s, ack_p99_ms, broke: gates.chain(verdict).collect() }
+    Step { rate, sends_per_s, ack_p99_ms, broke: gates.chain(verdict).chain(nothing).collect() }
 }
 
 fn told(step: &Step) -> String {

@@ -1,0 +1,198 @@
+//! Scenarios against a real server: a sound one passes, and one that lies is found out, by each kind of lie.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod proxy;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mynah_loadtest::report::model::Report;
+use mynah_loadtest::run::{self, Search, Setting, Show};
+use mynah_loadtest::scenario::{BUILT_IN, Scenario, Size};
+use mynah_loadtest::server::{QUICK, Server};
+use proxy::Lie;
+
+/// The server's binary lies beside ours.
+fn binary() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("mynah");
+    assert!(binary.exists(), "build the server first: cargo build -p mynah");
+    binary
+}
+
+async fn server() -> (Server, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&binary(), &folder.path().join("data"), QUICK).await.unwrap();
+    (server, folder)
+}
+
+fn setting(server: &Server, target: SocketAddr) -> Setting {
+    Setting {
+        targets: vec![target],
+        appkey: server.appkey.clone(),
+        master_secret: server.master_secret.clone(),
+        reuse: None,
+        threads: 1,
+        agents: Vec::new(),
+        cpu: None,
+        sources: Vec::new(),
+        scrape_every_s: 1,
+        show: Show::new(false),
+    }
+}
+
+/// Chats and groups of ten people.
+fn small() -> Scenario {
+    let text = "name='small'\nusers=10\nwarm_up_s=0.2\nwindow_s=1.5\n[[traffic]]\nkind='single'\nrate=40.0\n\
+                [[traffic]]\nkind='group'\nrate=60.0\ngroups=2\nmembers=5";
+    Scenario::parse(text).unwrap()
+}
+
+fn gate(report: &Report, name: &str) -> bool {
+    report.gates.iter().find(|gate| gate.name == name).unwrap().held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_passes_against_a_sound_server() {
+    let (server, _folder) = server().await;
+    for (name, _) in BUILT_IN {
+        let mut scenario = Scenario::find(name).unwrap();
+        let size = Size { users: Some(30), rate: Some(90.0), seconds: Some(1.5), warm_up: Some(0.2), seed: Some(5) };
+        scenario.resize(&size).unwrap();
+        let report = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
+        assert!(report.verdict.pass, "{name}: {:?}", report.verdict);
+        assert!(gate(&report, "unannounced") && gate(&report, "unproved"), "{name}: {:?}", report.figures);
+        if name != "idle" {
+            assert!(report.total.sends > 50 && report.verdict.judged > 50, "{name}: {:?}", report.total);
+            assert!(report.total.ack_ms.p99 > 0.0 && !report.seconds.is_empty(), "{name}");
+        }
+        let wanted: &[(&str, f64)] = match name {
+            "reconnect-storm" => &[("back_s", 0.0)],
+            "churn" => &[("churned", 20.0)],
+            "catch-up" => &[("caught_up_entries", 100.0)],
+            _ => &[],
+        };
+        for (figure, least) in wanted {
+            assert!(report.figures[*figure] > *least, "{name}: {:?}", report.figures);
+        }
+    }
+}
+
+/// A run through a proxy that lies once.
+async fn lied(lie: Lie) -> Report {
+    let (server, _folder) = server().await;
+    let proxy = proxy::start(server.http, lie).await;
+    run::run(&small(), &setting(&server, proxy)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_does_not_lie_passes() {
+    let report = lied(Lie::None).await;
+    assert!(report.verdict.pass && gate(&report, "unannounced"), "{:?} {:?}", report.verdict, report.figures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_nobody_can_get_is_lost() {
+    let report = lied(Lie::Lose).await;
+    assert!(!report.verdict.pass && report.verdict.lost > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_has_to_be_asked_for_without_a_word_breaks_a_gate() {
+    let report = lied(Lie::Drop).await;
+    assert!(report.verdict.pass && !gate(&report, "unannounced"), "{:?} {:?}", report.verdict, report.figures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_comes_twice_is_doubled() {
+    let report = lied(Lie::Double).await;
+    assert!(!report.verdict.pass && report.verdict.doubled > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_change_places_are_reordered() {
+    let report = lied(Lie::Swap).await;
+    assert!(!report.verdict.pass && report.verdict.reordered > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_to_a_stranger_is_leaked() {
+    let report = lied(Lie::Leak).await;
+    assert!(!report.verdict.pass && report.verdict.leaked > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_under_another_number_is_found() {
+    let report = lied(Lie::Renumber).await;
+    assert!(!report.verdict.pass && report.verdict.doubled + report.verdict.reordered + report.verdict.lost > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unread_count_that_is_not_right_is_found() {
+    let report = lied(Lie::Unread).await;
+    assert!(!report.verdict.pass && report.verdict.unread > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_and_agents_share_a_run_and_find_what_a_liar_does() {
+    let (server, _folder) = server().await;
+    let mut agents = Vec::new();
+    for _ in 0..2 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+            .args(["agent", "--listen", "127.0.0.1:0", "--runs", "2"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        agents.push((child, address.trim().to_owned()));
+    }
+    let addresses: Vec<String> = agents.iter().map(|(_, address)| address.clone()).collect();
+    let of_agents = Setting { agents: addresses, ..setting(&server, server.http) };
+    let report = run::run(&small(), &of_agents).await.unwrap();
+    assert!(report.verdict.pass && report.total.sends > 80, "{:?}", report.verdict);
+    let of_threads = Setting { threads: 3, ..setting(&server, server.http) };
+    let alike = run::run(&small(), &of_threads).await.unwrap();
+    assert!(alike.verdict.pass && alike.total.sends > 80, "{:?}", alike.verdict);
+    let proxy = proxy::start(server.http, Lie::Lose).await;
+    let lied = run::run(&small(), &Setting { targets: vec![proxy], ..of_agents }).await.unwrap();
+    assert!(lied.verdict.lost > 0, "{:?}", lied.verdict);
+    for (mut child, _) in agents {
+        assert!(child.wait().unwrap().success(), "an agent ends after its runs");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_ends_at_a_rate_that_holds() {
+    let (server, _folder) = server().await;
+    let mut scenario = small();
+    (scenario.warm_up_s, scenario.window_s) = (0.1, 0.5);
+    scenario.gates.generator_lag_ms = Some(10_000.0);
+    // No acknowledgement is that fast: the search ends where it began, with nothing.
+    let how = Search { from: 8.0, within: 0.5, ack_p99_ms: 0.001, behind_s: 100.0 };
+    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
+    assert!(found.rate == 0.0 && found.half.is_none() && found.steps.len() >= 2, "{:?}", found.steps);
+    scenario.gates.behind_s = Some(-1.0);
+    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
+    assert!(found.steps.iter().all(|step| step.broke.contains(&"behind_s".to_owned())), "{:?}", found.steps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "1", "--warm-up", "0", "--json"])
+        .args(["--own", binary().to_str().unwrap(), "--out", out.path().to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&line["verdict"], &line["lost"], text.lines().count()), (&"pass".into(), &0.into(), 1), "{line}");
+    let held = line["gates"].as_array().unwrap().iter().all(|gate| gate["held"] == true);
+    assert_eq!(output.status.success(), held, "{line}");
+    let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
+    assert!(report.series.iter().any(|series| series.name == "resident_bytes" && series.source == "mynah"));
+    assert!(report.series.iter().any(|series| series.source == "mynah metrics"));
+}
