@@ -5,6 +5,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::packed::{conversation, push, take, take_conversation};
+
 use mynah_types::{Cmid, ConversationKey, MsgId, Seq, ShardId, Uid};
 
 /// Row of the store itself: format version, number of shards, identity.
@@ -25,37 +27,6 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
-/// A number in as few bytes as it needs: how many follow, then they, so that longer is greater.
-fn push(into: &mut Vec<u8>, number: u64) {
-    let bytes = number.to_be_bytes();
-    let used = bytes.iter().skip_while(|byte| **byte == 0);
-    into.push(u8::try_from(used.clone().count()).unwrap_or(8));
-    into.extend(used);
-}
-
-/// Reads what [`push`] wrote; the second value is what follows.
-fn take(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (count, rest) = bytes.split_first()?;
-    let (used, rest) = rest.split_at_checked(usize::from(*count))?;
-    let number = used.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
-    (*count <= 8).then_some((number, rest))
-}
-
-/// A conversation in few bytes. None is the beginning of another.
-fn conversation(key: ConversationKey) -> Vec<u8> {
-    let (kind, first, second) = match key {
-        ConversationKey::Single(a, b) => (b's', a.0, Some(b.0)),
-        ConversationKey::Group(id) => (b'g', id, None),
-        ConversationKey::Room(id) => (b'r', id, None),
-        ConversationKey::Feed(uid) => (b'f', uid.0, None),
-    };
-    let mut bytes = Vec::with_capacity(20);
-    bytes.push(kind);
-    push(&mut bytes, first);
-    second.into_iter().for_each(|second| push(&mut bytes, second));
-    bytes
-}
-
 /// Where the entries of a conversation lie.
 pub(crate) fn entries(key: ConversationKey) -> Vec<u8> {
     conversation(key)
@@ -69,11 +40,7 @@ pub(crate) fn entry(key: ConversationKey, seq: Seq) -> Vec<u8> {
 
 /// The seq in an entry's key.
 pub(crate) fn seq_of(row: &[u8]) -> Option<Seq> {
-    let (kind, rest) = row.split_first()?;
-    let (_, mut rest) = take(rest)?;
-    if *kind == b's' {
-        rest = take(rest)?.1;
-    }
+    let (_, rest) = take_conversation(row)?;
     take(rest).filter(|(_, rest)| rest.is_empty()).map(|(seq, _)| seq)
 }
 
@@ -162,13 +129,6 @@ mod tests {
         let rows: Vec<_> = all.iter().map(|(key, seq)| entry(*key, *seq)).collect();
         assert!(rows.is_sorted());
         assert!(all.iter().zip(&rows).all(|((key, seq), row)| row.starts_with(&entries(*key)) && seq_of(row) == Some(*seq)));
-    }
-
-    #[test]
-    fn no_conversation_is_the_beginning_of_another() {
-        let keys: Vec<_> =
-            NUMBERS.iter().flat_map(|a| NUMBERS.map(|b| conversation(ConversationKey::single(Uid(*a), Uid(b))))).collect();
-        assert!(keys.iter().all(|a| keys.iter().all(|b| a == b || !b.starts_with(a))));
     }
 
     #[test]

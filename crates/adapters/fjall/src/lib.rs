@@ -11,6 +11,7 @@ mod codec;
 mod keys;
 mod log;
 mod mark;
+mod packed;
 mod read;
 mod report;
 

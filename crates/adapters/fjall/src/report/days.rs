@@ -22,6 +22,16 @@ impl Zone {
         (hour / 24, hour)
     }
 
+    /// When a day begins.
+    pub(crate) fn begin(self, day: u64) -> Millis {
+        (day * 24 * HOUR_MS).saturating_add_signed(-self.east_ms)
+    }
+
+    /// Milliseconds of a day at a time: its first for one before it, its last for one after it.
+    pub(crate) fn within(self, day: u64, time: Millis) -> u32 {
+        u32::try_from(time.saturating_sub(self.begin(day)).min(24 * HOUR_MS - 1)).unwrap_or(u32::MAX)
+    }
+
     /// The stretch that an hour is.
     pub(crate) fn hour(self, hour: u64) -> Stretch {
         let from = (hour * HOUR_MS).saturating_add_signed(-self.east_ms);

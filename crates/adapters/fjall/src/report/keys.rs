@@ -3,8 +3,12 @@
 use mynah_ports::report_index::{Place, Queued, Scope, SentTo, Sort};
 use mynah_types::{AppKey, ConversationKey, Millis, MsgId, ShardId, Uid};
 
+use crate::packed;
+
 /// Row of the index itself.
 pub(super) const FORMAT: &[u8] = b"f";
+/// Where the numbers of apps lie.
+pub(super) const APPS: &[u8] = b"A";
 /// Where positions lie.
 pub(super) const POSITIONS: &[u8] = b"p";
 /// Where everything lies that belongs to a day.
@@ -34,18 +38,59 @@ pub(super) fn day_of(key: &[u8]) -> Option<u64> {
     key.strip_prefix(DAYS)?.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-pub(super) fn place(of: u64, whose: &Scope, ctime: Millis, id: MsgId) -> Vec<u8> {
-    [day(of).as_slice(), b"s", &scope(whose), &ctime.to_be_bytes(), &id.0.to_be_bytes()].concat()
+/// How a scope is named in places: an app by its number.
+pub(super) enum Named {
+    App(u64),
+    User(Uid),
+    Conversation(ConversationKey),
 }
 
-/// The first place of a scope on a day from (time, msg_id) on.
-pub(super) fn from(of: u64, whose: &Scope, ctime: Millis, id: MsgId) -> Vec<u8> {
-    place(of, whose, ctime, id)
+/// The number of an app, by which places name it.
+pub(super) fn app_number(app: &AppKey) -> Vec<u8> {
+    [APPS, app.as_str().as_bytes()].concat()
 }
 
-/// The last place of a scope on a day up to a time.
-pub(super) fn upto(of: u64, whose: &Scope, ctime: Millis) -> Vec<u8> {
-    place(of, whose, ctime, MsgId(u64::MAX))
+/// Where the places of a day lie.
+pub(super) fn places_of(day: u64) -> Vec<u8> {
+    // Days of two bytes last until 2149.
+    u16::try_from(day).unwrap_or(u16::MAX).to_be_bytes().to_vec()
+}
+
+/// A place of a scope, at most 20 bytes while ids have three: day, scope, milliseconds of the day, msg_id.
+pub(super) fn place(day: u64, whose: &Named, of_day: u32, id: MsgId) -> Vec<u8> {
+    let mut row = Vec::with_capacity(24);
+    row.extend(places_of(day));
+    match whose {
+        Named::App(number) => {
+            row.push(b'a');
+            packed::push(&mut row, *number);
+        }
+        Named::User(uid) => {
+            row.push(b'u');
+            packed::push(&mut row, uid.0);
+        }
+        Named::Conversation(key) => row.extend(packed::conversation(*key)),
+    }
+    row.extend(of_day.to_be_bytes());
+    row.extend(id.0.to_be_bytes());
+    row
+}
+
+/// What a place's key does not say: conversation and seq.
+pub(super) fn store_place(place: Place) -> Vec<u8> {
+    let mut value = packed::conversation(place.key);
+    packed::push(&mut value, place.seq);
+    value
+}
+
+/// Reads a place on a day that begins at this time.
+pub(super) fn read_stored(day_begins: Millis, row: &[u8], value: &[u8]) -> Option<Place> {
+    let tail: &[u8; 12] = row.last_chunk()?;
+    let (of_day, id) = tail.split_first_chunk::<4>()?;
+    let id = MsgId(u64::from_be_bytes(id.try_into().ok()?));
+    let (key, seq) = packed::take_conversation(value)?;
+    let (seq, []) = packed::take(seq)? else { return None };
+    Some(Place { ctime: day_begins + u64::from(u32::from_be_bytes(*of_day)), msg_id: id, key, seq })
 }
 
 pub(super) fn hour(of: u64, whose: &Scope, hour: u64) -> Vec<u8> {

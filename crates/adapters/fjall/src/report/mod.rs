@@ -5,17 +5,19 @@ mod days;
 mod keys;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch};
 use mynah_ports::report_index::{Active, Error, Place, Queued, Recorded, ReportIndex, Scope, Sent, SentTo, Stretch};
 use mynah_types::{AppKey, ConversationKey, Millis, MsgId, ShardId};
 use parking_lot::Mutex;
 
 use counts::Counts;
 use days::Zone;
+use keys::Named;
 
 /// Rows that are deleted with one write.
 const SWEEP: usize = 10_000;
@@ -27,6 +29,10 @@ const CACHE_BYTES: u64 = 8 << 20;
 struct Store {
     db: Database,
     rows: Keyspace,
+    /// Where messages lie, by day and scope.
+    places: Keyspace,
+    /// The numbers of apps.
+    apps: Mutex<HashMap<AppKey, u64>>,
     zone: Zone,
     counts: Counts,
     /// Rows without a value that are there: they are not written again with each message.
@@ -52,11 +58,12 @@ impl FjallReport {
     /// # Errors
     /// When the engine refuses.
     pub fn open(path: &Path, log_epoch: &str, zone_minutes: i32) -> Result<Self, Error> {
-        let format = format!("2 {log_epoch} {zone_minutes}");
+        let format = format!("3 {log_epoch} {zone_minutes}");
         let store = Store::open(path, zone_minutes)?;
         let stored = store.rows.get(keys::FORMAT).map_err(unavailable)?;
         if stored.is_some_and(|stored| stored.as_ref() != format.as_bytes()) {
             store.rows.clear().map_err(unavailable)?;
+            store.places.clear().map_err(unavailable)?;
         }
         store.rows.insert(keys::FORMAT, format).map_err(unavailable)?;
         Ok(Self(Arc::new(store)))
@@ -74,7 +81,16 @@ impl Store {
     fn open(path: &Path, zone_minutes: i32) -> Result<Self, Error> {
         let db = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(unavailable)?;
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(unavailable)?;
-        Ok(Self { db, rows, zone: Zone::new(zone_minutes), counts: Counts::default(), there: Mutex::default() })
+        let places = db.keyspace("places", KeyspaceCreateOptions::default).map_err(unavailable)?;
+        Ok(Self {
+            apps: Mutex::default(),
+            places,
+            db,
+            rows,
+            zone: Zone::new(zone_minutes),
+            counts: Counts::default(),
+            there: Mutex::default(),
+        })
     }
 
     fn counter(&self, key: &[u8]) -> Result<u64, Error> {
@@ -94,7 +110,9 @@ impl Store {
             let (day, hour) = self.zone.of(place.ctime);
             hours.insert(hour);
             for scope in scopes(message) {
-                batch.insert(&self.rows, keys::place(day, &scope, place.ctime, place.msg_id), keys::write_place(place));
+                let whose = self.named_or_new(&scope, &mut batch)?;
+                let row = keys::place(day, &whose, self.zone.within(day, place.ctime), place.msg_id);
+                batch.insert(&self.places, row, keys::store_place(place));
                 if !matches!(scope, Scope::User(_)) {
                     *counters.entry(keys::hour(day, &scope, hour)).or_default() += 1;
                 }
@@ -158,8 +176,44 @@ impl Store {
     }
 
     fn count_places(&self, day: u64, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
-        let rows = self.rows.range(keys::from(day, scope, stretch.from, MsgId(0))..=keys::upto(day, scope, stretch.to));
+        let Some(whose) = self.named(scope)? else { return Ok(0) };
+        let rows = self.places.range(self.range(day, &whose, stretch, MsgId(0)));
         rows.map(|row| row.key().map_err(unavailable)).try_fold(0, |sum, row| row.map(|_| sum + 1))
+    }
+
+    /// The rows of a scope on a day, from the (time, msg_id) on.
+    fn range(&self, day: u64, whose: &Named, stretch: Stretch, first: MsgId) -> RangeInclusive<Vec<u8>> {
+        let (from, to) = (self.zone.within(day, stretch.from), self.zone.within(day, stretch.to));
+        keys::place(day, whose, from, first)..=keys::place(day, whose, to, MsgId(u64::MAX))
+    }
+
+    /// How places name a scope; none if it has none yet.
+    fn named(&self, scope: &Scope) -> Result<Option<Named>, Error> {
+        let app = match scope {
+            Scope::User(uid) => return Ok(Some(Named::User(*uid))),
+            Scope::Conversation(key) => return Ok(Some(Named::Conversation(*key))),
+            Scope::App(app) => app,
+        };
+        if let Some(number) = self.apps.lock().get(app) {
+            return Ok(Some(Named::App(*number)));
+        }
+        let stored = self.rows.get(keys::app_number(app)).map_err(unavailable)?;
+        let Some(number) = stored.map(|value| number(&value)).transpose()? else { return Ok(None) };
+        self.apps.lock().insert(app.clone(), number);
+        Ok(Some(Named::App(number)))
+    }
+
+    /// The same where places are recorded: an app that has no number gets the next one. One caller at a time.
+    fn named_or_new(&self, scope: &Scope, batch: &mut WriteBatch) -> Result<Named, Error> {
+        if let Some(named) = self.named(scope)? {
+            return Ok(named);
+        }
+        let Scope::App(app) = scope else { return Err(Error::Damaged("a scope without a name".into())) };
+        // A number whose batch is not committed is given to nobody else: the place of one app is never another's.
+        let number = self.rows_of(keys::APPS.to_vec())?.max(self.apps.lock().values().max().map_or(0, |last| last + 1));
+        batch.insert(&self.rows, keys::app_number(app), number.to_be_bytes());
+        self.apps.lock().insert(app.clone(), number);
+        Ok(Named::App(number))
     }
 
     fn count(&self, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
@@ -204,11 +258,13 @@ impl Store {
             return Ok(places);
         }
         let (mut first, mut from, mut skip) = (first, from, usize::try_from(skip).unwrap_or(usize::MAX));
+        let Some(whose) = self.named(scope)? else { return Ok(places) };
         for day in self.zone.of(from).0..=self.zone.of(stretch.to).0 {
-            let rows = self.rows.range(keys::from(day, scope, from, first)..=keys::upto(day, scope, stretch.to));
+            let rows = self.places.range(self.range(day, &whose, Stretch { from, to: stretch.to }, first));
             for row in rows.skip(skip).take(limit - places.len()) {
-                let value = row.value().map_err(unavailable)?;
-                places.push(keys::read_place(&value).ok_or_else(|| Error::Damaged("a place does not read".into()))?);
+                let (row, value) = row.into_inner().map_err(unavailable)?;
+                let place = keys::read_stored(self.zone.begin(day), &row, &value);
+                places.push(place.ok_or_else(|| Error::Damaged("a place does not read".into()))?);
             }
             // The rest of what is skipped lies in one hour, so in one day.
             (from, first, skip) = (0, MsgId(0), 0);
@@ -233,12 +289,12 @@ impl Store {
         self.rows.prefix(prefix).map(|row| row.key().map_err(unavailable)).try_fold(0, |sum, row| row.map(|_| sum + 1))
     }
 
-    fn sweep(&self, range: std::ops::Range<Vec<u8>>) -> Result<(), Error> {
+    fn sweep(&self, of: &Keyspace, range: std::ops::Range<Vec<u8>>) -> Result<(), Error> {
         loop {
             let mut batch = self.db.batch();
             let mut count = 0;
-            for row in self.rows.range(range.clone()).take(SWEEP) {
-                batch.remove(&self.rows, row.key().map_err(unavailable)?);
+            for row in of.range(range.clone()).take(SWEEP) {
+                batch.remove(of, row.key().map_err(unavailable)?);
                 count += 1;
             }
             batch.commit().map_err(unavailable)?;
@@ -319,7 +375,8 @@ impl ReportIndex for FjallReport {
 
     async fn forget_before(&self, day: u64) -> Result<(), Error> {
         self.apart(move |store| {
-            store.sweep(keys::DAYS.to_vec()..keys::day(day))?;
+            store.sweep(&store.places, Vec::new()..keys::places_of(day))?;
+            store.sweep(&store.rows, keys::DAYS.to_vec()..keys::day(day))?;
             store.there.lock().clear();
             store.counts.forget();
             Ok(())
@@ -345,6 +402,6 @@ impl ReportIndex for FjallReport {
 
     async fn taken(&self, app: &AppKey, upto: u64) -> Result<(), Error> {
         let app = app.clone();
-        self.apart(move |store| store.sweep(keys::queue(&app)..keys::queued(&app, upto + 1))).await
+        self.apart(move |store| store.sweep(&store.rows, keys::queue(&app)..keys::queued(&app, upto + 1))).await
     }
 }
