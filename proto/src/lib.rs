@@ -44,6 +44,7 @@ mod client;
 mod content;
 mod failure;
 pub mod json;
+pub mod probe;
 #[cfg(feature = "channel")]
 mod replicas;
 

@@ -1,6 +1,6 @@
 //! The two codecs of the device protocol: which one a connection speaks, and frames as they lie on the wire.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
@@ -31,10 +31,11 @@ pub(crate) enum Wire {
 }
 
 /// A frame for many devices: written once in each codec that one of them speaks, and in no other.
+#[derive(Debug)]
 pub(crate) struct Shared {
     frame: ServerFrame,
-    json: OnceCell<Option<Wire>>,
-    protobuf: OnceCell<Option<Wire>>,
+    json: OnceLock<Option<Wire>>,
+    protobuf: OnceLock<Option<Wire>>,
 }
 
 impl Codec {
@@ -140,7 +141,7 @@ impl Unread<'_> {
 
 impl Shared {
     pub(crate) fn new(frame: ServerFrame) -> Self {
-        Self { frame, json: OnceCell::new(), protobuf: OnceCell::new() }
+        Self { frame, json: OnceLock::new(), protobuf: OnceLock::new() }
     }
 
     /// The frame in a codec; made with the first call, the same bytes with every one.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -147,7 +148,22 @@ impl Devices {
             out.close(Close::GOAWAY);
         }
     }
+
+    /// Gives devices that were told to go some time to do so.
+    pub async fn gone(&self, at_most: Duration) {
+        let gone = async {
+            while self.connections() > 0 {
+                tokio::time::sleep(GONE_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(at_most, gone).await.is_err() {
+            tracing::warn!(left = self.connections(), "connections did not close in time");
+        }
+    }
 }
+
+/// How often a drain looks whether the last device is gone.
+const GONE_EVERY: Duration = Duration::from_millis(20);
 
 async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, mut ws: WebSocketUpgrade) -> Response {
     let settings = &devices.0.deps.settings;

@@ -72,6 +72,14 @@ struct Unacked {
     bytes: usize,
 }
 
+/// What a connection hears of a conversation.
+pub(crate) enum Heard<'a> {
+    /// An entry.
+    Entry { frame: &'a Shared, seq: Seq, trace: Option<TraceContext> },
+    /// A room left entries out, from and to.
+    Skipped { frame: &'a Shared, range: (Seq, Seq) },
+}
+
 /// How much may be pushed to a device without its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -139,22 +147,19 @@ impl Outbound {
 
     /// Pushes an entry's frame. Beyond the window the connection lags: from then on it only remembers what moved.
     pub(crate) fn push(&self, frame: &Shared, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) {
-        let Some(frame) = frame.by(self.codec) else { return };
+        self.push_all(key, [Heard::Entry { frame, seq, trace }]);
+    }
+
+    /// Pushes what a conversation says, in order, as one: it wakes the connection once.
+    pub(crate) fn push_all<'a>(&self, key: ConversationKey, heard: impl IntoIterator<Item = Heard<'a>>) {
         let mut queue = self.queue.lock();
-        if !queue.lagging && queue.is_full(frame.len()) {
-            queue.lagging = true;
-            metrics::counter!("mynah_device_lags_total").increment(1);
+        let mut wake = false;
+        for one in heard {
+            wake |= match one {
+                Heard::Entry { frame, seq, trace } => queue.entry(frame.by(self.codec), key, seq, trace),
+                Heard::Skipped { frame, range } => queue.gap(frame.by(self.codec), key, range),
+            };
         }
-        let wake = if queue.lagging {
-            queue.remember(key, seq)
-        } else {
-            queue.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
-            queue.unacked_bytes += frame.len();
-            queue.bytes += frame.len();
-            queue.frames.push_back(frame);
-            queue.traced.extend(trace.map(Waiting::new));
-            true
-        };
         drop(queue);
         if wake {
             self.wake.notify_one();
@@ -251,6 +256,38 @@ impl Queue {
             || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty());
         // A device that acknowledges what it has not got does not lift the bound of the queue.
         unacked || self.frames.len() >= self.window.frames || (self.bytes + more > self.window.bytes && !self.frames.is_empty())
+    }
+
+    /// Takes an entry's frame, or remembers that there is one; true if the connection's task has to know.
+    fn entry(&mut self, frame: Option<Wire>, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) -> bool {
+        let Some(frame) = frame else { return false };
+        if !self.lagging && self.is_full(frame.len()) {
+            self.lagging = true;
+            metrics::counter!("mynah_device_lags_total").increment(1);
+        }
+        if self.lagging {
+            return self.remember(key, seq);
+        }
+        self.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
+        self.unacked_bytes += frame.len();
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        self.traced.extend(trace.map(Waiting::new));
+        true
+    }
+
+    /// The same for what a room leaves out: told in its place, or with what a lagging connection hears.
+    fn gap(&mut self, frame: Option<Wire>, key: ConversationKey, (from, to): (Seq, Seq)) -> bool {
+        let Some(frame) = frame else { return false };
+        if !self.lagging && self.frames.len() < self.window.frames {
+            self.bytes += frame.len();
+            self.frames.push_back(frame);
+            return true;
+        }
+        self.lagging = true;
+        let news = self.remember(key, from);
+        self.remember(key, to);
+        news
     }
 
     /// Remembers that a conversation moved; true if that is news to the connection's task.
