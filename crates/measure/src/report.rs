@@ -51,20 +51,15 @@ impl Bench {
     ///
     /// # Errors
     /// Those of `round`.
-    pub fn case(&mut self, case: &str, floor: &str, mut round: impl FnMut() -> Result<(f64, f64), Failed>) -> Result<(), Failed> {
+    pub fn case(&mut self, name: &str, floor: &str, mut round: impl FnMut() -> Result<(f64, f64), Failed>) -> Result<(), Failed> {
         round()?;
-        let (mut own, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut own, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
             let (took, at_least) = round()?;
             own.push(took);
             floors.push(at_least);
-            ratios.push(at_least / took);
         }
-        let (own, floors, ratios) = (Spread::of(own), Spread::of(floors), Spread::of(ratios));
-        self.cases.push(json!({
-            "case": case, "ns": own.rounded(1.0), "per_s": (1e9 / own.median).round(), "floor": floor,
-            "floor_ns": floors.rounded(1.0), "ratio": ratios.rounded(1000.0),
-        }));
+        self.cases.push(case(name, "ns", &own, floor, &floors));
         Ok(())
     }
 
@@ -75,6 +70,19 @@ impl Bench {
     }
 }
 
+/// A case of several rounds in the report: what it costs, what its floor costs, and the floor's part of it: 1 is as good as the floor.
+/// Where there are as many rounds of both, the ratio is of round by round.
+#[must_use]
+pub fn case(name: &str, unit: &str, own: &[f64], floor: &str, floors: &[f64]) -> Value {
+    let whole = Spread::of(floors).median;
+    let floor_of = |round: usize| if floors.len() == own.len() { floors.get(round).copied().unwrap_or(whole) } else { whole };
+    let ratios: Vec<f64> = own.iter().enumerate().map(|(round, own)| floor_of(round) / own.max(f64::MIN_POSITIVE)).collect();
+    json!({
+        "case": name, "unit": unit, "figure": Spread::of(own).value(), "floor": floor, "floor_figure": Spread::of(floors).value(),
+        "ratio": Spread::of(&ratios).value(),
+    })
+}
+
 /// Nanoseconds that each of `count` operations took, done one after the other or together.
 pub fn each<T>(count: u64, work: impl FnOnce() -> T) -> f64 {
     let began = Instant::now();
@@ -83,23 +91,41 @@ pub fn each<T>(count: u64, work: impl FnOnce() -> T) -> f64 {
 }
 
 /// A figure of several rounds.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// The one in the middle.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
 }
 
 impl Spread {
-    fn of(mut rounds: Vec<f64>) -> Self {
+    /// Of these rounds; zeros of none.
+    #[must_use]
+    pub fn of(rounds: &[f64]) -> Self {
+        let mut rounds = rounds.to_vec();
         rounds.sort_by(f64::total_cmp);
         let at = |place: usize| rounds.get(place).copied().unwrap_or(0.0);
         Self { median: at(rounds.len() / 2), least: at(0), most: at(rounds.len().saturating_sub(1)) }
     }
 
-    fn rounded(&self, to: f64) -> Value {
-        let round = |figure: f64| if figure < 10.0 { (figure * to * 10.0).round() / (to * 10.0) } else { figure.round() };
-        json!({"median": round(self.median), "least": round(self.least), "most": round(self.most)})
+    /// As the report has it, in three digits that mean something.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        json!({"median": rounded(self.median), "least": rounded(self.least), "most": rounded(self.most)})
     }
+}
+
+fn rounded(figure: f64) -> f64 {
+    let scale = match figure.abs() {
+        small if small < 1.0 => 10_000.0,
+        small if small < 10.0 => 1000.0,
+        middle if middle < 1000.0 => 10.0,
+        _ => 1.0,
+    };
+    (figure * scale).round() / scale
 }
 
 #[cfg(test)]
@@ -112,9 +138,14 @@ mod tests {
         let mut rounds = [1e9, 200.0, 400.0, 100.0].into_iter();
         bench.case("c", "f", || Ok((rounds.next().unwrap_or(0.0), 100.0))).unwrap_or_default();
         let case = bench.cases.remove(0);
-        assert_eq!(case["ns"], json!({"median": 200.0, "least": 100.0, "most": 400.0}));
+        assert_eq!(case["figure"], json!({"median": 200.0, "least": 100.0, "most": 400.0}));
         assert_eq!(case["ratio"], json!({"median": 0.5, "least": 0.25, "most": 1.0}));
-        assert_eq!(case["per_s"], 5e6);
         assert_eq!((bench.count(1000), bench.count(5)), (10, 1));
+    }
+
+    #[test]
+    fn a_floor_of_other_rounds_counts_by_its_median() {
+        let case = case("c", "us", &[10.0, 20.0, 40.0], "f", &[1.0, 2.0]);
+        assert_eq!(case["ratio"], json!({"median": 0.1, "least": 0.05, "most": 0.2}));
     }
 }

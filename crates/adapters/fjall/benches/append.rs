@@ -8,8 +8,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use mynah_fjall::{FjallLog, Options};
-use mynah_measure::{Appends, Bench, Failed, each};
+use mynah_measure::{Bench, Failed, each};
 use mynah_ports::MessageLog as _;
+use mynah_ports::contract::appends::Appends;
 use mynah_types::{Appended, SHARDS, ShardId};
 
 /// Entries of a round; a batch of one is synced for each, so that it has fewer.

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mynah_fjall::{FjallLog, Options};
-use mynah_measure::{Appends, Failed};
+use mynah_measure::Failed;
 use mynah_ports::MessageLog as _;
+use mynah_ports::contract::appends::Appends;
 use mynah_types::{Appended, SHARDS, ShardId};
 
 #[tokio::main(flavor = "current_thread")]

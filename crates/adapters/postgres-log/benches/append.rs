@@ -3,8 +3,9 @@
 #![allow(missing_docs, reason = "a program")]
 
 use mynah_engines::PostgreSql;
-use mynah_measure::{Appends, Bench, Failed, each};
+use mynah_measure::{Bench, Failed, each};
 use mynah_ports::MessageLog as _;
+use mynah_ports::contract::appends::Appends;
 use mynah_postgres_log::{Options, PostgresLog};
 use mynah_types::{Appended, SHARDS, ShardId};
 use tokio_postgres::NoTls;

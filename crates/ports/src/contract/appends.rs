@@ -1,9 +1,9 @@
+//! Appends as a busy router makes them, for those who measure a log.
+
 use bytes::Bytes;
 use mynah_types::{
     Claim, Cmid, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, Position, ShardAppend, ShardId, Uid,
 };
-
-use crate::Failed;
 
 /// Conversations that take turns.
 const CONVERSATIONS: u64 = 100;
@@ -11,6 +11,11 @@ const CONVERSATIONS: u64 = 100;
 const PAYLOAD: usize = 130;
 /// Numbers that every entry has in any layout: seq, id, time, sender, hash, version, unread, and the sender's mark.
 const NUMBERS: usize = 8 * 8;
+
+/// A shard is not among the claims.
+#[derive(Debug, thiserror::Error)]
+#[error("a shard that is not claimed")]
+pub struct NotClaimed;
 
 /// Appends as a busy router makes them: an entry of one single chat each, of many chats in turn.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ impl Appends {
     ///
     /// # Errors
     /// When a shard is not among the claims.
-    pub fn batch(&mut self, entries: u64) -> Result<(Vec<ShardAppend>, usize), Failed> {
+    pub fn batch(&mut self, entries: u64) -> Result<(Vec<ShardAppend>, usize), NotClaimed> {
         let (mut batch, mut bytes) = (Vec::<ShardAppend>::new(), 0);
         for _ in 0..entries {
             let (append, of_entry) = self.one()?;
@@ -60,9 +65,9 @@ impl Appends {
     }
 
     /// Ids rise within a shard, in the order in which the entries are written.
-    fn number(&mut self, batch: &mut [ShardAppend]) -> Result<(), Failed> {
+    fn number(&mut self, batch: &mut [ShardAppend]) -> Result<(), NotClaimed> {
         for of_shard in batch {
-            let counter = self.counters.get_mut(usize::from(of_shard.shard.0)).ok_or("a shard that is not claimed")?;
+            let counter = self.counters.get_mut(usize::from(of_shard.shard.0)).ok_or(NotClaimed)?;
             for entry in of_shard.conversations.iter_mut().flat_map(|conversation| &mut conversation.entries) {
                 *counter += 1;
                 entry.msg_id = MsgId::compose(*counter, of_shard.shard);
@@ -71,16 +76,16 @@ impl Appends {
         Ok(())
     }
 
-    fn claim(&self, shard: ShardId) -> Result<&Claim, Failed> {
-        Ok(self.claims.get(usize::from(shard.0)).filter(|claim| claim.shard == shard).ok_or("a shard that is not claimed")?)
+    fn claim(&self, shard: ShardId) -> Result<&Claim, NotClaimed> {
+        self.claims.get(usize::from(shard.0)).filter(|claim| claim.shard == shard).ok_or(NotClaimed)
     }
 
-    fn one(&mut self) -> Result<(ConversationAppend, usize), Failed> {
+    fn one(&mut self) -> Result<(ConversationAppend, usize), NotClaimed> {
         self.next += 1;
         let pair = self.next % CONVERSATIONS;
         let sender = Uid(pair * 2 + 1);
         let key = ConversationKey::single(sender, Uid(pair * 2 + 2));
-        let head = usize::try_from(pair).ok().and_then(|pair| self.heads.get_mut(pair)).ok_or("no conversation")?;
+        let head = usize::try_from(pair).ok().and_then(|pair| self.heads.get_mut(pair)).ok_or(NotClaimed)?;
         let expected_head = *head;
         *head += 1;
         let cmid = format!("m{}", self.next);
@@ -90,7 +95,7 @@ impl Appends {
             msg_id: MsgId(0),
             ctime: 1_795_600_000_000 + self.next,
             sender,
-            cmid: Some(Cmid::parse(&cmid).map_err(|e| e.why)?),
+            cmid: Cmid::parse(&cmid).ok(),
             content_hash: self.next,
             member_version: 0,
             cum_unread: *head,
