@@ -96,4 +96,4 @@ fn ratio(part: f64, floor: f64) -> f64 {
 }
 
 pub use bare::{Bare, run as bare};
-pub(crate) use process::resident;
+pub(crate) use process::{cpu_seconds, resident};

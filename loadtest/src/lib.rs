@@ -2,15 +2,23 @@
 //!
 //! It links nothing of the server: what it knows of the wire is what a client knows.
 //!
-//! Reading order: [`crash`] (the run with kills), [`faults`] (the same for a distributed deployment), [`traffic`] (what both do), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
+//! Reading order: [`run`] (a scenario under load) with [`scenario`], `drive` (the generators), `client` (their devices), `judge` (the
+//! verdict as it streams); [`crash`] (the run with kills), [`faults`] (the same for a distributed deployment), [`traffic`] (what both do), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
 
 pub mod bench;
 pub mod changes;
+mod client;
+pub mod command;
 pub mod crash;
 pub mod device;
+mod drive;
 pub mod faults;
+mod judge;
+pub mod machine;
 pub mod report;
 pub mod rest;
+pub mod run;
+pub mod scenario;
 pub mod server;
 pub mod stall;
 pub mod traffic;

@@ -1,10 +1,14 @@
-//! The command line: `loadtest crash`.
+//! The command line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, changes, crash, faults, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, report, stall};
+
+// Many small buffers that come and go: the system's allocator costs the generator a part of its core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(name = "loadtest", about = "Drives a mynah deployment from outside and judges it by what clients saw")]
@@ -15,6 +19,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Drives a deployment by a scenario, and judges it
+    Run(Box<command::Run>),
+    /// Looks for the highest rate that holds
+    Search(Box<command::Search>),
+    /// A run of hours, with the growth of the servers' memory
+    Soak(Box<command::Soak>),
+    /// Works for a coordinator: `run --agents`
+    Agent(command::Agent),
+    /// Names the scenarios that are built in
+    Scenarios,
     /// Kills a server of its own again and again under load; nothing acknowledged may be lost, doubled or reordered
     Crash {
         /// The mynah binary
@@ -108,6 +122,10 @@ enum Command {
         #[arg(long, value_parser = bench::FIGURES)]
         only: Option<String>,
     },
+    /// Tells whether the runs B are worse than the runs A; the exit status says it too
+    Compare(report::commands::Compare),
+    /// Shows the report of a run again
+    Report(report::commands::Show),
     /// A floor, for `bench`
     #[command(hide = true, subcommand)]
     Bare(bench::Bare),
@@ -129,6 +147,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
+        Command::Run(run) => runtime.block_on(run.run()),
+        Command::Search(search) => runtime.block_on(search.run()),
+        Command::Soak(soak) => runtime.block_on(soak.run()),
+        Command::Agent(agent) => agent.run(),
+        Command::Scenarios => command::scenarios(),
         Command::Crash { binary, kills, users, seed } => {
             let plan = crash::Plan { binary, kills, users, seed: seed.unwrap_or_else(any_seed) };
             let outcome = runtime.block_on(crash::run(&plan))?;
@@ -155,6 +178,15 @@ fn run(command: Command) -> Result<bool, Failed> {
             let plan =
                 bench::Plan { binary, append_floor, seconds, rounds, idle, members, logins, entries, grow_to, users, only };
             println!("{:#}", runtime.block_on(bench::run(&plan))?);
+            Ok(true)
+        }
+        Command::Compare(args) => {
+            let (text, fine) = report::commands::run_compare(&args)?;
+            print!("{text}");
+            Ok(fine)
+        }
+        Command::Report(args) => {
+            print!("{}", report::commands::run_show(&args)?);
             Ok(true)
         }
         Command::Bare(what) => runtime.block_on(bench::bare(what)).map(|()| true),

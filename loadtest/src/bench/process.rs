@@ -8,7 +8,7 @@ use crate::Failed;
 const TICKS: f64 = 100.0;
 
 /// Processor time used so far, in seconds.
-pub(super) fn cpu_seconds(pid: u32) -> Result<f64, Failed> {
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, Failed> {
     seconds(&format!("/proc/{pid}/stat"))
 }
 

@@ -1,0 +1,318 @@
+//! Connections: opened, read, written, ended, opened again.
+
+use std::cmp::Reverse;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::conn::{Asked, State};
+use super::driver::{Driver, Phase};
+use crate::Failed;
+use crate::client::frames::{greeting, ping, username};
+use crate::client::text::SERVER;
+use crate::client::ws;
+use crate::world::PASSWORD;
+
+/// Connections that are under way to their login at one time.
+const CONNECTING: u32 = 1000;
+/// A connection that is not logged in by then is given up.
+const LOG_IN_WITHIN_US: u64 = 20_000_000;
+/// Devices of one source address: beyond it ports run out.
+const PER_ADDRESS: usize = 20_000;
+/// A device that said nothing for so long shows that it lives.
+const SPEAK_EVERY_US: u64 = 25_000_000;
+/// The first pause after a failure; it doubles.
+const PAUSE_US: u64 = 500_000;
+const LONGEST_PAUSE_US: u64 = 20_000_000;
+
+impl Driver {
+    /// Opens those connections whose time has come, as many as the ramp lets through.
+    pub(super) fn connect_some(&mut self) -> Result<(), Failed> {
+        let ramp = if self.phase == Phase::Connecting {
+            let opened = self.phase_s() * f64::from(self.job.scenario.connect_per_s) / f64::from(self.job.share.1.max(1));
+            Some((opened as usize).max(1))
+        } else {
+            None
+        };
+        while self.connecting < CONNECTING
+            && let Some(Reverse((at_us, at))) = self.queue.peek().copied()
+            && at_us <= self.now_us
+            && ramp.is_none_or(|most| (self.ready + self.connecting) as usize <= most)
+        {
+            self.queue.pop();
+            if let Some(conn) = self.conns.get_mut(at) {
+                conn.queued = false;
+            }
+            if let Err(error) = self.connect(at) {
+                if self.phase == Phase::Connecting {
+                    return Err(format!("no connection: {error}").into());
+                }
+                self.counter.error("no connection");
+                self.again(at, PAUSE_US);
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, at: usize) -> Result<(), Failed> {
+        let Some(conn) = self.conns.get_mut(at).filter(|conn| conn.state == State::Off) else { return Ok(()) };
+        let targets = &self.job.targets;
+        let target = *targets.get((at + conn.tries) % targets.len().max(1)).ok_or("no gateway")?;
+        conn.tries += 1;
+        let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if let Some(source) = source(target, at / PER_ADDRESS) {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        match socket.connect(&target.into()) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock && error.raw_os_error() != Some(IN_PROGRESS) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        let mut stream = TcpStream::from_std(socket.into());
+        self.poll.registry().register(&mut stream, Token(at), Interest::READABLE | Interest::WRITABLE)?;
+        conn.stream = Some(stream);
+        (conn.state, conn.since_us) = (State::Connecting, self.now_us);
+        self.connecting += 1;
+        Ok(())
+    }
+
+    /// Connects again after a while.
+    pub(super) fn again(&mut self, at: usize, after_us: u64) {
+        if let Some(conn) = self.conns.get_mut(at).filter(|conn| !conn.queued && !conn.stays_away) {
+            conn.queued = true;
+            self.queue.push(Reverse((self.now_us + after_us, at)));
+        }
+    }
+
+    pub(super) fn ready(&mut self, at: usize, readable: bool, writable: bool) {
+        let Some(conn) = self.conns.get_mut(at) else { return };
+        if writable && conn.state == State::Connecting {
+            let refused =
+                conn.stream.as_ref().is_none_or(|stream| !matches!(stream.take_error(), Ok(None)) || stream.peer_addr().is_err());
+            if refused {
+                return self.lost(at, "connection refused");
+            }
+            let host =
+                conn.stream.as_ref().and_then(|stream| stream.peer_addr().ok()).map_or_else(String::new, |host| host.to_string());
+            conn.state = State::Upgrading;
+            ws::upgrade(&host, &mut conn.out);
+        }
+        if writable {
+            self.write(at);
+        }
+        if readable {
+            self.read(at);
+        }
+    }
+
+    fn read(&mut self, at: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(stream) = self.conns.get_mut(at).and_then(|conn| conn.stream.as_mut()) {
+            match stream.read(&mut buffer) {
+                Ok(0) => {
+                    self.lost(at, "closed");
+                    break;
+                }
+                Ok(count) => {
+                    let whole = count < buffer.len();
+                    if let Err(why) = self.arrived(at, buffer.get(..count).unwrap_or_default()) {
+                        self.lost(at, why);
+                        break;
+                    }
+                    if whole {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.lost(at, "reset");
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn arrived(&mut self, at: usize, bytes: &[u8]) -> Result<(), &'static str> {
+        let Some(conn) = self.conns.get_mut(at) else { return Ok(()) };
+        if conn.rest.is_empty() {
+            let taken = self.frames(at, bytes)?;
+            if let (Some(conn), Some(rest)) = (self.conns.get_mut(at), bytes.get(taken..)) {
+                conn.rest.extend_from_slice(rest);
+            }
+            return Ok(());
+        }
+        let mut all = std::mem::take(&mut conn.rest);
+        all.extend_from_slice(bytes);
+        let taken = self.frames(at, &all)?;
+        if taken < all.len()
+            && let Some(conn) = self.conns.get_mut(at)
+        {
+            all.drain(..taken);
+            conn.rest = all;
+        }
+        Ok(())
+    }
+
+    /// Reads whole frames; answers how many bytes they were.
+    fn frames(&mut self, at: usize, bytes: &[u8]) -> Result<usize, &'static str> {
+        let mut rest = bytes;
+        if self.conns.get(at).is_some_and(|conn| conn.state == State::Upgrading) {
+            let Some(end) = memchr::memmem::find(rest, ws::HEADERS_END) else { return Ok(0) };
+            if !rest.starts_with(b"HTTP/1.1 101") {
+                return Err("upgrade refused");
+            }
+            rest = rest.get(end + ws::HEADERS_END.len()..).unwrap_or_default();
+            self.greet(at);
+        }
+        while let Some((opcode, payload, behind)) = ws::read(rest) {
+            rest = behind;
+            match opcode {
+                ws::TEXT => {
+                    for line in payload.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                        let mut frame = std::mem::take(&mut self.frame);
+                        let sound = self.reader.read(line, &mut frame);
+                        let heard = if sound { self.hear(at, &frame) } else { Err("bad frame") };
+                        self.frame = frame;
+                        heard?;
+                    }
+                }
+                ws::PING => {
+                    if let Some(conn) = self.conns.get_mut(at) {
+                        ws::write(ws::PONG, payload, &mut conn.out);
+                    }
+                    self.mark_dirty(at);
+                }
+                ws::CLOSE => return Err("closed"),
+                _ => {}
+            }
+        }
+        Ok(bytes.len() - rest.len())
+    }
+
+    fn greet(&mut self, at: usize) {
+        let (Some(conn), Some(user)) = (self.conns.get_mut(at), self.users.get(at)) else { return };
+        conn.state = State::LoggingIn;
+        let name = username(&self.job.world.prefix, *user);
+        let text = greeting(&self.job.world.appkey, &name, PASSWORD, conn.session.as_deref());
+        conn.say(text.as_bytes(), self.now_us);
+        self.mark_dirty(at);
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    fn write(&mut self, at: usize) {
+        let Some(conn) = self.conns.get_mut(at) else { return };
+        let Some(stream) = conn.stream.as_mut() else { return };
+        if matches!(conn.state, State::Off | State::Connecting) {
+            return;
+        }
+        while let Some(rest) = conn.out.get(conn.written..).filter(|rest| !rest.is_empty()) {
+            match stream.write(rest) {
+                Ok(count) => conn.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.lost(at, "reset"),
+            }
+        }
+        conn.relax();
+    }
+
+    pub(super) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for at in dirty.drain(..) {
+            self.write(at);
+        }
+        // What became dirty meanwhile waits for the next turn.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    /// A connection ended by itself.
+    pub(super) fn lost(&mut self, at: usize, why: &'static str) {
+        self.counter.error(why);
+        let failed = self.conns.get_mut(at).map_or(0, |conn| {
+            conn.failed += 1;
+            conn.failed
+        });
+        let longest = (PAUSE_US << failed.min(8)).min(LONGEST_PAUSE_US);
+        let pause = longest / 2 + self.dice.below(longest / 2);
+        self.hang_up(at, true, Some(pause));
+    }
+
+    /// Ends a connection; it is opened again after a while. What was asked for on it gets no answer.
+    pub(super) fn hang_up(&mut self, at: usize, is_fault: bool, again_after_us: Option<u64>) {
+        let Some(conn) = self.conns.get_mut(at).filter(|conn| conn.state != State::Off) else { return };
+        if let Some(mut stream) = conn.stream.take() {
+            // It is closed anyway.
+            _ = self.poll.registry().deregister(&mut stream);
+        }
+        match conn.state {
+            State::Ready => self.ready -= 1,
+            _ => self.connecting -= 1,
+        }
+        (conn.state, conn.since_us) = (State::Off, self.now_us);
+        (conn.rest, conn.out, conn.unacked, conn.pushes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        (conn.written, conn.set_up) = (0, 0);
+        (conn.wanted, conn.catching) = (Vec::new(), Vec::new());
+        let (asked, rooms) = (conn.take_asked(), conn.rooms.clone());
+        for (_, asked) in asked {
+            if let Asked::Send(flight) = asked {
+                self.in_flight -= 1;
+                self.judge.unknown(&flight.own);
+                *self.counts.entry("unanswered".into()).or_default() += 1.0;
+                if is_fault {
+                    self.counter.error("no answer");
+                }
+            }
+        }
+        self.judge.hung_up(at);
+        for (conv, _) in rooms {
+            self.judge.left(at, conv);
+        }
+        if let Some(after) = again_after_us {
+            self.again(at, after);
+        }
+    }
+
+    /// Ends what does not come to a login; every second, shows that silent devices live.
+    pub(super) fn look_after_connections(&mut self, speak: bool) {
+        if self.connecting > 0 || speak {
+            for at in 0..self.conns.len() {
+                let Some(conn) = self.conns.get_mut(at) else { return };
+                match conn.state {
+                    State::Off => {}
+                    State::Ready if speak && conn.spoke_us + SPEAK_EVERY_US < self.now_us => {
+                        let id = conn.ask(Asked::Ping);
+                        conn.say(ping(id).as_bytes(), self.now_us);
+                        self.mark_dirty(at);
+                    }
+                    State::Ready => {}
+                    _ if conn.since_us + LOG_IN_WITHIN_US < self.now_us => self.lost(at, "no login in time"),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Where a user is among the local ones; the app's server is nowhere.
+    pub(super) fn at_of(&self, user: u32) -> Option<usize> {
+        let (nth, of) = self.job.share;
+        (user != SERVER && user % of == nth).then_some((user / of) as usize)
+    }
+}
+
+/// The error of a connect that goes on by itself.
+const IN_PROGRESS: i32 = 115;
+
+/// Another source address of the loopback network where the first one's ports run out.
+fn source(target: SocketAddr, nth: usize) -> Option<IpAddr> {
+    let last = u8::try_from(nth).ok().filter(|nth| *nth > 0 && *nth < 250)?;
+    target.ip().is_loopback().then(|| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last)))
+}

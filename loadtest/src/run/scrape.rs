@@ -1,0 +1,199 @@
+//! What servers tell of themselves: metrics as Prometheus reads them, and the system's figures of local processes.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::Value;
+
+use crate::Failed;
+use crate::bench::{cpu_seconds, resident};
+use crate::report::model::Series;
+use crate::rest::Rest;
+
+/// A source that does not answer in this time has a hole there.
+const WITHIN: Duration = Duration::from_millis(500);
+/// Series that are kept of one source.
+const MOST: usize = 400;
+
+/// A server that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in the report.
+    pub name: String,
+    /// What is looked at.
+    pub at: At,
+}
+
+/// Where its figures are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// A page of metrics.
+    Page(SocketAddr, String),
+    /// A local process.
+    Process(u32),
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    /// `name=http://host:port/metrics` or `name=pid:1234`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, at) = text.split_once('=').ok_or("name=URL or name=pid:N")?;
+        let at = match at.strip_prefix("pid:") {
+            Some(pid) => At::Process(pid.parse().map_err(|_| "pid: a number")?),
+            None => {
+                let (address, path) = address(at)?;
+                At::Page(address, if path == "/" { "/metrics".into() } else { path })
+            }
+        };
+        Ok(Self { name: name.into(), at })
+    }
+}
+
+/// The address and the path of an `http` URL.
+///
+/// # Errors
+/// When it is none, or its host is unknown.
+pub(crate) fn address(url: &str) -> Result<(SocketAddr, String), String> {
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let (host, path) = rest.split_once('/').map_or((rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
+    let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let mut found = with_port.to_socket_addrs().map_err(|error| format!("{url}: {error}"))?;
+    Ok((found.next().ok_or_else(|| format!("{url}: no address"))?, path))
+}
+
+pub(super) struct Scraper {
+    sources: Vec<Source>,
+    every: Duration,
+    began: Option<Instant>,
+    last: Option<Instant>,
+    /// By source and name.
+    series: BTreeMap<(String, String), Drawn>,
+}
+
+/// A series, and the last value of a counter.
+type Drawn = (Option<(f64, f64)>, Series);
+
+impl Scraper {
+    pub(super) fn new(sources: Vec<Source>, every_s: u64) -> Self {
+        Self { sources, every: Duration::from_secs(every_s.max(1)), began: None, last: None, series: BTreeMap::new() }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.began = Some(Instant::now());
+    }
+
+    /// Looks at all sources, if it is time.
+    pub(super) async fn look(&mut self) {
+        let Some(began) = self.began.filter(|_| self.last.is_none_or(|last| last.elapsed() >= self.every)) else { return };
+        self.last = Some(Instant::now());
+        for source in self.sources.clone() {
+            let at_s = began.elapsed().as_secs_f64();
+            // What does not answer has a hole in its curve.
+            let Ok(values) = values(&source).await else { continue };
+            for (name, value) in values {
+                self.add(&source.name, name, at_s, value);
+            }
+        }
+    }
+
+    fn add(&mut self, source: &str, name: String, at_s: f64, value: f64) {
+        let counts = is_counter(&name);
+        let key = (source.to_owned(), name.clone());
+        if !self.series.contains_key(&key) && self.series.keys().filter(|(of, _)| of == source).count() >= MOST {
+            return;
+        }
+        let (last, series) = self.series.entry(key).or_insert_with(|| {
+            let (name, unit) = shown(&name, counts);
+            (None, Series { source: source.to_owned(), name, unit, points: Vec::new() })
+        });
+        if !counts {
+            series.points.push((at_s, value));
+            return;
+        }
+        if let Some((before_s, before)) = last.replace((at_s, value))
+            && at_s > before_s
+        {
+            // A server that was started again counts from nothing.
+            series.points.push((at_s, ((value - before).max(0.0) / (at_s - before_s) * 1000.0).round() / 1000.0));
+        }
+    }
+
+    pub(super) fn series(self) -> Vec<Series> {
+        // What never moved is no curve.
+        let moves = |series: &Series| series.points.iter().any(|(_, value)| *value != 0.0);
+        self.series.into_values().map(|(_, series)| series).filter(moves).collect()
+    }
+}
+
+fn is_counter(name: &str) -> bool {
+    let bare = name.split('{').next().unwrap_or(name);
+    ["_total", "_count", "_sum", "cpu_cores"].iter().any(|end| bare.ends_with(end))
+}
+
+/// A series' name and unit.
+fn shown(name: &str, counts: bool) -> (String, String) {
+    let bare = name.split('{').next().unwrap_or(name);
+    let (name, unit) = match bare {
+        "process_cpu_seconds_total" | "cpu_cores" => ("cpu_cores", "cores"),
+        "process_resident_memory_bytes" => ("resident_bytes", "bytes"),
+        _ if counts => (name, "per_s"),
+        _ if bare.ends_with("_bytes") => (name, "bytes"),
+        _ if bare.ends_with("_seconds") => (name, "seconds"),
+        _ => (name, ""),
+    };
+    (name.into(), unit.into())
+}
+
+async fn values(source: &Source) -> Result<Vec<(String, f64)>, Failed> {
+    match &source.at {
+        At::Process(pid) => {
+            let resident = resident(*pid)? as f64;
+            Ok(vec![("cpu_cores".into(), cpu_seconds(*pid)?), ("resident_bytes".into(), resident)])
+        }
+        At::Page(address, path) => {
+            let rest = Rest::new(*address, "", "");
+            let (_, text) = tokio::time::timeout(WITHIN, rest.raw(Method::GET, path, &Value::Null)).await??;
+            Ok(parse(&String::from_utf8_lossy(&text)))
+        }
+    }
+}
+
+fn parse(text: &str) -> Vec<(String, f64)> {
+    let sample = |line: &str| {
+        let (name, value) = line.rsplit_once(' ')?;
+        let is_bucket = name.contains("_bucket{") || name.contains("quantile=");
+        Some((name.to_owned(), value.parse().ok().filter(|value: &f64| value.is_finite() && !is_bucket)?))
+    };
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read() {
+        let page: Source = "gateway=http://127.0.0.1:9180".parse().unwrap();
+        assert_eq!(page.at, At::Page("127.0.0.1:9180".parse().unwrap(), "/metrics".into()));
+        assert_eq!("db=pid:12".parse::<Source>().unwrap().at, At::Process(12));
+        assert!("db".parse::<Source>().is_err() && "db=pid:x".parse::<Source>().is_err());
+    }
+
+    #[test]
+    fn counters_become_rates_and_buckets_are_left_out() {
+        let text = "# TYPE x counter\nx_total{a=\"b c\"} 5\nx_bucket{le=\"1\"} 3\ny_bytes 7\nz NaN\n";
+        assert_eq!(parse(text), [("x_total{a=\"b c\"}".to_owned(), 5.0), ("y_bytes".to_owned(), 7.0)]);
+        let mut scraper = Scraper::new(Vec::new(), 1);
+        for (at, value) in [(1.0, 5.0), (3.0, 9.0), (4.0, 0.0)] {
+            scraper.add("s", "x_total".into(), at, value);
+            scraper.add("s", "y_bytes".into(), at, value);
+        }
+        let series = scraper.series();
+        assert_eq!(series[0].points, [(3.0, 2.0), (4.0, 0.0)]);
+        assert_eq!((series[1].unit.as_str(), series[1].points.len()), ("bytes", 3));
+    }
+}
