@@ -97,12 +97,21 @@ enum Command {
         /// Seconds of each window
         #[arg(long, default_value_t = 10)]
         seconds: u64,
-        /// Idle connections
-        #[arg(long, default_value_t = 10_000)]
-        idle: usize,
-        /// Members of the group that one message fans out to
+        /// How often what is quick to measure is measured
+        #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
+        rounds: usize,
+        /// Idle connections, each number for itself
+        #[arg(long, value_delimiter = ',', default_values_t = [5000, 15_000])]
+        idle: Vec<usize>,
+        /// Members of the group that one message fans out to, each number for itself
+        #[arg(long, value_delimiter = ',', default_values_t = [1000, 5000, 15_000])]
+        members: Vec<usize>,
+        /// Users who log in
         #[arg(long, default_value_t = 2000)]
-        members: usize,
+        logins: usize,
+        /// Entries that a device syncs
+        #[arg(long, default_value_t = 10_000)]
+        entries: u64,
         /// Entries that a conversation grows to
         #[arg(long, default_value_t = 100_000)]
         grow_to: u64,
@@ -110,20 +119,16 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         users: usize,
         /// The one figure that is wanted
-        #[arg(long, value_parser = ["sends", "growth", "fanout", "idle", "rest", "sizes"])]
+        #[arg(long, value_parser = bench::FIGURES)]
         only: Option<String>,
     },
     /// Tells whether the runs B are worse than the runs A; the exit status says it too
     Compare(report::commands::Compare),
     /// Shows the report of a run again
     Report(report::commands::Show),
-    /// The floor of a fan-out, for `bench`
-    #[command(hide = true)]
-    BareFanout {
-        /// Connections to wait for
-        #[arg(long)]
-        members: usize,
-    },
+    /// A floor, for `bench`
+    #[command(hide = true, subcommand)]
+    Bare(bench::Bare),
 }
 
 fn main() -> ExitCode {
@@ -169,8 +174,9 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{figures}\n{verdict}");
             Ok(verdict.is_clean())
         }
-        Command::Bench { binary, append_floor, seconds, idle, members, grow_to, users, only } => {
-            let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to, users, only };
+        Command::Bench { binary, append_floor, seconds, rounds, idle, members, logins, entries, grow_to, users, only } => {
+            let plan =
+                bench::Plan { binary, append_floor, seconds, rounds, idle, members, logins, entries, grow_to, users, only };
             println!("{:#}", runtime.block_on(bench::run(&plan))?);
             Ok(true)
         }
@@ -183,6 +189,6 @@ fn run(command: Command) -> Result<bool, Failed> {
             print!("{}", report::commands::run_show(&args)?);
             Ok(true)
         }
-        Command::BareFanout { members } => runtime.block_on(bench::bare(members)).map(|()| true),
+        Command::Bare(what) => runtime.block_on(bench::bare(what)).map(|()| true),
     }
 }

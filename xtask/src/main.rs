@@ -1,6 +1,7 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
 //! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`.
 
+mod bench;
 mod capacity;
 mod clients;
 mod cluster;
@@ -11,7 +12,7 @@ mod python;
 mod schemathesis;
 mod steps;
 
-const USAGE: &str = "usage: cargo xtask test | bench | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
+const USAGE: &str = "usage: cargo xtask test | bench … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
                      deploy | capacity";
 
 fn main() -> std::process::ExitCode {
@@ -19,7 +20,7 @@ fn main() -> std::process::ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => steps::test(),
-        ["bench"] => steps::bench(),
+        ["bench", words @ ..] => bench::run(words),
         ["clients"] => clients::run(None),
         ["clients", suite] => clients::run(Some(suite)),
         ["codegen"] => codegen::write(),

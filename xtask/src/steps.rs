@@ -26,15 +26,6 @@ pub fn schemathesis() -> Result<(), Box<dyn Error>> {
     crate::schemathesis::schemathesis()
 }
 
-/// Every figure of the message path beside its floor.
-pub fn bench() -> Result<(), Box<dyn Error>> {
-    cargo(&["build", "--release", "-p", "mynah", "-p", "mynah-loadtest"])?;
-    cargo(&["build", "--release", "-p", "mynah-fjall", "--example", "append_floor"])?;
-    let floor = ["--append-floor", "target/release/examples/append_floor"];
-    let arguments = [&["bench", "--binary", "target/release/mynah"], floor.as_slice()].concat();
-    run("target/release/loadtest", &arguments, &crate::codegen::root())
-}
-
 /// The server is killed under load, a device stops reading, each part of a distributed deployment fails once, and clients judge.
 fn crash() -> Result<(), Box<dyn Error>> {
     let root = crate::codegen::root();

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use mynah_measure::case;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
+use super::bare::Floor;
 use super::process::resident;
 use super::{Plan, server};
 use crate::Failed;
@@ -19,10 +22,37 @@ const BURST: usize = 20;
 const REST: Duration = Duration::from_secs(3);
 
 pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
+    let (mut series, mut cases) = (Vec::new(), Vec::new());
+    for connections in &plan.idle {
+        let of = of(plan, *connections).await?;
+        let bare = bare(*connections).await?;
+        for (name, member) in [("at rest", "bytes_each_at_rest"), ("after a burst", "bytes_each_after_burst")] {
+            let each = of.get(member).and_then(Value::as_f64).ok_or("no figure")?;
+            let name = format!("a connection {name}, {connections} of them");
+            cases.push(case(&name, "resident bytes", &[each], "a bare loop's connection", &[bare]));
+        }
+        series.push(of);
+    }
+    Ok(json!({"series": series, "cases": cases}))
+}
+
+/// The same of a program that holds the sockets and nothing else.
+async fn bare(connections: usize) -> Result<f64, Failed> {
+    let mut floor = Floor::start(&["fanout", &connections.to_string(), "1", "1"])?;
+    let before = resident(floor.pid())?;
+    let mut streams = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        streams.push(TcpStream::connect(floor.address).await?);
+    }
+    floor.said()?;
+    Ok(resident(floor.pid())?.saturating_sub(before) as f64 / connections.max(1) as f64)
+}
+
+async fn of(plan: &Plan, connections: usize) -> Result<Value, Failed> {
     let folder = tempfile::tempdir()?;
     let server = server(plan, folder.path()).await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
-    let names = world::users(&rest, plan.idle).await?;
+    let names = world::users(&rest, connections).await?;
     let pid = server.pid().ok_or("the server is gone")?;
     tokio::time::sleep(REST).await;
     let before = resident(pid)?;
@@ -60,9 +90,9 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     }
     tokio::time::sleep(REST).await;
     let after = resident(pid)?;
-    let each = |now: u64| now.saturating_sub(before) / u64::try_from(plan.idle.max(1)).unwrap_or(1);
+    let each = |now: u64| now.saturating_sub(before) / u64::try_from(connections.max(1)).unwrap_or(1);
     Ok(json!({
-        "connections": plan.idle, "resident_before": before, "bytes_each_at_rest": each(at_rest), "bytes_each_after_burst": each(after),
+        "connections": connections, "resident_before": before, "bytes_each_at_rest": each(at_rest), "bytes_each_after_burst": each(after),
         "verdict": format!("{complete} of {} got the whole burst", kept.len()),
     }))
 }

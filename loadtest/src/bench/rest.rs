@@ -1,18 +1,19 @@
-//! The REST API over connections that are kept: processor time of the server for each request, against the same HTTP stack
-//! answering its health page, in the same process and run.
+//! The REST API over connections that are kept: processor time of the server for each request, against a bare HTTP server that answers
+//! everything with an empty 204, in the same run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::Method;
+use mynah_measure::case;
 use serde_json::{Value, json};
 
+use super::bare::Floor;
 use super::process::{cpu_seconds, threads};
 use super::{Plan, ratio, server};
 use crate::Failed;
 use crate::rest::{Kept, Rest};
-use crate::server::Server;
 use crate::world;
 
 /// Connections that ask at one time.
@@ -33,23 +34,19 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let folder = tempfile::tempdir()?;
     let server = server(plan, folder.path()).await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
-    let requests = prepare(&rest).await?;
-    let seconds = (plan.seconds / 2).max(2);
-    let health = Asked { name: "health page", method: Method::GET, path: "/healthz".into(), body: Value::Null, status: 200 };
-    let (floor, floor_per_s, _) = window(&server, &Rest::new(server.ops, "", ""), health, seconds).await?;
-    let mut rows = vec![json!({"request": "health page (floor)", "server_us": round(floor), "per_s": floor_per_s})];
-    for asked in requests {
+    let wanted = prepare(&rest).await?;
+    let bare = Floor::start(&["http"])?;
+    let empty = Asked { name: "empty", method: Method::GET, path: "/".into(), body: Value::Null, status: 204 };
+    let (floor, floor_per_s, _) = window(plan, bare.pid(), &Rest::new(bare.address, "", ""), empty).await?;
+    let pid = server.pid().ok_or("the server is gone")?;
+    let (mut cases, mut requests) = (Vec::new(), Vec::new());
+    for asked in wanted {
         let name = asked.name;
-        let (us, per_s, cores) = window(&server, &rest, asked, seconds).await?;
-        rows.push(json!({
-            "request": name, "server_us": round(us), "per_s": per_s, "ratio": ratio(floor, us), "cores_of_threads": cores,
-        }));
+        let (us, per_s, cores) = window(plan, pid, &rest, asked).await?;
+        cases.push(case(name, "us of a core", &us, "an empty 204 of a bare server", &floor));
+        requests.push(json!({"request": name, "per_s": per_s, "cores_of_threads": cores}));
     }
-    Ok(json!({"connections": CONNECTIONS, "listed": LISTED, "requests": rows}))
-}
-
-fn round(us: f64) -> f64 {
-    (us * 10.0).round() / 10.0
+    Ok(json!({"connections": CONNECTIONS, "listed": LISTED, "floor_per_s": floor_per_s, "cases": cases, "requests": requests}))
 }
 
 /// Users, a group and friends, and what is asked of them.
@@ -81,8 +78,9 @@ async fn prepare(rest: &Rest) -> Result<Vec<Asked>, Failed> {
     ])
 }
 
-/// Asks over many connections for a while: microseconds of the server's processors for each answer, answers in a second, its threads.
-async fn window(server: &Server, rest: &Rest, asked: Asked, seconds: u64) -> Result<(f64, f64, Value), Failed> {
+/// Asks over many connections for a while: microseconds of the server's processors for each answer, by parts of the while; answers in a
+/// second; its threads.
+async fn window(plan: &Plan, pid: u32, rest: &Rest, asked: Asked) -> Result<(Vec<f64>, f64, Value), Failed> {
     let (asked, stop, answered) = (Arc::new(asked), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut asking = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
@@ -91,11 +89,16 @@ async fn window(server: &Server, rest: &Rest, asked: Asked, seconds: u64) -> Res
         asking.push(tokio::spawn(async move { ask(&mut kept, &asked, &stop, &answered).await }));
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let pid = server.pid().ok_or("the server is gone")?;
-    let (began, from, cpu, by_thread) = (Instant::now(), answered.load(Ordering::Relaxed), cpu_seconds(pid)?, threads(pid)?);
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let (took, count) = (began.elapsed().as_secs_f64(), (answered.load(Ordering::Relaxed) - from) as f64);
-    let used = cpu_seconds(pid)? - cpu;
+    let (began, by_thread) = (Instant::now(), threads(pid)?);
+    let (mut rounds, mut total) = (Vec::new(), 0.0);
+    for _ in 0..plan.rounds {
+        let (from, cpu) = (answered.load(Ordering::Relaxed), cpu_seconds(pid)?);
+        tokio::time::sleep(Duration::from_secs(plan.seconds) / 2 / u32::try_from(plan.rounds)?).await;
+        let count = (answered.load(Ordering::Relaxed) - from) as f64;
+        rounds.push((cpu_seconds(pid)? - cpu) / count.max(1.0) * 1e6);
+        total += count;
+    }
+    let took = began.elapsed().as_secs_f64();
     let mut cores = threads(pid)?;
     for (name, now) in &mut cores {
         *now = ratio(*now - by_thread.get(name).copied().unwrap_or(0.0), took);
@@ -105,7 +108,7 @@ async fn window(server: &Server, rest: &Rest, asked: Asked, seconds: u64) -> Res
     for one in asking {
         one.await??;
     }
-    Ok((used / count.max(1.0) * 1e6, (count / took).round(), json!(cores)))
+    Ok((rounds, (total / took).round(), json!(cores)))
 }
 
 async fn ask(kept: &mut Kept, asked: &Asked, stop: &AtomicBool, answered: &AtomicU64) -> Result<(), Failed> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mynah_measure::case;
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -78,7 +79,13 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
     tokio::time::sleep(WARM_UP).await;
     let pid = server.pid().ok_or("the server is gone")?;
     let (began, from, cpu, by_thread) = (Instant::now(), acked.load(Ordering::Relaxed), cpu_seconds(pid)?, threads(pid)?);
-    tokio::time::sleep(Duration::from_secs(plan.seconds)).await;
+    let mut rounds = Vec::new();
+    for _ in 0..plan.rounds {
+        let (began, from) = (Instant::now(), acked.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_secs(plan.seconds) / u32::try_from(plan.rounds)?).await;
+        let sent = (acked.load(Ordering::Relaxed) - from) as f64;
+        rounds.push(began.elapsed().as_secs_f64() * 1e6 / sent.max(1.0));
+    }
     let (took, sent, cpu) = (began.elapsed(), acked.load(Ordering::Relaxed) - from, cpu_seconds(pid)? - cpu);
     let mut cores_of = threads(pid)?;
     for (name, used) in &mut cores_of {
@@ -90,8 +97,9 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
     }
     let verdict = settled(&notes).await;
     let rate = sent as f64 / took.as_secs_f64();
+    let case = case("an acknowledged send", "us", &rounds, "an append to the log alone, batches of 128", &[1e6 / floor.max(1.0)]);
     Ok(json!({
-        "acknowledged_per_s": rate.round(), "floor_per_s": floor, "ratio": ratio(rate, floor),
+        "cases": [case], "acknowledged_per_s": rate.round(), "floor_per_s": floor, "ratio": ratio(rate, floor),
         "per_server_core_second": (sent as f64 / cpu.max(0.01)).round(), "server_cores": ratio(cpu, took.as_secs_f64()), "cores_of_threads": cores_of,
         "batch_entries": batches(&server).await?, "verdict": verdict,
     }))

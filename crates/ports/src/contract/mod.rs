@@ -1,5 +1,6 @@
-//! Contract suites, one module per port.
+//! Contract suites, one module per port, and what benches append to a log.
 
+pub mod appends;
 pub mod bus;
 pub mod changes;
 pub mod directory_store;

@@ -1,0 +1,11 @@
+//! How the benches of the parts measure: each figure beside its floor, taken in turns in one run, several times over.
+//!
+//! It owns the rounds and the report. It knows no part. A bench is a program of its own: `--small` makes it
+//! quick and its figures worthless, `--rounds` says how often each case is measured. It prints one JSON object.
+
+mod report;
+
+pub use report::{Bench, Spread, case, each};
+
+/// Why a bench could not be run.
+pub type Failed = Box<dyn std::error::Error + Send + Sync>;
