@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::report::model::{Mark, Quantiles, Report};
+use crate::report::{self, page, summary, words};
 use crate::run::{self, Setting, Show, Source, add_slopes, make_room};
 use crate::scenario::{BUILT_IN, Scenario, Size};
 use crate::server::{QUICK, Server};
@@ -79,9 +80,12 @@ pub struct Target {
     /// Ends with one line of JSON, and shows no progress
     #[arg(long)]
     json: bool,
-    /// Where the report goes, as JSON
+    /// Where the report goes, as JSON: for `loadtest report` and `loadtest compare`
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Where the report goes, as a page
+    #[arg(long)]
+    html: Option<PathBuf>,
 }
 
 /// `loadtest run`
@@ -167,7 +171,7 @@ impl Target {
             setting.targets.push(run::address(url)?.0);
         }
         // What the generator itself takes belongs beside what it measures.
-        setting.sources.push(format!("generator=pid:{}", std::process::id()).parse()?);
+        setting.sources.push(format!("{}=pid:{}", run::GENERATOR, std::process::id()).parse()?);
         let own = match &self.own {
             Some(binary) => Some(self.start(binary, &scenario, &mut setting).await?),
             None if setting.targets.is_empty() => return Err("--target or --own".into()),
@@ -208,21 +212,28 @@ impl Target {
         Ok((server, folder))
     }
 
+    /// Tells what was found, everywhere that was asked for. False if the verdict or a gate is against it.
     fn tell(&self, report: &mut Report, more: Map<String, Value>) -> Result<bool, Failed> {
         report.marks.extend(self.mark.iter().cloned());
         if let Some(out) = &self.out {
             std::fs::write(out, serde_json::to_vec_pretty(report)?)?;
         }
-        let held = report.verdict.pass && report.gates.iter().all(|gate| gate.held);
-        let mut line = line(report);
-        line.extend(more);
-        let line = Value::Object(line);
+        if let Some(html) = &self.html {
+            std::fs::write(html, page::render(report))?;
+        }
         if self.json {
+            let mut line = report::brief(report);
+            if let Value::Object(line) = &mut line {
+                line.extend(more);
+            }
             println!("{line}");
         } else {
-            println!("{line:#}");
+            print!("{}", summary::render(report, summary::Style::of_stdout()));
+            for (name, value) in more {
+                println!("{name}: {value}");
+            }
         }
-        Ok(held)
+        Ok(words::passed(report))
     }
 }
 
@@ -312,20 +323,4 @@ pub fn scenarios() -> Result<bool, Failed> {
 
 fn brief(quantiles: &Quantiles) -> Value {
     json!({"p50": quantiles.p50, "p99": quantiles.p99, "max": quantiles.max})
-}
-
-/// The one object that `--json` ends with.
-fn line(report: &Report) -> Map<String, Value> {
-    let Report { verdict, total, .. } = report;
-    let fields = json!({
-        "verdict": if verdict.pass { "pass" } else { "fail" }, "lost": verdict.lost, "doubled": verdict.doubled,
-        "reordered": verdict.reordered, "leaked": verdict.leaked, "unread": verdict.unread, "judged": verdict.judged,
-        "sampled": verdict.sampled, "sends_per_s": total.sends_per_s, "deliveries_per_s": total.deliveries_per_s,
-        "ack_ms": brief(&total.ack_ms), "delivery_ms": brief(&total.delivery_ms), "errors": report.errors,
-        "gates": report.gates, "figures": report.figures, "findings": verdict.findings,
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
 }

@@ -103,6 +103,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
         gateways: 2,
         directories: 2,
         routers: 3,
+        over_tls: false,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     };
     let done = drive(plan, parts).await;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, report, stall};
 
 // Many small buffers that come and go: the system's allocator costs the generator a part of its core.
 #[global_allocator]
@@ -113,6 +113,10 @@ enum Command {
         #[arg(long, value_parser = ["sends", "growth", "fanout", "idle", "rest", "sizes"])]
         only: Option<String>,
     },
+    /// Tells whether the runs B are worse than the runs A; the exit status says it too
+    Compare(report::commands::Compare),
+    /// Shows the report of a run again
+    Report(report::commands::Show),
     /// The floor of a fan-out, for `bench`
     #[command(hide = true)]
     BareFanout {
@@ -168,6 +172,15 @@ fn run(command: Command) -> Result<bool, Failed> {
         Command::Bench { binary, append_floor, seconds, idle, members, grow_to, users, only } => {
             let plan = bench::Plan { binary, append_floor, seconds, idle, members, grow_to, users, only };
             println!("{:#}", runtime.block_on(bench::run(&plan))?);
+            Ok(true)
+        }
+        Command::Compare(args) => {
+            let (text, fine) = report::commands::run_compare(&args)?;
+            print!("{text}");
+            Ok(fine)
+        }
+        Command::Report(args) => {
+            print!("{}", report::commands::run_show(&args)?);
             Ok(true)
         }
         Command::BareFanout { members } => runtime.block_on(bench::bare(members)).map(|()| true),

@@ -12,6 +12,8 @@ import manifests
 # The oldest that knows all that is used, and the newest that is known here.
 VERSIONS = ("1.32.0", "1.37.0")
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
+# Who speaks to Kafka.
+KAFKA = ("gateway", "directory", "router")
 FLEETS = {"MYNAH_DIRECTORIES": "directory", "MYNAH_ROUTERS": "router", "MYNAH_REPORTS": "report"}
 # Beyond its spread a drain takes at most this, in seconds (services/cluster/src/gateway.rs, DRAIN_AT_MOST).
 DRAIN_SECONDS = 5
@@ -85,14 +87,26 @@ def workload(item, told, sources, operates=False):
             found.append("the secret key's file is not where the setting says")
         if not operates:
             found += ports(container, told, sources)
+            found += protection(container, binary, known)
         found += safety(container, pod)
     return [f"{name}: {problem}" for problem in found]
 
 
-def mounted(container, known):
-    value = known.get("MYNAH_SECRET_KEY_FILE", "")
+def mounted(container, known, setting="MYNAH_SECRET_KEY_FILE"):
+    value = known.get(setting, "")
     path = value if isinstance(value, str) else value["value"]
     return any(path.startswith(mount["mountPath"] + "/") for mount in container.get("volumeMounts", []))
+
+
+def protection(container, binary, known):
+    """What connections to engines over TLS, or with a login, need in the pod."""
+    found = []
+    if known.get("MYNAH_ENGINES_TLS_CA") and not mounted(container, known, "MYNAH_ENGINES_TLS_CA"):
+        found.append("the engines' authorities are not where the setting says")
+    login = {"MYNAH_KAFKA_USER", "MYNAH_KAFKA_PASSWORD"}
+    if known.get("MYNAH_KAFKA_SECURITY", "").startswith("sasl") and binary in KAFKA and not login <= known.keys():
+        found.append("it cannot log in to Kafka")
+    return found
 
 
 def ports(container, told, sources):
@@ -191,7 +205,7 @@ def policies(objects, told, sources):
         for rule in spec.get("egress", []):
             for kind in kinds:
                 reached.setdefault(kind, set()).update(port["port"] for port in rule["ports"])
-    for setting, kind in (("MYNAH_KAFKA", "router"), ("MYNAH_S3_ENDPOINT", "gateway")):
+    for setting, kind in (*(("MYNAH_KAFKA", kind) for kind in KAFKA), ("MYNAH_S3_ENDPOINT", "gateway")):
         for address in told[setting].split(","):
             if int(address.rsplit(":", 1)[1]) not in reached.get(kind, set()):
                 found.append(f"{setting}: no policy lets the {kind} out to {address}")

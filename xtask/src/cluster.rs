@@ -84,6 +84,7 @@ fn hold(profile: &str, sizes: &[&str]) -> Outcome {
         gateways: next(2)?,
         directories: next(2)?,
         routers: next(3)?,
+        over_tls: false,
         settings: Vec::new(),
     };
     Ok(serve(Cluster::start(plan)?, &folder())?)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{EngineError, Process, Signal, free_port};
+use crate::{Certificate, EngineError, Process, Signal, free_port};
 
 const VERSION: &str = "4.1.0";
 const HINT: &str = "it needs a Java runtime of version 17 or newer";
@@ -17,6 +17,19 @@ const HINT: &str = "it needs a Java runtime of version 17 or newer";
 const START_WITHIN: Duration = Duration::from_secs(90);
 /// Any valid cluster id.
 const CLUSTER: &str = "bXluYWgtdGVzdHMtMDAwMQ";
+
+/// The name and password that a secured broker knows.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaLogin {
+    /// The name.
+    pub user: &'static str,
+    /// The password.
+    pub password: &'static str,
+}
+
+const LOGIN: KafkaLogin = KafkaLogin { user: "mynah", password: "a-secret-of-tests" };
+/// The listeners of a secured broker, in the order of its ports.
+const SECURED: [&str; 3] = ["SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
 /// A running broker.
 #[derive(Debug)]
@@ -28,6 +41,7 @@ pub struct Kafka {
     folder: TempDir,
     port: u16,
     controller: u16,
+    secured: Option<[u16; 3]>,
 }
 
 impl Kafka {
@@ -36,7 +50,29 @@ impl Kafka {
     /// # Errors
     /// When Java or Maven is missing, the jars cannot be had, or it does not serve in time.
     pub fn start() -> Result<Self, EngineError> {
-        Self::start_as("broker,controller", 1, free_port()?)
+        Self::start_as("broker,controller", 1, free_port()?, None)
+    }
+
+    /// Starts a broker that listens over TLS, for those who log in, and for those who do so over TLS, too. It knows PLAIN, SCRAM-SHA-256
+    /// and SCRAM-SHA-512.
+    ///
+    /// # Errors
+    /// As with [`Kafka::start`].
+    pub fn start_secured(certificate: &Certificate) -> Result<Self, EngineError> {
+        Self::start_as("broker,controller", 1, free_port()?, Some(certificate))
+    }
+
+    /// Where a secured broker is reached by `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`: `host:port`. None for another name, or another broker.
+    #[must_use]
+    pub fn brokers_by(&self, protocol: &str) -> Option<String> {
+        let port = SECURED.iter().zip(self.secured?).find(|(name, _)| **name == protocol)?.1;
+        Some(format!("{}:{port}", Ipv4Addr::LOCALHOST))
+    }
+
+    /// Whom a secured broker lets in.
+    #[must_use]
+    pub fn login(&self) -> KafkaLogin {
+        LOGIN
     }
 
     /// Starts another broker beside this one, which stays the only controller. It may take a moment until it is given partitions.
@@ -44,20 +80,30 @@ impl Kafka {
     /// # Errors
     /// As with [`Kafka::start`].
     pub fn start_beside(&self) -> Result<Self, EngineError> {
-        Self::start_as("broker", 2, self.controller)
+        Self::start_as("broker", 2, self.controller, None)
     }
 
-    fn start_as(roles: &str, id: u8, controller: u16) -> Result<Self, EngineError> {
+    fn start_as(roles: &str, id: u8, controller: u16, certificate: Option<&Certificate>) -> Result<Self, EngineError> {
         let jars = jars()?;
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        fs::write(folder.path().join("server.properties"), properties(folder.path(), roles, id, port, controller))?;
+        let secured = certificate.map(|_| Ok::<_, EngineError>([free_port()?, free_port()?, free_port()?])).transpose()?;
+        let mut properties = properties(folder.path(), roles, id, &listeners(port, secured), controller);
         let mut format = java(&jars, folder.path());
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", "server.properties"]);
+        if let Some(certificate) = certificate {
+            let keystore = folder.path().join("keystore.pem");
+            fs::write(&keystore, format!("{}{}", certificate.key, certificate.certificate))?;
+            properties.push_str(&security(&keystore));
+            for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                format.args(["--add-scram", &format!("{mechanism}=[name={},password={}]", LOGIN.user, LOGIN.password)]);
+            }
+        }
+        fs::write(folder.path().join("server.properties"), properties)?;
         run(&mut format, HINT)?;
         let process = serve(&jars, folder.path(), port)?;
         let guard = guard(&process, folder.path())?;
-        Ok(Self { process, guard, jars, folder, port, controller })
+        Ok(Self { process, guard, jars, folder, port, controller, secured })
     }
 
     /// Its process id; 0 after it was killed.
@@ -123,7 +169,34 @@ fn guard(process: &Process, folder: &Path) -> Result<Child, EngineError> {
     Ok(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }
 
-fn properties(folder: &Path, roles: &str, id: u8, port: u16, controller: u16) -> String {
+/// Where clients are listened to.
+fn listeners(port: u16, secured: Option<[u16; 3]>) -> String {
+    let further = secured.into_iter().flat_map(|ports| SECURED.into_iter().zip(ports));
+    let all = [("PLAINTEXT", port)].into_iter().chain(further);
+    all.map(|(name, port)| format!("{name}://{}:{port}", Ipv4Addr::LOCALHOST)).collect::<Vec<_>>().join(",")
+}
+
+/// The certificate, and who is let in.
+fn security(keystore: &Path) -> String {
+    let KafkaLogin { user, password } = LOGIN;
+    let plain = format!("org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";");
+    let mut lines = vec![
+        String::new(),
+        "ssl.keystore.type=PEM".to_owned(),
+        format!("ssl.keystore.location={}", keystore.display()),
+        "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512".to_owned(),
+    ];
+    for listener in ["sasl_plaintext", "sasl_ssl"] {
+        lines.push(format!("listener.name.{listener}.plain.sasl.jaas.config={plain}"));
+        for scram in ["scram-sha-256", "scram-sha-512"] {
+            let module = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+            lines.push(format!("listener.name.{listener}.{scram}.sasl.jaas.config={module}"));
+        }
+    }
+    lines.join("\n")
+}
+
+fn properties(folder: &Path, roles: &str, id: u8, listeners: &str, controller: u16) -> String {
     let host = Ipv4Addr::LOCALHOST;
     let quorum = if roles.contains("controller") { format!(",CONTROLLER://{host}:{controller}") } else { String::new() };
     let data = folder.join("data");
@@ -131,10 +204,13 @@ fn properties(folder: &Path, roles: &str, id: u8, port: u16, controller: u16) ->
         format!("process.roles={roles}"),
         format!("node.id={id}"),
         format!("controller.quorum.voters=1@{host}:{controller}"),
-        format!("listeners=PLAINTEXT://{host}:{port}{quorum}"),
-        format!("advertised.listeners=PLAINTEXT://{host}:{port}"),
+        format!("listeners={listeners}{quorum}"),
+        format!("advertised.listeners={listeners}"),
         "controller.listener.names=CONTROLLER".to_owned(),
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        format!(
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{}",
+            SECURED.map(|name| format!("{name}:{name}")).join(",")
+        ),
         format!("log.dirs={}", data.display()),
         "auto.create.topics.enable=false".to_owned(),
         "offsets.topic.num.partitions=1".to_owned(),

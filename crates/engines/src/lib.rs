@@ -2,8 +2,9 @@
 //! they are dropped.
 //!
 //! It owns how each engine is found, started and ended. It knows no adapter and nothing of ours. An engine that is not installed is an
-//! error, never a reason to pass over a test.
+//! error, never a reason to pass over a test. Those that speak TLS have a certificate that the test makes.
 
+mod certificates;
 mod kafka;
 mod postgres;
 mod process;
@@ -11,7 +12,8 @@ mod redis;
 mod redis_groups;
 mod s3;
 
-pub use kafka::Kafka;
+pub use certificates::{Authority, Certificate};
+pub use kafka::{Kafka, KafkaLogin};
 pub use postgres::PostgreSql;
 pub use process::{Process, free_port};
 pub use redis::Redis;

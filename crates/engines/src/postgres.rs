@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-use crate::{EngineError, Process, free_port};
+use crate::{Certificate, EngineError, Process, free_port};
 
 const HINT: &str = "install PostgreSQL 15 or newer (Debian: postgresql)";
 /// How long a start may take, the recovery after a kill included.
@@ -32,6 +32,18 @@ impl PostgreSql {
     /// # Errors
     /// When it is not installed or does not start.
     pub fn start() -> Result<Self, EngineError> {
+        Self::start_as(None)
+    }
+
+    /// The same over TLS only: it takes no connection in the clear.
+    ///
+    /// # Errors
+    /// As with [`PostgreSql::start`].
+    pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
+        Self::start_as(Some(certificate))
+    }
+
+    fn start_as(certificate: Option<&Certificate>) -> Result<Self, EngineError> {
         let bin = find()?;
         let folder = tempfile::tempdir()?;
         if let Some((uid, gid)) = other_user()? {
@@ -41,6 +53,10 @@ impl PostgreSql {
         let mut init = as_user(&bin.join("initdb"), folder.path());
         init.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         run(&mut init)?;
+        if let Some(certificate) = certificate {
+            certificate.write(&data, other_user()?)?;
+            std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
+        }
         let guard = guard(&data)?;
         let mut engine = Self { server: None, guard, bin, folder, port: free_port()? };
         engine.restart()?;
@@ -128,6 +144,9 @@ impl PostgreSql {
         let mut serve = as_user(&self.bin.join("postgres"), self.folder.path());
         serve.arg("-D").arg(self.folder.path().join("data")).args(["-p", &port, "-h", "127.0.0.1", "-k", ""]);
         serve.args(["-c", "fsync=on", "-c", "max_connections=300"]);
+        if self.folder.path().join("data/key.pem").exists() {
+            serve.args(["-c", "ssl=on", "-c", "ssl_cert_file=certificate.pem", "-c", "ssl_key_file=key.pem"]);
+        }
         // Nothing is archived: a recovery ends with what is there.
         serve.args(["-c", "restore_command=false"]);
         let ready = || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::{EngineError, Process, free_port};
+use crate::{Certificate, EngineError, Process, free_port};
 
 pub(crate) const PROGRAM: &str = "redis-server";
 pub(crate) const HINT: &str = "install the package redis-server";
@@ -22,6 +22,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub struct Redis {
     process: Process,
     port: u16,
+    /// Where it speaks TLS, if it does.
+    tls: Option<u16>,
     folder: tempfile::TempDir,
     further: Vec<String>,
 }
@@ -32,21 +34,47 @@ impl Redis {
     /// # Errors
     /// When it is not installed or does not start.
     pub fn start() -> Result<Self, EngineError> {
-        Self::start_with(|_| Vec::new())
+        Self::start_with(None, |_| Vec::new())
+    }
+
+    /// Starts a server that speaks TLS on a port of its own; in the clear it is for tests alone.
+    ///
+    /// # Errors
+    /// As with [`Redis::start`].
+    pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
+        Self::start_with(Some(certificate), |_| Vec::new())
     }
 
     /// Starts it with further arguments, which may name its folder.
-    pub(crate) fn start_with(further: impl FnOnce(&Path) -> Vec<String>) -> Result<Self, EngineError> {
+    pub(crate) fn start_with(
+        certificate: Option<&Certificate>,
+        further: impl FnOnce(&Path) -> Vec<String>,
+    ) -> Result<Self, EngineError> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        let further = further(folder.path());
-        Ok(Self { process: launch(&folder, port, &further)?, port, folder, further })
+        let (mut tls, mut further) = (None, further(folder.path()));
+        if let Some(certificate) = certificate {
+            let port = free_port()?;
+            certificate.write(folder.path(), None)?;
+            let told = tls_settings(folder.path(), port).into_iter();
+            further.extend(told.flat_map(|(name, value)| [format!("--{name}"), value]));
+            tls = Some(port);
+        }
+        Ok(Self { process: launch(&folder, port, &further)?, port, tls, folder, further })
     }
 
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        match self.tls {
+            Some(port) => format!("rediss://127.0.0.1:{port}/"),
+            None => format!("redis://127.0.0.1:{}/", self.port),
+        }
+    }
+
+    /// The port at which clients and other servers find it.
+    pub(crate) fn client_port(&self) -> u16 {
+        self.tls.unwrap_or(self.port)
     }
 
     /// Its process id; 0 after it was killed.
@@ -92,6 +120,19 @@ impl Redis {
         }
         Err(EngineError::System(std::io::Error::other(answer)))
     }
+}
+
+/// What a server is told that speaks TLS; its certificate lies in the folder. Servers speak so among themselves too.
+pub(crate) fn tls_settings(folder: &Path, port: u16) -> [(&'static str, String); 6] {
+    let file = |name: &str| folder.join(name).display().to_string();
+    [
+        ("tls-port", port.to_string()),
+        ("tls-cert-file", file("certificate.pem")),
+        ("tls-key-file", file("key.pem")),
+        ("tls-ca-cert-file", file("authority.pem")),
+        ("tls-auth-clients", "no".to_owned()),
+        ("tls-replication", "yes".to_owned()),
+    ]
 }
 
 fn launch(folder: &tempfile::TempDir, port: u16, further: &[String]) -> Result<Process, EngineError> {

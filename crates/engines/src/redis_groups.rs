@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::redis::{HINT, PROGRAM, READY_WITHIN, ask};
-use crate::{EngineError, Process, Redis, free_port};
+use crate::redis::{HINT, PROGRAM, READY_WITHIN, ask, tls_settings};
+use crate::{Certificate, EngineError, Process, Redis, free_port};
 
 /// The slots of a cluster.
 const SLOTS: usize = 16384;
@@ -25,13 +25,26 @@ impl RedisCluster {
     /// # Errors
     /// When they are not installed, do not start or do not find each other.
     pub fn start() -> Result<Self, EngineError> {
+        Self::start_as(None)
+    }
+
+    /// The same over TLS, among themselves too.
+    ///
+    /// # Errors
+    /// As with [`RedisCluster::start`].
+    pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
+        Self::start_as(Some(certificate))
+    }
+
+    fn start_as(certificate: Option<&Certificate>) -> Result<Self, EngineError> {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..3 {
             let bus = free_port()?.to_string();
             let flags = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "2000"];
-            let further = flags.into_iter().chain(["--cluster-port", &bus]).map(str::to_owned).collect();
-            nodes.push(Redis::start_with(|_| further)?);
+            let tls = if certificate.is_some() { "yes" } else { "no" };
+            let further = flags.into_iter().chain(["--cluster-port", &bus, "--tls-cluster", tls]).map(str::to_owned).collect();
+            nodes.push(Redis::start_with(certificate, |_| further)?);
             buses.push(bus);
         }
         let share = SLOTS.div_ceil(nodes.len());
@@ -40,7 +53,7 @@ impl RedisCluster {
             done(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", at + 1))?;
             done(node, &format!("CLUSTER ADDSLOTSRANGE {from} {to}"))?;
             if let (Some(first), Some(bus)) = (nodes.first().filter(|_| at > 0), buses.get(at)) {
-                done(first, &format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port()))?;
+                done(first, &format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.client_port()))?;
             }
         }
         for node in &nodes {
@@ -68,7 +81,7 @@ impl RedisCluster {
 pub struct RedisSentinel {
     servers: [Redis; 2],
     _sentinel: Process,
-    port: u16,
+    url: String,
     _folder: tempfile::TempDir,
 }
 
@@ -78,11 +91,23 @@ impl RedisSentinel {
     /// # Errors
     /// When they are not installed or do not start.
     pub fn start() -> Result<Self, EngineError> {
+        Self::start_as(None)
+    }
+
+    /// The same over TLS, among themselves too.
+    ///
+    /// # Errors
+    /// As with [`RedisSentinel::start`].
+    pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
+        Self::start_as(Some(certificate))
+    }
+
+    fn start_as(certificate: Option<&Certificate>) -> Result<Self, EngineError> {
         let flags = ["--repl-diskless-sync-delay", "0"];
         let further = |_: &std::path::Path| flags.map(str::to_owned).to_vec();
-        let master = Redis::start_with(further)?;
-        let of = ["--replicaof".to_owned(), "127.0.0.1".to_owned(), master.port().to_string()];
-        let replica = Redis::start_with(|folder| further(folder).into_iter().chain(of).collect())?;
+        let master = Redis::start_with(certificate, further)?;
+        let of = ["--replicaof".to_owned(), "127.0.0.1".to_owned(), master.client_port().to_string()];
+        let replica = Redis::start_with(certificate, |folder| further(folder).into_iter().chain(of).collect())?;
         await_answer(
             replica.port(),
             "EVAL \"return redis.call('INFO', 'replication'):find('master_link_status:up') and 1 or 0\" 0",
@@ -90,11 +115,18 @@ impl RedisSentinel {
         )?;
 
         let (folder, port) = (tempfile::tempdir()?, free_port()?);
+        let (mut tls, mut url) = (String::new(), format!("redis://127.0.0.1:{port}/"));
+        if let Some(certificate) = certificate {
+            let port = free_port()?;
+            certificate.write(folder.path(), None)?;
+            tls = tls_settings(folder.path(), port).into_iter().map(|(name, value)| format!("{name} {value}\n")).collect();
+            url = format!("rediss://127.0.0.1:{port}/");
+        }
         let config = folder.path().join("sentinel.conf");
         let lines = format!(
-            "bind 127.0.0.1\nport {port}\nsentinel monitor {MASTER} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {MASTER} 500\n\
-             sentinel failover-timeout {MASTER} 3000\n",
-            master.port()
+            "bind 127.0.0.1\nport {port}\n{tls}sentinel monitor {MASTER} 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 3000\n",
+            master.client_port()
         );
         std::fs::write(&config, lines)?;
         let mut command = Command::new(PROGRAM);
@@ -102,13 +134,13 @@ impl RedisSentinel {
         let ready = || ask(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG"));
         let sentinel = Process::start(&mut command, HINT, &folder.path().join("log"), READY_WITHIN, ready)?;
         await_answer(port, &format!("SENTINEL REPLICAS {MASTER}"), "*1")?;
-        Ok(Self { servers: [master, replica], _sentinel: sentinel, port, _folder: folder })
+        Ok(Self { servers: [master, replica], _sentinel: sentinel, url, _folder: folder })
     }
 
     /// Where clients find the sentinel.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        self.url.clone()
     }
 
     /// The name of the master there.

@@ -1,14 +1,19 @@
 //! An S3-compatible server: moto's, which keeps everything in memory. A killed one comes back empty.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::{EngineError, Process, free_port};
+use crate::{Certificate, EngineError, Process, free_port};
 
 /// Names the program where it is neither on the path nor in the folder below.
 const VARIABLE: &str = "MYNAH_MOTO_SERVER";
@@ -26,6 +31,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub struct S3 {
     process: Process,
     port: u16,
+    tls: Option<Arc<ClientConfig>>,
     folder: tempfile::TempDir,
 }
 
@@ -36,7 +42,18 @@ impl S3 {
     /// When it is not installed or does not start.
     pub fn start() -> Result<Self, EngineError> {
         let (folder, port) = (tempfile::tempdir()?, free_port()?);
-        Ok(Self { process: launch(&folder, port)?, port, folder })
+        Ok(Self { process: launch(&folder, port, None)?, port, tls: None, folder })
+    }
+
+    /// Starts a server that speaks TLS only.
+    ///
+    /// # Errors
+    /// As with [`S3::start`].
+    pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
+        let (folder, port) = (tempfile::tempdir()?, free_port()?);
+        certificate.write(folder.path(), None)?;
+        let tls = Some(trusting(certificate)?);
+        Ok(Self { process: launch(&folder, port, tls.as_ref())?, port, tls, folder })
     }
 
     /// Its process id; 0 after it was killed.
@@ -54,7 +71,8 @@ impl S3 {
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Makes a bucket.
@@ -62,7 +80,7 @@ impl S3 {
     /// # Errors
     /// When it does not answer, or the bucket is there.
     pub fn make_bucket(&self, bucket: &str) -> Result<(), EngineError> {
-        ask(self.port, "PUT", &format!("/{bucket}")).map(drop)
+        self.ask("PUT", &format!("/{bucket}")).map(drop)
     }
 
     /// How many objects and unfinished uploads lie in a bucket, to 1000 of each.
@@ -70,9 +88,13 @@ impl S3 {
     /// # Errors
     /// When it does not answer.
     pub fn count(&self, bucket: &str) -> Result<(usize, usize), EngineError> {
-        let objects = ask(self.port, "GET", &format!("/{bucket}?list-type=2"))?;
-        let uploads = ask(self.port, "GET", &format!("/{bucket}?uploads"))?;
+        let objects = self.ask("GET", &format!("/{bucket}?list-type=2"))?;
+        let uploads = self.ask("GET", &format!("/{bucket}?uploads"))?;
         Ok((objects.matches("<Key>").count(), uploads.matches("<UploadId>").count()))
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Result<String, EngineError> {
+        ask(self.port, self.tls.as_ref(), method, path)
     }
 
     /// Kills it at once: all that it held is gone.
@@ -86,7 +108,7 @@ impl S3 {
     /// When it does not start.
     pub fn restart(&mut self) -> Result<(), EngineError> {
         self.process.kill();
-        self.process = launch(&self.folder, self.port)?;
+        self.process = launch(&self.folder, self.port, self.tls.as_ref())?;
         Ok(())
     }
 
@@ -102,16 +124,32 @@ fn program() -> PathBuf {
     named.or(own).unwrap_or_else(|| PathBuf::from(PROGRAM))
 }
 
-fn launch(folder: &tempfile::TempDir, port: u16) -> Result<Process, EngineError> {
+fn launch(folder: &tempfile::TempDir, port: u16, tls: Option<&Arc<ClientConfig>>) -> Result<Process, EngineError> {
     let mut command = Command::new(program());
     command.args(["--host", "127.0.0.1", "--port"]).arg(port.to_string());
-    let ready = || ask(port, "GET", "/").is_ok();
+    if tls.is_some() {
+        command.arg("--ssl-cert").arg(folder.path().join("certificate.pem")).arg("--ssl-key").arg(folder.path().join("key.pem"));
+    }
+    let ready = || ask(port, tls, "GET", "/").is_ok();
     Process::start(&mut command, HINT, &folder.path().join("log"), READY_WITHIN, ready)
 }
 
+/// How a client is set up that trusts the certificate's authority.
+fn trusting(certificate: &Certificate) -> Result<Arc<ClientConfig>, EngineError> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate.authority.as_bytes()).map_err(other)?).map_err(other)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(other)?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
+    EngineError::System(std::io::Error::other(error))
+}
+
 /// One request without a body, and its answer's.
-fn ask(port: u16, method: &str, path: &str) -> Result<String, EngineError> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)?;
+fn ask(port: u16, tls: Option<&Arc<ClientConfig>>, method: &str, path: &str) -> Result<String, EngineError> {
+    let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     // The server finds out which service is meant by the form of the credentials.
     let credential = "Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
@@ -119,13 +157,27 @@ fn ask(port: u16, method: &str, path: &str) -> Result<String, EngineError> {
         "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: AWS4-HMAC-SHA256 {credential}\r\n\
          content-length: 0\r\nconnection: close\r\n\r\n"
     );
-    stream.write_all(head.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let answer = match tls {
+        Some(tls) => {
+            let host = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+            let connection = ClientConnection::new(Arc::clone(tls), host).map_err(other)?;
+            exchange(StreamOwned::new(connection, stream), &head)?
+        }
+        None => exchange(stream, &head)?,
+    };
     match answer.split_once("\r\n\r\n") {
         Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
         _ => Err(EngineError::System(std::io::Error::other(answer))),
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, head: &str) -> std::io::Result<String> {
+    stream.write_all(head.as_bytes())?;
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        // Over TLS the server leaves without a word.
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Plan {
     pub directories: usize,
     /// Routers.
     pub routers: usize,
+    /// Engines are reached over TLS only, Kafka with a login too.
+    pub over_tls: bool,
     /// Settings of all processes, beside those that make them one deployment.
     pub settings: Vec<(String, String)>,
 }
@@ -51,7 +53,7 @@ impl Cluster {
     /// When a part does not start, or work does not flow in time.
     pub fn start(plan: Plan) -> Result<Self, Error> {
         std::fs::create_dir_all(plan.folder.join("logs"))?;
-        let engines = Engines::start()?;
+        let engines = Engines::start(plan.over_tls)?;
         let mut members = Vec::new();
         for (kind, count) in
             [(Kind::Router, plan.routers), (Kind::Directory, plan.directories), (Kind::Report, 1), (Kind::Gateway, plan.gateways)]
@@ -238,7 +240,7 @@ impl Cluster {
     }
 
     fn start_at(&mut self, at: usize) -> Result<(), Error> {
-        let (database, port) = (self.engines.postgresql.url("log"), self.engines.postgresql.port());
+        let (database, port) = (self.engines.database("log"), self.engines.postgresql.port());
         let Some(member) = self.members.get_mut(at) else { return Ok(()) };
         let binary = self.plan.binaries.join(member.kind.name());
         let mut settings = self.settings.clone();
@@ -285,10 +287,9 @@ fn settings(plan: &Plan, engines: &Engines, members: &[Member]) -> Result<BTreeM
         ("directories", of(Kind::Directory)),
         ("routers", of(Kind::Router)),
         ("reports", of(Kind::Report)),
-        ("directory_database", engines.postgresql.url("directory")),
-        ("log_database", engines.postgresql.url("log")),
+        ("directory_database", engines.database("directory")),
+        ("log_database", engines.database("log")),
         ("redis", engines.redis.url()),
-        ("kafka", engines.kafka.brokers()),
         ("kafka_replicas", "1".into()),
         ("kafka_partitions", "8".into()),
         ("s3_endpoint", engines.s3.url()),
@@ -297,6 +298,12 @@ fn settings(plan: &Plan, engines: &Engines, members: &[Member]) -> Result<BTreeM
         ("s3_secret_key", "mynah-secret".into()),
         ("secret_key_file", key.display().to_string()),
     ];
+    let mut own: Vec<_> = own.into_iter().chain(engines.kafka()).collect();
+    if let Some(authority) = &engines.authority {
+        let path = plan.folder.join("engines.pem");
+        std::fs::write(&path, authority)?;
+        own.push(("engines_tls_ca", path.display().to_string()));
+    }
     let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
     Ok(own.chain(plan.settings.iter().cloned()).collect())
 }

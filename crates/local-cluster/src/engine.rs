@@ -1,6 +1,6 @@
 //! The engines, by their names.
 
-use mynah_engines::{Kafka, PostgreSql, Redis, S3, Signal};
+use mynah_engines::{Authority, Certificate, Kafka, PostgreSql, Redis, S3, Signal};
 
 use crate::{EngineStatus, Error};
 
@@ -14,14 +14,19 @@ pub(crate) struct Engines {
     pub(crate) kafka: Kafka,
     pub(crate) redis: Redis,
     pub(crate) s3: S3,
+    /// The authority of their certificates, as PEM, where they speak TLS.
+    pub(crate) authority: Option<String>,
 }
 
 impl Engines {
     /// Starts them beside one another: Kafka takes the longest.
-    pub(crate) fn start() -> Result<Self, Error> {
-        let kafka = std::thread::spawn(Kafka::start);
-        let s3 = std::thread::spawn(S3::start);
-        let (postgresql, redis) = (PostgreSql::start()?, Redis::start()?);
+    pub(crate) fn start(over_tls: bool) -> Result<Self, Error> {
+        let authority = over_tls.then(Authority::new).transpose()?;
+        let certificate = authority.as_ref().map(Authority::certificate).transpose()?;
+        let (of_kafka, of_s3) = (certificate.clone(), certificate.clone());
+        let kafka = std::thread::spawn(move || of_kafka.as_ref().map_or_else(Kafka::start, Kafka::start_secured));
+        let s3 = std::thread::spawn(move || of_s3.as_ref().map_or_else(S3::start, S3::start_tls));
+        let (postgresql, redis) = databases(certificate.as_ref())?;
         for database in ["directory", "log"] {
             postgresql.create_database(database)?;
         }
@@ -29,7 +34,25 @@ impl Engines {
         let s3 = s3.join().map_err(gone)??;
         s3.make_bucket(BUCKET)?;
         let kafka = kafka.join().map_err(gone)??;
-        Ok(Self { postgresql, kafka, redis, s3 })
+        Ok(Self { postgresql, kafka, redis, s3, authority: authority.map(|authority| authority.pem()) })
+    }
+
+    /// Where a database is reached.
+    pub(crate) fn database(&self, name: &str) -> String {
+        let url = self.postgresql.url(name);
+        if self.authority.is_some() { format!("{url}?sslmode=verify-full") } else { url }
+    }
+
+    /// Where Kafka is reached, and the settings of that.
+    pub(crate) fn kafka(&self) -> Vec<(&'static str, String)> {
+        let Some(brokers) = self.kafka.brokers_by("SASL_SSL") else { return vec![("kafka", self.kafka.brokers())] };
+        let login = self.kafka.login();
+        vec![
+            ("kafka", brokers),
+            ("kafka_security", "sasl_ssl".into()),
+            ("kafka_user", login.user.into()),
+            ("kafka_password", login.password.into()),
+        ]
     }
 
     pub(crate) fn status(&self) -> Vec<EngineStatus> {
@@ -80,4 +103,11 @@ impl Engines {
         }
         true
     }
+}
+
+fn databases(certificate: Option<&Certificate>) -> Result<(PostgreSql, Redis), Error> {
+    Ok(match certificate {
+        Some(certificate) => (PostgreSql::start_tls(certificate)?, Redis::start_tls(certificate)?),
+        None => (PostgreSql::start()?, Redis::start()?),
+    })
 }

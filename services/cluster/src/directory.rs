@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
 async fn operate(settings: Settings, command: mynah_operator::Command) -> Outcome {
     settings.require(&[("directory_database", !settings.directory_database.is_empty())])?;
     existing_key(&settings)?;
-    let store = mynah_postgres_directory::PostgresDirectory::open(&settings.directory_database, 2).await?;
+    let store = mynah_postgres_directory::PostgresDirectory::open_at(&engines::directory_address(&settings)?, 2).await?;
     let operator = Operator::new(Arc::new(store), &settings.secret_key_file, Arc::new(SystemClock));
     mynah_operator::run(&operator, command).await.map_err(|error| error.to_string().into())
 }
@@ -46,6 +46,8 @@ async fn run(settings: Settings) -> Outcome {
     let key = existing_key(&settings)?;
     let process = Process::begin(settings).await?;
     let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
+    // Before anything is waited for: settings that cannot be had are refused at once.
+    let changes = engines::changes(&process)?;
     let store = engines::directory_store(&process).await?;
     let deps = Deps {
         store,
@@ -55,7 +57,7 @@ async fn run(settings: Settings) -> Outcome {
         key,
         settings: one_of_several(process.settings.product.directory()),
     };
-    let directory = match engines::changes(&process)? {
+    let directory = match changes {
         Some(changes) => Directory::announcing(deps, changes),
         None => Directory::new(deps),
     };

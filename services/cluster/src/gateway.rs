@@ -52,7 +52,8 @@ async fn run(settings: Settings) -> Outcome {
     let served = process.serve(routes, async move { _ = end.await }).await?;
     let listener = mynah_runtime::process::listen(process.settings.product.http_listen).await?;
     let (directory, router, probed) = (parts.directory, parts.router, devices.clone());
-    process.readiness.works(move || ready(directory.clone(), router.clone(), probed.clone()));
+    let asked = Arc::clone(&presence);
+    process.readiness.works(move || ready(directory.clone(), router.clone(), probed.clone(), Arc::clone(&asked)));
     let product = &process.settings.product;
     let limits = Limits::public(product.connections);
     let (stopped, readiness, draining, spread) =
@@ -128,7 +129,17 @@ fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
 }
 
 /// A message to this gateway by the whole path: directory, router, log, presence, delivery.
-async fn ready(directory: DirectoryClient, router: RouterClient, devices: Devices) -> Result<(), String> {
+async fn ready(
+    directory: DirectoryClient,
+    router: RouterClient,
+    devices: Devices,
+    presence: Arc<RedisPresence>,
+) -> Result<(), String> {
     probe::directory(&directory).await?;
-    devices.canary(&router).await
+    let Err(why) = devices.canary(&router).await else { return Ok(()) };
+    // What the canary ran into may lie in Redis, which tells more than that something did not arrive.
+    match presence.gateways().await {
+        Ok(_) => Err(why),
+        Err(error) => Err(engines::hinted(format!("{why}: {error}"))),
+    }
 }

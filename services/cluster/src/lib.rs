@@ -8,6 +8,7 @@
 pub mod directory;
 mod engines;
 pub mod gateway;
+pub mod kinds;
 mod peers;
 mod process;
 pub mod report;

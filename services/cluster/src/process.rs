@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
+use crate::engines;
 use crate::settings::{Settings, keys};
 
 /// Pauses between tries of what is waited for.
@@ -130,6 +131,8 @@ pub(crate) struct Process {
     pub(crate) settings: Settings,
     pub(crate) readiness: Readiness,
     pub(crate) channels: Channels,
+    /// The PEM of the authorities whose certificates count at engines. None: the system's.
+    pub(crate) authorities: Option<String>,
     tls: Option<Tls>,
     stop: watch::Receiver<bool>,
 }
@@ -137,6 +140,7 @@ pub(crate) struct Process {
 impl Process {
     /// Listens on the operations address at once, so that what it waits for can be asked.
     pub(crate) async fn begin(settings: Settings) -> Outcome<Self> {
+        let authorities = engines::authorities(&settings)?;
         let metrics = ops::record_metrics()?;
         let readiness = Readiness(Arc::new(Mutex::new(State::Waiting("starting".into()))));
         let asked = readiness.clone();
@@ -152,7 +156,7 @@ impl Process {
             // Kept until the process ends: a sender that is gone would say the same.
             std::future::pending::<()>().await;
         });
-        Ok(Self { channels: Channels::new(tls.clone())?, tls, settings, readiness, stop })
+        Ok(Self { channels: Channels::new(tls.clone())?, authorities, tls, settings, readiness, stop })
     }
 
     /// Returns when the process was told to stop.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use mynah_runtime::settings::Key;
 use mynah_settings::{HasProduct, Product, list, parse, within};
 
+use crate::kinds::{KafkaSasl, KafkaSecurity, RedisMode};
+
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -41,6 +43,14 @@ pub struct Settings {
     pub prefix: String,
     /// Kafka brokers.
     pub kafka: String,
+    /// How connections to them are protected.
+    pub kafka_security: KafkaSecurity,
+    /// How a process logs in to them.
+    pub kafka_sasl: KafkaSasl,
+    /// The name that it logs in with.
+    pub kafka_user: String,
+    /// The password.
+    pub kafka_password: String,
     /// Partitions of a topic that is made.
     pub kafka_partitions: u16,
     /// Copies of each record in it.
@@ -57,6 +67,8 @@ pub struct Settings {
     pub s3_access_key: String,
     /// The access key.
     pub s3_secret_key: String,
+    /// Certificates of the authorities that engines' certificates are of. None: the system's.
+    pub engines_tls_ca: Option<PathBuf>,
     /// Folder of files, where there is no S3; and of the report's index.
     pub data_dir: PathBuf,
     /// The file that seals the apps' secrets.
@@ -79,30 +91,6 @@ pub struct Settings {
     pub trace_ratio: f64,
 }
 
-/// How Redis is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedisMode {
-    /// One server.
-    Single,
-    /// Sentinels name the master.
-    Sentinel,
-    /// A cluster.
-    Cluster,
-}
-
-impl std::str::FromStr for RedisMode {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "single" => Ok(Self::Single),
-            "sentinel" => Ok(Self::Sentinel),
-            "cluster" => Ok(Self::Cluster),
-            _ => Err(()),
-        }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -122,6 +110,10 @@ impl Default for Settings {
             redis_master: "mymaster".into(),
             prefix: "mynah".into(),
             kafka: String::new(),
+            kafka_security: KafkaSecurity::Plaintext,
+            kafka_sasl: KafkaSasl::ScramSha512,
+            kafka_user: String::new(),
+            kafka_password: String::new(),
             kafka_partitions: 32,
             kafka_replicas: 3,
             kafka_session_ms: 6000,
@@ -130,6 +122,7 @@ impl Default for Settings {
             s3_bucket: String::new(),
             s3_access_key: String::new(),
             s3_secret_key: String::new(),
+            engines_tls_ca: None,
             data_dir: "data".into(),
             secret_key_file: "secret.key".into(),
             lease_ms: 3000,
@@ -228,7 +221,7 @@ pub fn keys() -> Vec<Key<Settings>> {
         },
         Key {
             name: "redis",
-            help: "Redis servers: redis://[user:password@]host:port/[database], with commas [default: none]",
+            help: "Redis servers: redis://[user:password@]host:port/[database], over TLS rediss://…, with commas [default: none]",
             set: |s, v| list(v, &mut s.redis),
         },
         Key {
@@ -252,6 +245,28 @@ pub fn keys() -> Vec<Key<Settings>> {
             set: |s, v| text(v, &mut s.kafka),
         },
         Key {
+            name: "kafka_security",
+            help: "How connections to Kafka are protected: plaintext, ssl, sasl_plaintext or sasl_ssl; with ssl the brokers' certificates \
+                   and names are verified, always [default: plaintext]",
+            set: |s, v| parse(v, "plaintext, ssl, sasl_plaintext or sasl_ssl", &mut s.kafka_security),
+        },
+        Key {
+            name: "kafka_sasl",
+            help: "How a process logs in to Kafka where kafka_security says sasl: plain, scram-sha-256 or scram-sha-512 \
+                   [default: scram-sha-512]",
+            set: |s, v| parse(v, "plain, scram-sha-256 or scram-sha-512", &mut s.kafka_sasl),
+        },
+        Key {
+            name: "kafka_user",
+            help: "The name to log in to Kafka with [default: none]",
+            set: |s, v| text(v, &mut s.kafka_user),
+        },
+        Key {
+            name: "kafka_password",
+            help: "The password to log in to Kafka with [default: none]",
+            set: |s, v| text(v, &mut s.kafka_password),
+        },
+        Key {
             name: "kafka_partitions",
             help: "Partitions of a Kafka topic that is made: the most fan-out workers that can share it [default: 32]",
             set: |s, v| within(v, 1..=1000, &mut s.kafka_partitions),
@@ -269,7 +284,7 @@ pub fn keys() -> Vec<Key<Settings>> {
         },
         Key {
             name: "s3_endpoint",
-            help: "S3-compatible storage of uploaded files: http://host:port; empty: files lie in data_dir [default: none]",
+            help: "S3-compatible storage of uploaded files: https://host:port, or http://host:port in the clear; empty: files lie in data_dir [default: none]",
             set: |s, v| text(v, &mut s.s3_endpoint),
         },
         Key {
@@ -287,6 +302,13 @@ pub fn keys() -> Vec<Key<Settings>> {
             name: "s3_secret_key",
             help: "The storage's access key [default: none]",
             set: |s, v| text(v, &mut s.s3_secret_key),
+        },
+        Key {
+            name: "engines_tls_ca",
+            help: "PEM file of the authorities whose certificates count at engines over TLS (databases with ?sslmode=require or \
+                   verify-full, which mean the same; rediss://; https://; kafka_security), and no others; empty: the system's \
+                   [default: none]",
+            set: |s, v| path(v, &mut s.engines_tls_ca),
         },
         Key {
             name: "data_dir",

@@ -1,4 +1,9 @@
-//! Keys of the store. All numbers are big-endian, so that order of bytes is order of numbers.
+//! Keys of the store. Order of bytes is order of numbers.
+//!
+//! The rows that each message writes have keys of at most 20 bytes, as long as ids and seqs have three: the store keeps such a key beside its
+//! place in the index, and finds its way without following a pointer for each comparison.
+
+use sha2::{Digest as _, Sha256};
 
 use mynah_types::{Cmid, ConversationKey, MsgId, Seq, ShardId, Uid};
 
@@ -20,8 +25,56 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
+/// A number in as few bytes as it needs: how many follow, then they, so that longer is greater.
+fn push(into: &mut Vec<u8>, number: u64) {
+    let bytes = number.to_be_bytes();
+    let used = bytes.iter().skip_while(|byte| **byte == 0);
+    into.push(u8::try_from(used.clone().count()).unwrap_or(8));
+    into.extend(used);
+}
+
+/// Reads what [`push`] wrote; the second value is what follows.
+fn take(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (count, rest) = bytes.split_first()?;
+    let (used, rest) = rest.split_at_checked(usize::from(*count))?;
+    let number = used.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
+    (*count <= 8).then_some((number, rest))
+}
+
+/// A conversation in few bytes. None is the beginning of another.
+fn conversation(key: ConversationKey) -> Vec<u8> {
+    let (kind, first, second) = match key {
+        ConversationKey::Single(a, b) => (b's', a.0, Some(b.0)),
+        ConversationKey::Group(id) => (b'g', id, None),
+        ConversationKey::Room(id) => (b'r', id, None),
+        ConversationKey::Feed(uid) => (b'f', uid.0, None),
+    };
+    let mut bytes = Vec::with_capacity(20);
+    bytes.push(kind);
+    push(&mut bytes, first);
+    second.into_iter().for_each(|second| push(&mut bytes, second));
+    bytes
+}
+
+/// Where the entries of a conversation lie.
+pub(crate) fn entries(key: ConversationKey) -> Vec<u8> {
+    conversation(key)
+}
+
 pub(crate) fn entry(key: ConversationKey, seq: Seq) -> Vec<u8> {
-    join(&[&key.to_bytes(), &seq.to_be_bytes()])
+    let mut row = conversation(key);
+    push(&mut row, seq);
+    row
+}
+
+/// The seq in an entry's key.
+pub(crate) fn seq_of(row: &[u8]) -> Option<Seq> {
+    let (kind, rest) = row.split_first()?;
+    let (_, mut rest) = take(rest)?;
+    if *kind == b's' {
+        rest = take(rest)?.1;
+    }
+    take(rest).filter(|(_, rest)| rest.is_empty()).map(|(seq, _)| seq)
 }
 
 pub(crate) fn message(id: MsgId) -> Vec<u8> {
@@ -32,8 +85,10 @@ pub(crate) fn messages_of(shard: ShardId) -> Vec<u8> {
     shard.0.to_be_bytes().to_vec()
 }
 
+/// A digest: senders choose their cmids, and two that met would be one message.
 pub(crate) fn send(key: ConversationKey, sender: Uid, cmid: &Cmid) -> Vec<u8> {
-    join(&[&key.to_bytes(), &sender.0.to_be_bytes(), cmid.as_str().as_bytes()])
+    let digest = Sha256::new().chain_update(key.to_bytes()).chain_update(sender.0.to_be_bytes()).chain_update(cmid.as_str());
+    digest.finalize().iter().take(16).copied().collect()
 }
 
 pub(crate) fn meta(key: ConversationKey) -> Vec<u8> {
@@ -55,7 +110,11 @@ pub(crate) fn mark(key: ConversationKey, uid: Uid, mark: Mark) -> Vec<u8> {
         Mark::Deleted => b"d",
         Mark::AtMe => b"a",
     };
-    join(&[b"p", &key.to_bytes(), &uid.0.to_be_bytes(), letter])
+    let mut row = vec![b'p'];
+    row.extend(conversation(key));
+    push(&mut row, uid.0);
+    row.extend(letter);
+    row
 }
 
 pub(crate) fn retracted(key: ConversationKey, seq: Seq) -> Vec<u8> {
@@ -85,4 +144,48 @@ pub(crate) fn shard(shard: ShardId) -> Vec<u8> {
 /// The number that a key ends with.
 pub(crate) fn tail_number(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBERS: [u64; 9] = [0, 1, 255, 256, 65_535, 65_536, 1 << 40, u64::MAX - 1, u64::MAX];
+
+    #[test]
+    fn keys_are_ordered_as_what_they_name() {
+        let pairs = NUMBERS.iter().enumerate().flat_map(|(at, a)| NUMBERS.iter().skip(at).map(|b| (Uid(*a), Uid(*b))));
+        let singles = pairs.map(|(a, b)| ConversationKey::Single(a, b));
+        let groups = NUMBERS.map(ConversationKey::Group);
+        let mut all: Vec<_> = groups.into_iter().chain(singles).flat_map(|key| NUMBERS.map(|seq| (key, seq))).collect();
+        all.sort_unstable_by_key(|(key, seq)| (key.to_bytes(), *seq));
+        let rows: Vec<_> = all.iter().map(|(key, seq)| entry(*key, *seq)).collect();
+        assert!(rows.is_sorted());
+        assert!(all.iter().zip(&rows).all(|((key, seq), row)| row.starts_with(&entries(*key)) && seq_of(row) == Some(*seq)));
+    }
+
+    #[test]
+    fn no_conversation_is_the_beginning_of_another() {
+        let keys: Vec<_> =
+            NUMBERS.iter().flat_map(|a| NUMBERS.map(|b| conversation(ConversationKey::single(Uid(*a), Uid(b))))).collect();
+        assert!(keys.iter().all(|a| keys.iter().all(|b| a == b || !b.starts_with(a))));
+    }
+
+    #[test]
+    fn what_each_message_writes_has_short_keys() {
+        let key = ConversationKey::Single(Uid(0xff_ffff), Uid(0xff_ffff));
+        let cmid = Cmid::parse(&"x".repeat(64)).unwrap();
+        for row in
+            [entry(key, 0xff_ffff), mark(key, Uid(0xff_ffff), Mark::Own), send(key, Uid(1), &cmid), message(MsgId(u64::MAX))]
+        {
+            assert!(row.len() <= 20, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_does_not_read() {
+        for row in [&b""[..], b"s", b"g\x01", b"g\x01\x01\x09", b"g\x01\x01\x01\x01\x01"] {
+            assert_eq!(seq_of(row), None, "{row:?}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::mark::Mark;
 use crate::{append, codec, keys, read};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// How a log is opened.
 #[derive(Clone)]

@@ -11,13 +11,13 @@ use crate::{codec, keys};
 
 /// The newest entry of a conversation.
 pub(crate) fn head(store: &Store, key: ConversationKey) -> Result<Option<Entry>, Error> {
-    let Some(newest) = store.entries.prefix(key.to_bytes()).next_back() else { return Ok(None) };
+    let Some(newest) = store.entries.prefix(keys::entries(key)).next_back() else { return Ok(None) };
     let (row, value) = newest.into_inner().map_err(unavailable)?;
     entry(&row, &value).map(Some)
 }
 
 pub(crate) fn entry(row: &[u8], value: &[u8]) -> Result<Entry, Error> {
-    let seq = keys::tail_number(row).ok_or_else(|| Error::Damaged("an entry without a place".into()))?;
+    let seq = keys::seq_of(row).ok_or_else(|| Error::Damaged("an entry without a place".into()))?;
     codec::read_entry(seq, value)
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn load(store: &Store, key: ConversationKey, recent: usize) -> Result
     let meta = store.rows.get(keys::meta(key)).map_err(unavailable)?;
     let mut tail = Tail { meta: meta.map(|m| codec::read_meta(&m)).transpose()?.unwrap_or_default(), ..Tail::default() };
     // Entries without a cmid count too, so that the scan is bounded.
-    for row in store.entries.prefix(key.to_bytes()).rev().take(recent.max(1)) {
+    for row in store.entries.prefix(keys::entries(key)).rev().take(recent.max(1)) {
         let (row, value) = row.into_inner().map_err(unavailable)?;
         let entry = entry(&row, &value)?;
         if tail.head_seq == 0 {

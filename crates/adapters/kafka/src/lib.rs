@@ -10,6 +10,7 @@
 //! Records of one conversation wait for one another, those of others do not: see `gate`.
 
 mod changes;
+mod client;
 mod counts;
 mod gate;
 mod hand;
@@ -25,7 +26,7 @@ use mynah_ports::Bus;
 use mynah_ports::bus::{Error, FanoutRecord, Receipt};
 
 pub use changes::KafkaChanges;
-pub use settings::Settings;
+pub use settings::{Login, Mechanism, Security, Settings};
 
 /// Why there is no bus. Brokers that do not answer are no reason: it starts without them and works when they come.
 #[derive(Debug, thiserror::Error)]

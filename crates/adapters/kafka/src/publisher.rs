@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::record::{Encoded, TRACEPARENT};
-use crate::{Settings, log};
+use crate::{Settings, client, log};
 
 /// While nothing is confirmed: how many records at most wait for that at a time.
 const TRIES_WITHIN: u32 = 4;
@@ -158,9 +158,8 @@ fn producer(config: &ClientConfig, gate: &Arc<Mutex<Gate>>) -> Result<ThreadedPr
 }
 
 fn config(settings: &Settings) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = client::config(settings);
     config
-        .set("bootstrap.servers", &settings.brokers)
         // All replicas, no record twice and none before an earlier one of its conversation, however often it is tried.
         .set("acks", "all")
         .set("enable.idempotence", "true")
@@ -173,7 +172,6 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("queue.buffering.max.kbytes", "2097151")
         .set("socket.timeout.ms", "10000")
         .set("request.timeout.ms", "5000")
-        .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000");
     config
 }

@@ -1,5 +1,6 @@
 //! What a bus on Kafka is told.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Where the bus is, and its bounds. [`Settings::new`] gives what a deployment wants.
@@ -7,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Some brokers of the cluster: `host:port`, separated by commas.
     pub brokers: String,
+    /// How connections to them are protected.
+    pub security: Security,
     /// The topic that carries the records. It is created if it is not there.
     pub topic: String,
     /// Partitions of a topic that is created: the most workers that can share it. More of them later would move conversations to others
@@ -40,6 +43,7 @@ impl Settings {
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>, group: impl Into<String>) -> Self {
         Self {
             brokers: brokers.into(),
+            security: Security::default(),
             topic: topic.into(),
             partitions: 32,
             replicas: 3,
@@ -54,4 +58,43 @@ impl Settings {
             hands_over_within: Duration::from_secs(5),
         }
     }
+}
+
+/// How connections to brokers are protected. By default they are not.
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// Over TLS: the certificate's chain and the host's name are verified, always.
+    pub tls: bool,
+    /// The PEM of the authorities whose certificates count. None: the system's.
+    pub authorities: Option<String>,
+    /// Who we are, if brokers ask (SASL).
+    pub login: Option<Login>,
+}
+
+/// Who we are.
+#[derive(Clone)]
+pub struct Login {
+    /// How it is proven.
+    pub mechanism: Mechanism,
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("mechanism", &self.mechanism).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// How a name is proven to brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// The password is sent as it is: over TLS only the broker reads it.
+    Plain,
+    /// The password is proven without being sent.
+    ScramSha256,
+    /// The same with a longer digest.
+    ScramSha512,
 }

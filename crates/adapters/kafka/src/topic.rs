@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::task::AbortHandle;
 
-use crate::Settings;
+use crate::{Settings, client};
 
 const WITHIN: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -22,9 +21,7 @@ pub(crate) struct Maker(AbortHandle);
 impl Maker {
     /// Tries until it is there. `answered` is called each time that the brokers said something, good or bad.
     pub(crate) fn start(settings: &Settings, answered: impl Fn() + Send + Sync + 'static) -> Result<Self, KafkaError> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &settings.brokers).set("reconnect.backoff.max.ms", "1000");
-        let client: AdminClient<DefaultClientContext> = config.create()?;
+        let client: AdminClient<DefaultClientContext> = client::config(settings).create()?;
         let (settings, answered) = (settings.clone(), Arc::new(answered));
         Ok(Self(tokio::spawn(make(client, settings, answered)).abort_handle()))
     }

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use crate::counts::Counts;
 use crate::hand::{Hand, Partition, Read};
 use crate::record::{decode, header};
-use crate::{Settings, log};
+use crate::{Settings, client, log};
 
 /// One look at what else there is to do than to read.
 const POLL: Duration = Duration::from_millis(20);
@@ -315,9 +315,8 @@ impl ConsumerContext for Context {
 
 fn config(settings: &Settings) -> ClientConfig {
     let millis = |duration: Duration| duration.as_millis().max(1).to_string();
-    let mut config = ClientConfig::new();
+    let mut config = client::config(settings);
     config
-        .set("bootstrap.servers", &settings.brokers)
         .set("group.id", &settings.group)
         // Only partitions that move stop, the others flow on.
         .set("partition.assignment.strategy", "cooperative-sticky")
@@ -331,7 +330,6 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("statistics.interval.ms", millis(LOOK_EVERY))
         // What the library reads ahead of us, in KiB.
         .set("queued.max.messages.kbytes", "4096")
-        .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "10000");
     config
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts, Transaction};
 use mynah_ports::directory_store::Error;
+use mynah_postgres_tls::Address;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, NoTls, Row};
+use tokio_postgres::{IsolationLevel, Row};
 
 use crate::errors::{Failure, no_connection};
 
@@ -35,12 +36,11 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Makes the pool; connections are made when they are needed.
-    pub(crate) fn new(url: &str, connections: usize) -> Result<Self, Error> {
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|error| Error::Unavailable(format!("the address of PostgreSQL is none: {error}")))?;
+    pub(crate) fn new(address: &Address, connections: usize) -> Result<Self, Error> {
+        let Address { mut config, connector } = address.clone();
         let options = format!("{} {LIMITS}", config.get_options().unwrap_or_default());
         config.options(options.trim()).connect_timeout(CONNECT).tcp_user_timeout(ATTEMPT).application_name("mynah-directory");
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(CONNECT), recycle: Some(CONNECT) };
         let pool = Pool::builder(manager).max_size(connections).timeouts(timeouts).runtime(Runtime::Tokio1).build();
         Ok(Self { pool: pool.map_err(|error| Error::Unavailable(error.to_string()))? })

@@ -30,4 +30,5 @@ mod turns;
 mod users;
 mod words;
 
+pub use mynah_postgres_tls::{Address, AddressError};
 pub use store::PostgresDirectory;

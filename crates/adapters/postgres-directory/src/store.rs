@@ -9,6 +9,7 @@ use mynah_ports::directory_store::{
     Media, Member, NewApp, NewRoster, NewUser, Profile, Remembered, Rights, Roster, RosterChange, RosterKind, Session,
     ShieldNote, Switch, TokenDigest, Told, User,
 };
+use mynah_postgres_tls::Address;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 use crate::engine::Engine;
@@ -26,12 +27,21 @@ pub struct PostgresDirectory {
 
 impl PostgresDirectory {
     /// Connects to `postgres://user:password@host:port/database` and brings the schema up to date. Safe with several starters.
+    ///
+    /// # Errors
+    /// As with [`PostgresDirectory::open_at`], and when the address does not read.
+    pub async fn open(url: &str, connections: usize) -> Result<Self, Error> {
+        let unreadable = |error| Error::Unavailable(format!("the address of PostgreSQL is none: {error}"));
+        Self::open_at(&Address::read(url, None).map_err(unreadable)?, connections).await
+    }
+
+    /// Connects to where the address says, encrypted if it says so, and brings the schema up to date. Safe with several starters.
     /// At most `connections` are open at once; whoever finds none free within 2 s is refused as overload.
     ///
     /// # Errors
     /// When the database cannot be reached, was made by a newer version, or does not keep what it answers.
-    pub async fn open(url: &str, connections: usize) -> Result<Self, Error> {
-        let engine = Engine::new(url, connections)?;
+    pub async fn open_at(address: &Address, connections: usize) -> Result<Self, Error> {
+        let engine = Engine::new(address, connections)?;
         schema::migrate(&engine).await?;
         Ok(Self { engine, generations: Generations::default() })
     }

@@ -11,8 +11,10 @@
 mod shared;
 
 use futures_util::future::join_all;
+use mynah_engines::{Authority, PostgreSql};
 use mynah_ports::DirectoryStore as _;
 use mynah_ports::directory_store::Error;
+use mynah_postgres_directory::{Address, PostgresDirectory};
 use mynah_types::Uid;
 use shared::{app, fresh};
 
@@ -91,6 +93,28 @@ async fn a_database_that_loses_what_it_answered_is_refused() {
     client.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
     let why = unavailable(database.store().await);
     assert_eq!(why, "PostgreSQL is set to lose what it answered: synchronous_commit is off");
+}
+
+/// Its server takes nothing in the clear: each connection is over TLS, also those that are made again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_over_tls_works_and_goes_on_when_its_server_is_back() {
+    let (authority, strange) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let mut server = PostgreSql::start_tls(&authority.certificate().unwrap()).unwrap();
+    let url = format!("{}?sslmode=verify-full", server.url("postgres"));
+    let trusting = |authority: &Authority| Address::read(&url, Some(&authority.pem())).unwrap();
+    let store = PostgresDirectory::open_at(&trusting(&authority), 4).await.unwrap();
+    let app = app(&store).await;
+    server.kill();
+    server.restart().unwrap();
+    assert!(store.app(app).await.unwrap().is_some());
+    let foreign = unavailable(PostgresDirectory::open_at(&trusting(&strange), 4).await);
+    assert!(foreign.contains("UnknownIssuer"), "{foreign}");
+    let by_system = unavailable(PostgresDirectory::open(&url, 4).await);
+    assert!(by_system.contains("certificate"), "{by_system}");
+    let plain = PostgreSql::start().unwrap();
+    let address = Address::read(&format!("{}?sslmode=require", plain.url("postgres")), Some(&authority.pem())).unwrap();
+    let refused = unavailable(PostgresDirectory::open_at(&address, 4).await);
+    assert!(refused.contains("does not support TLS"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
 use mynah_ports::shard_leases::Member;
+use mynah_postgres_tls::Address;
 use mynah_types::{
     Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardAppend, ShardId,
     Tail, Uid,
@@ -26,11 +27,14 @@ pub struct Options {
     pub within: Duration,
     /// The same for heartbeats and the list of routers: well below a lease, so that there is time to try again.
     pub lease_within: Duration,
+    /// The PEM of the authorities whose certificates count, where the address asks for TLS. None: the system's.
+    pub authorities: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { writers: 4, readers: 8, within: Duration::from_secs(5), lease_within: Duration::from_secs(1) }
+        let (within, lease_within) = (Duration::from_secs(5), Duration::from_secs(1));
+        Self { writers: 4, readers: 8, within, lease_within, authorities: None }
     }
 }
 
@@ -85,13 +89,15 @@ pub struct PostgresLog {
 }
 
 impl PostgresLog {
-    /// Opens the log of a database, e.g. `postgres://user:password@host/database`, and brings its schema up to date.
+    /// Opens the log of a database, e.g. `postgres://user:password@host/database`, and brings its schema up to date. With
+    /// `?sslmode=verify-full` its connections are encrypted, see [`Address::read`].
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
-        let config = url.parse().map_err(|error: tokio_postgres::Error| OpenError::Address(crate::pool::text(&error)))?;
-        let pool = |size, within| Pool::new(&config, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
+        let address = Address::read(url, options.authorities.as_deref());
+        let address = address.map_err(|error| OpenError::Address(error.to_string()))?;
+        let pool = |size, within| Pool::new(&address, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
         let log_epoch = RwLock::new(schema::open(&readers).await?);

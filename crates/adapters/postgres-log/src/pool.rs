@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool as Connections, PoolError, RecyclingMethod, Runtime};
 use mynah_ports::message_log::Error;
+use mynah_postgres_tls::Address;
+use tokio_postgres::Row;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, NoTls, Row};
 
 /// What a statement is given.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -36,14 +37,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(config: &Config, size: usize, within: Duration) -> Result<Self, Error> {
-        let mut config = config.clone();
+    pub(crate) fn new(address: &Address, size: usize, within: Duration) -> Result<Self, Error> {
+        let Address { mut config, connector } = address.clone();
         let given = config.get_options().unwrap_or_default();
         config.options(format!("{given} {SESSION} -c statement_timeout={}", within.as_millis()));
         config.connect_timeout(within).tcp_user_timeout(within);
         // Only the one that takes writes has what was answered before.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let connections = Connections::builder(manager).max_size(size).runtime(Runtime::Tokio1).build();
         let connections = connections.map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(Self { connections, within })

@@ -6,7 +6,8 @@
 //! line counts while the lease of its gateway does. What a gateway tells is kept in its memory too, and told again when the store lost it.
 //!
 //! Reading order: [`RedisPresence`], `own` (what this gateway tells), `shared` (a write), `lease` and `beat` (the leases and the repair), `view`
-//! (reading), `codec` (the layout), `link` (the connection).
+//! (reading), `codec` (the layout), `link` (the connection),
+//! `source` (where it comes from).
 
 mod beat;
 mod codec;
@@ -17,6 +18,7 @@ mod presence;
 mod scripts;
 mod settings;
 mod shared;
+mod source;
 mod view;
 
 pub use presence::RedisPresence;

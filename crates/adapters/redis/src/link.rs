@@ -6,23 +6,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use mynah_ports::presence::Error;
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelServerType};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::scripts::{Call, Form};
-use crate::settings::{InvalidSettings, Servers, Settings};
+use crate::settings::{InvalidSettings, Settings};
+use crate::source::Source;
 
 /// So many calls without an answer, with one server in a row, and the connection counts as dead: a partition does not close it.
 const SILENT: u32 = 3;
-/// Calls that may wait for their turn to be written.
-const QUEUE: usize = 1024;
-/// The longest pause before a cluster's node is asked again, ms.
-const RETRY_WAIT: u64 = 100;
-
 pub(crate) struct Link {
     within: Duration,
     state: Mutex<State>,
@@ -36,15 +30,8 @@ struct State {
     silent: u32,
 }
 
-/// Where connections come from.
-enum Source {
-    Single(Client),
-    Sentinel(Box<SentinelClient>),
-    Cluster(Box<ClusterClient>),
-}
-
 #[derive(Clone)]
-enum Connection {
+pub(crate) enum Connection {
     /// To one server.
     One(MultiplexedConnection),
     /// To all masters of a cluster.
@@ -59,34 +46,6 @@ enum Failure {
 
 pub(crate) fn unavailable(why: impl Display) -> Error {
     Error::Unavailable(why.to_string())
-}
-
-impl Source {
-    fn new(servers: &Servers, within: Duration) -> RedisResult<Self> {
-        Ok(match servers {
-            Servers::Single(url) => Self::Single(Client::open(url.as_str())?),
-            Servers::Sentinel { sentinels, master } => {
-                let (urls, kind) = (sentinels.clone(), SentinelServerType::Master);
-                Self::Sentinel(Box::new(SentinelClient::build(urls, master.clone(), None, kind)?))
-            }
-            Servers::Cluster(urls) => {
-                // A node without an answer is left to the bound of the call: the client would look for it while all else waits. For the
-                // same reason it may not take long to connect.
-                let builder = ClusterClient::builder(urls.clone()).connection_timeout(within / 5).response_timeout(within * 60);
-                Self::Cluster(Box::new(builder.retries(2).min_retry_wait(1).max_retry_wait(RETRY_WAIT).build()?))
-            }
-        })
-    }
-
-    async fn connect(&mut self, within: Duration) -> RedisResult<Connection> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(Some(within));
-        let config = config.set_pipeline_buffer_size(QUEUE);
-        match self {
-            Self::Single(client) => client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One),
-            Self::Sentinel(client) => client.get_async_connection_with_config(&config).await.map(Connection::One),
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
-        }
-    }
 }
 
 impl Connection {
@@ -137,8 +96,7 @@ async fn single(mut connection: ClusterConnection, call: &Call) -> RedisResult<V
 
 impl Link {
     pub(crate) fn new(settings: &Settings) -> Result<Self, InvalidSettings> {
-        let source = Source::new(&settings.servers, settings.answer_within);
-        let source = source.map_err(|error| InvalidSettings(error.to_string()))?;
+        let source = Source::new(settings)?;
         let state = Mutex::new(State { source, connection: None, number: 0, silent: 0 });
         Ok(Self { within: settings.answer_within, state })
     }

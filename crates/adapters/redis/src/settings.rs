@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use mynah_types::GatewayId;
 
-/// Where the store is. An address is `redis://[user:password@]host:port/[database]`; a cluster has no databases.
+/// Where the store is. An address is `redis://[user:password@]host:port/[database]`; a cluster has no databases. `rediss://` is the same over
+/// TLS: the certificate's chain and the host's name are verified, always. Sentinels that are reached so name a master that is reached so too.
 #[derive(Debug, Clone)]
 pub enum Servers {
     /// One server.
@@ -23,6 +24,8 @@ pub enum Servers {
 pub struct Settings {
     /// Where it is.
     pub servers: Servers,
+    /// The PEM of the authorities whose certificates count, where addresses ask for TLS. None: the system's.
+    pub authorities: Option<String>,
     /// The first part of each key: letters, digits, `-`, `_`, `:`; 1 to 64 of them.
     pub prefix: String,
     /// The gateway whose connections this process tells of. None: it only reads.
@@ -46,6 +49,7 @@ impl Settings {
     pub fn new(servers: Servers, gateway: Option<GatewayId>) -> Self {
         Self {
             servers,
+            authorities: None,
             prefix: "mynah".to_owned(),
             gateway,
             address: String::new(),

@@ -9,6 +9,7 @@
 mod settings;
 mod upload;
 
+use std::error::Error as _;
 use std::fmt::Display;
 use std::future::Future;
 use std::ops::Range;
@@ -99,6 +100,20 @@ fn failed(error: &object_store::Error) -> Error {
     match error {
         // A bucket that is missing is a fault of the deployment, and no answer about a file.
         object_store::Error::NotFound { source, .. } if !source.to_string().contains("NoSuchBucket") => Error::NotFound,
-        other => unavailable(other),
+        other => unavailable(whole(other)),
     }
+}
+
+/// What went wrong, with what lies beneath it: of a certificate that is refused only the lowest speaks.
+fn whole(error: &object_store::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = inner.source();
+    }
+    said
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 /// Further attempts of a call, while its time lasts.
 const RETRIES: usize = 3;
@@ -12,8 +12,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Which bucket, and how long to wait for it.
 #[derive(Clone)]
 pub struct Settings {
-    /// `http://host:port`.
+    /// `https://host:port`, where the certificate's chain and the host's name are verified, or `http://host:port`, in the clear.
     pub endpoint: String,
+    /// The PEM of the authorities whose certificates count with `https://`. None: the system's.
+    pub authorities: Option<String>,
     /// The store's name of its region.
     pub region: String,
     /// The bucket, which is there already.
@@ -46,6 +48,7 @@ impl Settings {
     ) -> Self {
         Self {
             endpoint: endpoint.into(),
+            authorities: None,
             region: "us-east-1".to_owned(),
             bucket: bucket.into(),
             prefix: String::new(),
@@ -55,10 +58,16 @@ impl Settings {
         }
     }
 
+    /// Whether connections are encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.endpoint.starts_with("https://")
+    }
+
     fn check(&self) -> Result<(), InvalidSettings> {
         let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
         let rules = [
-            (self.endpoint.starts_with("http://"), "the endpoint is no http:// address: TLS is not supported yet"),
+            (self.is_encrypted() || self.endpoint.starts_with("http://"), "the endpoint is no https:// or http:// address"),
             (!self.bucket.is_empty(), "no bucket is named"),
             (self.prefix.is_empty() || self.prefix.split('/').all(is_part), "the prefix has another character or an empty part"),
             (!self.access_key.is_empty() && !self.secret_key.is_empty(), "the access key is not given"),
@@ -70,13 +79,27 @@ impl Settings {
         }
     }
 
+    /// Whose certificates count: those that are given and no others, or the system's.
+    fn trust(&self) -> Result<ClientOptions, InvalidSettings> {
+        let Some(pem) = self.authorities.as_ref().filter(|_| self.is_encrypted()) else { return Ok(ClientOptions::new()) };
+        let wrong = |why: &dyn fmt::Display| InvalidSettings(format!("the authorities' PEM does not read: {why}"));
+        let authorities = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| wrong(&error))?;
+        if authorities.is_empty() {
+            return Err(wrong(&"it holds no certificate"));
+        }
+        let options = ClientOptions::new().with_no_system_certificates(true);
+        Ok(authorities.into_iter().fold(options, ClientOptions::with_root_certificate))
+    }
+
     pub(crate) fn store(&self) -> Result<AmazonS3, InvalidSettings> {
         self.check()?;
         // The client asks for a TLS provider whatever the address is. One that the process has stays.
         _ = rustls::crypto::ring::default_provider().install_default();
         // A whole file may take long to read: what is bounded is a pause.
-        let client = ClientOptions::new()
-            .with_allow_http(true)
+        let client = self
+            .trust()?
+            // Over TLS once is over TLS always, wherever an answer points to.
+            .with_allow_http(!self.is_encrypted())
             .with_connect_timeout(self.answer_within)
             .with_read_timeout(self.answer_within)
             .with_timeout_disabled();

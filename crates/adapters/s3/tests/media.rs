@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use mynah_engines::{S3, Signal};
+use mynah_engines::{Authority, S3, Signal};
 use mynah_ports::MediaStore;
 use mynah_ports::contract::media_store::Harness;
 use mynah_ports::media_store::{Error, Upload};
@@ -192,13 +192,62 @@ async fn an_upload_that_lost_bytes_never_becomes_a_file() {
     assert!(matches!(read(&*store, NAME, 0..1).await, Err(Error::NotFound)));
 }
 
+/// A bucket over TLS, by whatever host.
+fn trusting(endpoint: &str, authority: &Authority) -> S3Media {
+    let usual = Settings::new(endpoint, "files", "key", "secret");
+    S3Media::new(&Settings { authorities: Some(authority.pem()), answer_within: WITHIN, ..usual }).unwrap()
+}
+
+async fn refusal(store: &S3Media) -> String {
+    let Err(Error::Unavailable(why)) = read(store, NAME, 0..1).await else { panic!("it was answered") };
+    why
+}
+
+#[tokio::test]
+async fn a_bucket_over_tls_works_and_goes_on_when_its_server_is_back() {
+    let authority = Authority::new().unwrap();
+    let mut server = S3::start_tls(&authority.certificate().unwrap()).unwrap();
+    assert!(server.url().starts_with("https://"));
+    let (store, all) = (trusting(&server.url(), &authority), content(SIZE));
+    for _ in 0..2 {
+        server.make_bucket("files").unwrap();
+        let mut upload = store.begin(NAME).await.unwrap();
+        write(&mut *upload, &all).await.unwrap();
+        upload.commit().await.unwrap();
+        assert!(read(&store, NAME, 0..SIZE as u64).await.unwrap() == all);
+        server.kill();
+        server.restart().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_prove_who_it_is_is_refused() {
+    let (authority, strange) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let server = S3::start_tls(&authority.certificate().unwrap()).unwrap();
+    server.make_bucket("files").unwrap();
+    let why = refusal(&trusting(&server.url(), &strange)).await;
+    assert!(why.contains("UnknownIssuer"), "{why}");
+    let why = refusal(&trusting(&server.url().replace("127.0.0.1", "localhost"), &authority)).await;
+    assert!(why.contains("not valid for name"), "{why}");
+    // Nor does the system know the test's own authority.
+    let by_system = S3Media::new(&Settings { answer_within: WITHIN, ..Settings::new(server.url(), "files", "key", "secret") });
+    let why = refusal(&by_system.unwrap()).await;
+    assert!(why.contains("certificate"), "{why}");
+    // A server that speaks no TLS is not spoken to in the clear.
+    let plain = S3::start().unwrap();
+    plain.make_bucket("files").unwrap();
+    refusal(&trusting(&plain.url().replace("http://", "https://"), &authority)).await;
+    assert!(matches!(read(&trusting(&plain.url(), &authority), NAME, 0..1).await, Err(Error::NotFound)), "it is there");
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let good = Settings::new("http://127.0.0.1:9", "files", "key", "secret");
     assert!(S3Media::new(&good).is_ok());
     let text = |text: &str| text.to_owned();
     let wrong = [
-        Settings { endpoint: text("https://127.0.0.1:9"), ..good.clone() },
+        Settings { endpoint: text("ftp://127.0.0.1:9"), ..good.clone() },
+        Settings { endpoint: text("https://127.0.0.1:9"), authorities: Some(text("no certificate")), ..good.clone() },
         Settings { bucket: text(""), ..good.clone() },
         Settings { prefix: text("a//b"), ..good.clone() },
         Settings { secret_key: text(""), ..good.clone() },

@@ -5,8 +5,9 @@ use std::time::Duration;
 use mynah_redis::{RedisPresence, Servers, Settings};
 use mynah_types::GatewayId;
 
+use super::protection::tell;
+use crate::kinds::RedisMode;
 use crate::process::{Outcome, Process};
-use crate::settings::RedisMode;
 
 /// Presence as a gateway tells it.
 pub(crate) fn presence(process: &Process, gateway: GatewayId) -> Outcome<RedisPresence> {
@@ -29,5 +30,7 @@ fn settings(process: &Process, gateway: Option<GatewayId>) -> Outcome<Settings> 
     };
     let lifetime = Duration::from_millis(told.presence_ms);
     let heartbeat = lifetime / 5;
-    Ok(Settings { prefix: told.prefix.clone(), lifetime, heartbeat, ..Settings::new(servers, gateway) })
+    tell(told, "redis", told.redis.iter().any(|url| url.starts_with("rediss:") || url.starts_with("valkeys:")));
+    let authorities = process.authorities.clone();
+    Ok(Settings { authorities, prefix: told.prefix.clone(), lifetime, heartbeat, ..Settings::new(servers, gateway) })
 }

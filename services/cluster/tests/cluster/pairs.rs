@@ -7,12 +7,26 @@ use mynah_loadtest::{faults, traffic, world};
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 
-use crate::support::deployment;
+use crate::engines_tls::a_gateway_that_trusts_another_authority_says_why;
+use crate::support::{Deployment, deployment, deployment_over_tls};
 
-/// For each gateway of the sender and of the receiver: a single chat, a group, a room.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pair_of_gateways_delivers() {
-    let deployment = deployment(3, 2).await;
+    delivers(&deployment(3, 2).await).await;
+}
+
+/// The engines take nothing in the clear. What goes over the bus was confirmed by Kafka, to which each process logged in.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pair_of_gateways_delivers_with_engines_over_tls() {
+    let deployment = deployment_over_tls(2, 1).await;
+    delivers(&deployment).await;
+    let published = deployment.cluster.metric("router-1", "mynah_bus_published_total{topic=\"mynah.fanout\"}").unwrap();
+    assert!(published > 0.0, "groups and rooms went by the bus");
+    a_gateway_that_trusts_another_authority_says_why(&deployment).await;
+}
+
+/// For each gateway of the sender and of the receiver: a single chat, a group, a room.
+async fn delivers(deployment: &Deployment) {
     let place = faults::place(&deployment.cluster).unwrap();
     let rest = place.rest().unwrap();
     let count = place.gateways.len();

@@ -8,13 +8,18 @@ use mynah_engines::{PostgreSql, Redis, free_port};
 
 use crate::support::{turn, until};
 
-struct Process {
+pub struct Process {
     child: Child,
     ops: u16,
 }
 
 impl Process {
-    fn start(binary: &str, settings: &[(&str, String)]) -> Self {
+    pub fn start(binary: &str, settings: &[(&str, String)]) -> Self {
+        Self::start_telling(binary, settings, Stdio::null())
+    }
+
+    /// The same with somewhere for its log lines.
+    pub fn start_telling(binary: &str, settings: &[(&str, String)], log: Stdio) -> Self {
         let ops = free_port().unwrap();
         let mut command = Command::new(binary);
         command.env("MYNAH_OPS_LISTEN", format!("127.0.0.1:{ops}")).env("MYNAH_NAME", "one");
@@ -22,12 +27,12 @@ impl Process {
         for (name, value) in settings {
             command.env(format!("MYNAH_{}", name.to_ascii_uppercase()), value);
         }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Self { child, ops }
     }
 
     /// What `/readyz` says: status and text.
-    fn readiness(&self) -> Option<(u16, String)> {
+    pub fn readiness(&self) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ops)).ok()?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -36,7 +41,7 @@ impl Process {
         Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
     }
 
-    fn says(&self, status: u16, words: &str) -> bool {
+    pub fn says(&self, status: u16, words: &str) -> bool {
         self.readiness().is_some_and(|(had, text)| had == status && text.contains(words))
     }
 }

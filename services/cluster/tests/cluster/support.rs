@@ -37,9 +37,24 @@ pub async fn deployment_with(
     routers: usize,
     further: impl FnOnce(&std::path::Path) -> Vec<(String, String)>,
 ) -> Deployment {
-    let turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let further = further(folder.path());
+    start(gateways, routers, folder, further, false).await
+}
+
+/// The same with engines that are reached over TLS only.
+pub async fn deployment_over_tls(gateways: usize, routers: usize) -> Deployment {
+    start(gateways, routers, tempfile::tempdir().unwrap(), Vec::new(), true).await
+}
+
+async fn start(
+    gateways: usize,
+    routers: usize,
+    folder: tempfile::TempDir,
+    further: Vec<(String, String)>,
+    over_tls: bool,
+) -> Deployment {
+    let turn = turn().await;
     let quick = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
     let plan = Plan {
         binaries: binaries(),
@@ -47,6 +62,7 @@ pub async fn deployment_with(
         gateways,
         directories: 2,
         routers,
+        over_tls,
         settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(further).collect(),
     };
     let cluster = tokio::task::block_in_place(|| Cluster::start(plan)).unwrap();

@@ -1,9 +1,10 @@
 //! The report index in a store of its own: lost, it is made again from the log, so nothing of it is synced to disk by each write.
 
+mod counts;
 mod days;
 mod keys;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +12,15 @@ use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use mynah_ports::report_index::{Active, Error, Place, Queued, Recorded, ReportIndex, Scope, Sent, SentTo, Stretch};
 use mynah_types::{AppKey, ConversationKey, Millis, MsgId, ShardId};
+use parking_lot::Mutex;
 
+use counts::Counts;
 use days::Zone;
 
 /// Rows that are deleted with one write.
 const SWEEP: usize = 10_000;
+/// Rows that are remembered as there before all are forgotten.
+const MOST_THERE: usize = 100_000;
 /// Bytes of the block cache.
 const CACHE_BYTES: u64 = 8 << 20;
 
@@ -23,6 +28,9 @@ struct Store {
     db: Database,
     rows: Keyspace,
     zone: Zone,
+    counts: Counts,
+    /// Rows without a value that are there: they are not written again with each message.
+    there: Mutex<HashSet<Vec<u8>>>,
 }
 
 /// The embedded report index.
@@ -44,7 +52,7 @@ impl FjallReport {
     /// # Errors
     /// When the engine refuses.
     pub fn open(path: &Path, log_epoch: &str, zone_minutes: i32) -> Result<Self, Error> {
-        let format = format!("1 {log_epoch} {zone_minutes}");
+        let format = format!("2 {log_epoch} {zone_minutes}");
         let store = Store::open(path, zone_minutes)?;
         let stored = store.rows.get(keys::FORMAT).map_err(unavailable)?;
         if stored.is_some_and(|stored| stored.as_ref() != format.as_bytes()) {
@@ -66,7 +74,7 @@ impl Store {
     fn open(path: &Path, zone_minutes: i32) -> Result<Self, Error> {
         let db = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(unavailable)?;
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(unavailable)?;
-        Ok(Self { db, rows, zone: Zone::new(zone_minutes) })
+        Ok(Self { db, rows, zone: Zone::new(zone_minutes), counts: Counts::default(), there: Mutex::default() })
     }
 
     fn counter(&self, key: &[u8]) -> Result<u64, Error> {
@@ -80,18 +88,22 @@ impl Store {
         let mut batch = self.db.batch();
         let mut counters: HashMap<Vec<u8>, u64> = HashMap::new();
         let mut queues: HashMap<&AppKey, u64> = HashMap::new();
+        let (mut hours, mut active) = (BTreeSet::new(), HashSet::new());
         for message in messages {
             let place = message.place;
             let (day, hour) = self.zone.of(place.ctime);
+            hours.insert(hour);
             for scope in scopes(message) {
                 batch.insert(&self.rows, keys::place(day, &scope, place.ctime, place.msg_id), keys::write_place(place));
-                *counters.entry(keys::hour(day, &scope, hour)).or_default() += 1;
+                if !matches!(scope, Scope::User(_)) {
+                    *counters.entry(keys::hour(day, &scope, hour)).or_default() += 1;
+                }
             }
             let to = sent_to(place.key);
             *counters.entry(keys::sent(&message.app, hour, to, message.sort)).or_default() += 1;
-            batch.insert(&self.rows, keys::sender(day, &message.app, message.sender), []);
+            active.insert(keys::sender(day, &message.app, message.sender));
             if let ConversationKey::Group(gid) = place.key {
-                batch.insert(&self.rows, keys::group(day, &message.app, gid), []);
+                active.insert(keys::group(day, &message.app, gid));
             }
             if message.queued {
                 let last = match queues.get(&message.app) {
@@ -102,6 +114,11 @@ impl Store {
                 batch.insert(&self.rows, keys::queued(&message.app, last + 1), keys::write_place(place));
             }
         }
+        let mut there = self.there.lock();
+        active.retain(|row| !there.contains(row));
+        for row in &active {
+            batch.insert(&self.rows, row.as_slice(), []);
+        }
         for (key, more) in counters {
             let sum = self.counter(&key)? + more;
             batch.insert(&self.rows, key, sum.to_be_bytes());
@@ -110,7 +127,13 @@ impl Store {
             batch.insert(&self.rows, keys::queue_end(app), last.to_be_bytes());
         }
         batch.insert(&self.rows, keys::position(shard), upto.0.to_be_bytes());
-        batch.commit().map_err(unavailable)
+        batch.commit().map_err(unavailable)?;
+        if there.len() > MOST_THERE {
+            there.clear();
+        }
+        there.extend(active);
+        self.counts.recorded(hours);
+        Ok(())
     }
 
     fn positions(&self) -> Result<Vec<(ShardId, MsgId)>, Error> {
@@ -126,8 +149,15 @@ impl Store {
     fn inside(&self, scope: &Scope, hour: u64, stretch: Stretch) -> Result<u64, Error> {
         let day = hour / 24;
         if stretch == self.zone.hour(hour) {
-            return self.counter(&keys::hour(day, scope, hour));
+            return match scope {
+                Scope::User(_) => self.counts.get(scope, hour, || self.count_places(day, scope, stretch)),
+                _ => self.counter(&keys::hour(day, scope, hour)),
+            };
         }
+        self.count_places(day, scope, stretch)
+    }
+
+    fn count_places(&self, day: u64, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
         let rows = self.rows.range(keys::from(day, scope, stretch.from, MsgId(0))..=keys::upto(day, scope, stretch.to));
         rows.map(|row| row.key().map_err(unavailable)).try_fold(0, |sum, row| row.map(|_| sum + 1))
     }
@@ -288,7 +318,13 @@ impl ReportIndex for FjallReport {
     }
 
     async fn forget_before(&self, day: u64) -> Result<(), Error> {
-        self.apart(move |store| store.sweep(keys::DAYS.to_vec()..keys::day(day))).await
+        self.apart(move |store| {
+            store.sweep(keys::DAYS.to_vec()..keys::day(day))?;
+            store.there.lock().clear();
+            store.counts.forget();
+            Ok(())
+        })
+        .await
     }
 
     async fn queued(&self, app: &AppKey, limit: usize) -> Result<Vec<Queued>, Error> {

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::event::decode;
 use crate::counts::Counts;
 use crate::record::header;
-use crate::{Settings, log};
+use crate::{Settings, client, log};
 
 /// One look at whether the reader is closed.
 const POLL: Duration = Duration::from_millis(100);
@@ -189,9 +189,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 fn config(settings: &Settings) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = client::config(settings);
     config
-        .set("bootstrap.servers", &settings.brokers)
         // The library wants a name. Partitions are taken, not shared, and nothing is committed: there is no such group.
         .set("group.id", &settings.group)
         .set("enable.auto.commit", "false")
@@ -199,7 +198,6 @@ fn config(settings: &Settings) -> ClientConfig {
         // A place that is not there any more is told, never passed over.
         .set("auto.offset.reset", "error")
         .set("queued.max.messages.kbytes", "4096")
-        .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "10000");
     config
 }

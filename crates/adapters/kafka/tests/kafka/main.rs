@@ -5,6 +5,7 @@
 mod changes;
 mod metrics;
 mod outages;
+mod security;
 mod support;
 mod workers;
 

@@ -9,3 +9,4 @@ mod leases;
 mod schema;
 mod stopped;
 mod support;
+mod tls;

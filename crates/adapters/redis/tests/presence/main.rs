@@ -7,6 +7,7 @@ mod emptied;
 mod leases;
 mod sentinel;
 mod support;
+mod tls;
 
 use support::{Pair, settled_on, shared, single};
 

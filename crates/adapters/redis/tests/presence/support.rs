@@ -104,8 +104,14 @@ pub(crate) struct Pair {
 }
 
 pub(crate) fn pair(servers: &Servers) -> Pair {
+    pair_trusting(servers, None)
+}
+
+/// One whose servers have certificates of an authority.
+pub(crate) fn pair_trusting(servers: &Servers, authorities: Option<String>) -> Pair {
     let prefix = prefix();
-    let handle = |gateway| start(servers, &prefix, gateway);
+    let told = |gateway| Settings { authorities: authorities.clone(), ..settings(servers, &prefix, gateway) };
+    let handle = |gateway| RedisPresence::start(told(gateway)).unwrap();
     Pair { one: handle(Some(ONE)), two: handle(Some(TWO)), reader: handle(None), prefix, _engine: None }
 }
 
