@@ -171,7 +171,7 @@ impl Target {
             setting.targets.push(run::address(url)?.0);
         }
         // What the generator itself takes belongs beside what it measures.
-        setting.sources.push(format!("generator=pid:{}", std::process::id()).parse()?);
+        setting.sources.push(format!("{}=pid:{}", run::GENERATOR, std::process::id()).parse()?);
         let own = match &self.own {
             Some(binary) => Some(self.start(binary, &scenario, &mut setting).await?),
             None if setting.targets.is_empty() => return Err("--target or --own".into()),

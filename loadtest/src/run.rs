@@ -28,6 +28,7 @@ pub use progress::Show;
 pub use scrape::Source;
 pub(crate) use scrape::address;
 pub use search::{Found, Search, search};
+pub(crate) use soak::GENERATOR;
 pub use soak::{Slope, add_slopes, slope};
 
 /// How often the coordinator looks at its generators.

@@ -237,6 +237,20 @@ fn a_room_owes_nobody_what_it_skipped_or_what_was_said_while_he_was_out() {
 }
 
 #[test]
+fn what_is_said_after_he_is_in_a_room_again_waits_for_him() {
+    let mut judge = Judge::new(1, &[(0, vec![0]), (1, vec![0]), (3, vec![0])], true);
+    judge.begin();
+    judge.left(1, 0);
+    ack(&mut judge, 1, 1);
+    judge.entered(1, 0, 0);
+    judge.saw(2, 3, &entry(1, 1), How::Push);
+    assert_eq!(judge.kept(), 1, "user 1 has it not yet");
+    push(&mut judge, 1, 1, 1);
+    assert_eq!(judge.kept(), 0);
+    assert_eq!(found(judge), [0; 5]);
+}
+
+#[test]
 fn what_a_room_did_not_say_that_it_skipped_is_lost() {
     let mut judge = good();
     ack(&mut judge, 4, 4);

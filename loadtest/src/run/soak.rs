@@ -36,20 +36,30 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     Some(Slope { per_hour: slope * 3600.0, error: error * 3600.0 })
 }
 
-/// Adds the slopes of all servers' memory to a report, and the gate on the worst.
+/// The generator's own memory, among the series.
+pub(crate) const GENERATOR: &str = "generator";
+
+/// Adds the slopes of memory to a report, over the second half of the window, since caches fill in the first; and the gate on the
+/// worst of the servers'.
 pub fn add_slopes(report: &mut Report, limit_mib: Option<f64>) {
-    let warm_up = report.warm_up_s;
-    let (mut figures, mut worst) = (Vec::new(), 0.0_f64);
+    let from_s = report.warm_up_s + report.window_s / 2.0;
+    let until_s = report.warm_up_s + report.window_s;
+    let (mut figures, mut worst, mut servers) = (Vec::new(), 0.0_f64, false);
     for series in report.series.iter().filter(|series| series.name == "resident_bytes") {
-        let points: Vec<(f64, f64)> = series.points.iter().copied().filter(|(at, _)| *at >= warm_up).collect();
+        let points: Vec<(f64, f64)> = series.points.iter().copied().filter(|(at, _)| (from_s..=until_s).contains(at)).collect();
         let Some(slope) = slope(&points) else { continue };
         figures.push((format!("{}_bytes_per_hour", series.source), slope.per_hour.round()));
         figures.push((format!("{}_bytes_per_hour_error", series.source), slope.error.round()));
+        if series.source == GENERATOR {
+            continue;
+        }
         // What may be chance is no growth.
+        servers = true;
         worst = worst.max(slope.per_hour - slope.error);
     }
     if let Some(limit) = limit_mib {
-        let value = if figures.is_empty() { f64::MAX } else { worst / f64::from(1 << 20) };
+        // Nobody looked at a server: nothing is shown.
+        let value = if !servers { f64::MAX } else { worst / f64::from(1 << 20) };
         report.gates.push(Gate { name: "resident_growth_mib".into(), limit, value, held: value <= limit });
     }
     report.figures.extend(figures);
@@ -58,6 +68,25 @@ pub fn add_slopes(report: &mut Report, limit_mib: Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::model::Series;
+
+    /// Memory that grows by so much a second, in the half of the window that counts.
+    fn report(source: &str, growth: f64) -> Report {
+        let points = (0..100_u8).map(f64::from).map(|at| (at, 1e8 + if at < 50.0 { at * 1e6 } else { at * growth }));
+        let name = "resident_bytes".to_owned();
+        let series = Series { source: source.into(), name, unit: "bytes".into(), points: points.collect() };
+        Report { window_s: 100.0, series: vec![series], ..Report::default() }
+    }
+
+    #[test]
+    fn a_server_that_grows_breaks_the_gate_and_one_that_grew_to_its_size_does_not() {
+        for (source, growth, held) in [("s", 0.0, true), ("s", 1e4, false), (GENERATOR, 1e4, false)] {
+            let mut report = report(source, growth);
+            add_slopes(&mut report, Some(1.0));
+            assert_eq!(report.gates.iter().map(|gate| gate.held).collect::<Vec<_>>(), [held], "{source} {growth}");
+            assert!(report.figures.contains_key(&format!("{source}_bytes_per_hour")));
+        }
+    }
 
     #[test]
     fn a_slope_is_found_and_chance_is_within_its_error() {
