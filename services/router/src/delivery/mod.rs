@@ -3,6 +3,7 @@
 
 mod fan_out;
 mod gateways;
+mod in_order;
 mod link;
 mod progress;
 mod traced;
@@ -10,7 +11,6 @@ mod traced;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use mynah_domain::audience;
 use mynah_domain::conversation::Deliverable;
 use mynah_ports::bus::FanoutRecord;
@@ -26,6 +26,7 @@ pub use gateways::{GatewayFinder, Gateways};
 pub(crate) use progress::Progress;
 
 use gateways::Links;
+use in_order::in_order;
 use link::Bounds;
 
 use crate::Settings;
@@ -173,7 +174,7 @@ impl Shared {
 
     /// Hands records to the bus, all at once and in order; those that it does not take go directly.
     async fn to_bus(&self, records: Vec<FanoutRecord>) {
-        let taken = join_all(records.iter().map(|record| traced::publish(&*self.bus, record.clone()))).await;
+        let taken = in_order(records.iter().map(|record| traced::publish(&*self.bus, record.clone()))).await;
         let mut direct = Vec::new();
         for (record, taken) in records.into_iter().zip(taken) {
             match taken {

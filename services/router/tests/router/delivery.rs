@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::MemoryBus;
-use mynah_ports::Bus;
 use mynah_ports::bus::{Error, FanoutRecord, Receipt};
+use mynah_ports::{Bus, Presence as _};
 use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::{Deps, Gateways, Ownership, Router, Settings};
 use mynah_types::SystemClock;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::directory::FakeDirectory;
 use crate::gateway::{GATEWAY, Recorder, connected};
-use crate::{SINGLE, World, change, commit, send};
+use crate::{GROUP, SINGLE, World, change, commit, send};
 
 /// The bus of one process, as one that can be away and is told what was handled.
 struct Told {
@@ -55,14 +55,16 @@ impl Bus for Told {
     }
 }
 
-/// User 2 is connected.
+/// User 2 is connected, and his gateway hears of the group.
 async fn start(path: &Path, bus: Arc<Told>, gateway: GatewayClient) -> World {
     let (client, directory) = (DirectoryClient::late(), Arc::new(FakeDirectory::default()));
     client.bind(Arc::<FakeDirectory>::clone(&directory));
+    let presence = connected(2).await;
+    presence.join_audience(GROUP.parse().unwrap(), GATEWAY).await.unwrap();
     let router = Router::start(Deps {
         log: Arc::new(FjallLog::open(path, &Options::default()).unwrap()),
         bus,
-        presence: connected(2).await,
+        presence,
         directory: client,
         gateways: Gateways::single(GATEWAY, gateway),
         clock: Arc::new(SystemClock),
@@ -103,4 +105,29 @@ async fn without_a_bus_records_of_a_group_go_directly() {
     // The bus is left alone for a while now.
     commit(&world, change(2, &[], &[2])).await;
     assert_eq!(delivered.next().await.seq, 2);
+}
+
+/// Far more than one step of a task may do, into a bus with little room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_groups_messages_are_pushed_in_order() {
+    const MESSAGES: u64 = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, mut delivered) = Recorder::start(0);
+    let world = start(folder.path(), Told::new(false).0, gateway).await;
+    commit(&world, change(1, &[1, 2], &[])).await;
+    let router = world.router.clone();
+    let sending = tokio::spawn(async move {
+        let one = |number: u64| {
+            let router = router.clone();
+            async move { router.send(send(GROUP, 1, &format!("m{number}"), number)).await.unwrap() }
+        };
+        // As many at one time as a mailbox takes.
+        for some in (0..MESSAGES).collect::<Vec<_>>().chunks(200) {
+            futures_util::future::join_all(some.iter().map(|number| one(*number))).await;
+        }
+    });
+    for seq in 1..=MESSAGES + 1 {
+        assert_eq!(delivered.next().await.seq, seq);
+    }
+    sending.await.unwrap();
 }
