@@ -7,5 +7,6 @@ mod faults;
 mod kills;
 mod leases;
 mod schema;
+mod sharded;
 mod stopped;
 mod support;
