@@ -28,13 +28,14 @@ pub async fn turn() -> MutexGuard<'static, ()> {
 }
 
 pub async fn deployment(gateways: usize, routers: usize) -> Deployment {
-    deployment_with(gateways, routers, |_| Vec::new()).await
+    deployment_with(gateways, routers, 1, |_| Vec::new()).await
 }
 
-/// The same with further settings, which may name files in its folder.
+/// The same with so many databases of the message log, and further settings, which may name files in its folder.
 pub async fn deployment_with(
     gateways: usize,
     routers: usize,
+    log_databases: usize,
     further: impl FnOnce(&std::path::Path) -> Vec<(String, String)>,
 ) -> Deployment {
     let turn = turn().await;
@@ -47,6 +48,7 @@ pub async fn deployment_with(
         gateways,
         directories: 2,
         routers,
+        log_databases,
         settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(further).collect(),
     };
     let cluster = tokio::task::block_in_place(|| Cluster::start(plan)).unwrap();

@@ -29,7 +29,15 @@ impl World {
         let binaries = Path::new(env!("CARGO_BIN_EXE_router")).parent().unwrap().to_owned();
         let settings = [("otlp_endpoint", collector), ("trace_ratio", "1"), ("argon2_memory_kib", "8"), ("drain_spread_ms", "0")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let plan = Plan { binaries, folder: folder.path().to_owned(), gateways: 2, directories: 1, routers: 1, settings };
+        let plan = Plan {
+            binaries,
+            folder: folder.path().to_owned(),
+            gateways: 2,
+            directories: 1,
+            routers: 1,
+            log_databases: 1,
+            settings,
+        };
         let cluster = Cluster::start(plan).unwrap();
         let status = cluster.status();
         let gateways = status.gateways.into_iter().map(|gateway| gateway.http).collect();
