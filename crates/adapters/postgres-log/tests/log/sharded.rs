@@ -233,6 +233,11 @@ async fn databases_that_do_not_belong_together_are_refused_and_stay_as_they_were
     let made: bool = untouched.query_one("SELECT to_regnamespace('mynah_log') IS NOT NULL", &[]).await.unwrap().get(0);
     assert!(!made, "something was written");
     assert_eq!(opened(&halves(&a, &b)).log_epoch(), epoch);
+    // An operator who gives one up says so where it is known.
+    session(&a).await.batch_execute("DELETE FROM mynah_log.parts WHERE first = 128").await.unwrap();
+    assert_ne!(opened(&halves(&a, &empty)).log_epoch(), epoch, "devices drop their positions");
+    let told = refused(&halves(&a, &b)).await;
+    assert!(told.contains("of shards 128-255 is another one than the others know"), "{told}");
 }
 
 /// Taken back to what version 4 left, with a shard that was claimed.
