@@ -39,10 +39,12 @@ pub use generated::mynah::gateway::v1 as gateway;
 pub use generated::mynah::report::v1 as report;
 pub use generated::mynah::router::v1 as router;
 
+pub mod binary;
 mod client;
 mod content;
 mod failure;
 pub mod json;
+pub mod probe;
 #[cfg(feature = "channel")]
 mod replicas;
 

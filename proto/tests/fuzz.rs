@@ -1,6 +1,10 @@
 //! Bytes without sense, and good frames with a few bytes changed: the codecs refuse or read, and what they read they write again.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use bytes::Bytes;
 use mynah_oracle::Dice;
+use mynah_proto::binary;
 use mynah_proto::json::{decode_client, decode_server, encode_client, encode_server, unique};
 
 const ROUNDS: u64 = 100_000;
@@ -67,4 +71,46 @@ fn both_envelopes_and_bodies_read_anything_without_a_panic() {
         }
     }
     assert!(read > ROUNDS / 100 && refused > ROUNDS / 10, "{read} read, {refused} refused");
+}
+
+/// The bytes of all golden frames, with a few changed: what reads is a frame by either codec.
+#[test]
+fn protobuf_reads_anything_without_a_panic_and_what_it_reads_json_writes() {
+    let mut dice = Dice::new(8);
+    let seeds: Vec<Bytes> = ["client", "server"].iter().flat_map(|side| golden(side)).collect();
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..ROUNDS {
+        let mut bytes = dice.one_of(&seeds).map(|seed| seed.to_vec()).unwrap_or_default();
+        for _ in 0..=dice.below(4) {
+            let at = usize::try_from(dice.below(bytes.len() as u64)).unwrap_or(0);
+            match dice.below(4) {
+                0 if bytes.len() > 1 => _ = bytes.remove(at),
+                1 => bytes.insert(at, dice.bits() as u8),
+                2 => bytes.truncate(at.max(1)),
+                _ => bytes[at] = dice.bits() as u8,
+            }
+        }
+        for frame in binary::frames(&Bytes::from(bytes)).filter_map(Result::ok) {
+            _ = binary::decode_server(&frame);
+            match binary::decode_client(&frame) {
+                Ok(read_as) => {
+                    read += 1;
+                    let again = binary::frames(&binary::encode(&read_as)).next().unwrap().unwrap();
+                    assert_eq!(binary::decode_client(&again).as_ref(), Ok(&read_as));
+                    let text = encode_client(&read_as).unwrap();
+                    decode_client(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(read > ROUNDS / 100 && refused > ROUNDS / 10, "{read} read, {refused} refused");
+}
+
+fn golden(side: &str) -> Vec<Bytes> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(side);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let binary = files.iter().filter(|path| path.extension().is_some_and(|e| e == "pb"));
+    binary.map(|path| Bytes::from(std::fs::read(path).unwrap())).collect()
 }

@@ -4,17 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use mynah_proto::device::{ClientFrame, Pong, ServerFrame, client_frame, server_frame};
 use mynah_proto::{Failure, directory, json};
 use mynah_types::{ConversationKey, Millis};
 use tokio::time::Instant;
 
+use crate::codec::{Codec, Wire};
 use crate::devices::Inner;
 use crate::errors::{self, Close};
 use crate::incoming::{self, Came};
-use crate::outbound::{Outbound, Window, encode};
+use crate::outbound::{Outbound, Window};
 use crate::rate::{Kind, Rates};
 use crate::sends::TargetName;
 use crate::traced;
@@ -47,11 +48,11 @@ pub(crate) struct Session {
 /// Answers to one request, or the end of the connection.
 pub(crate) type Answered = Result<Vec<ServerFrame>, Close>;
 
-pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
+pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64, codec: Codec) {
     let settings = &inner.deps.settings;
     let window = Window { frames: settings.queue_frames, bytes: settings.queue_bytes };
     let mut session = Session {
-        out: Arc::new(Outbound::new(conn, window)),
+        out: Arc::new(Outbound::new(conn, codec, window)),
         rates: Arc::new(Rates::new()),
         inner: Arc::clone(&inner),
         app: None,
@@ -91,12 +92,12 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64) {
             }
             message = socket.next() => {
                 heard_at = Instant::now();
-                match incoming::gather(message, &mut socket, settings) {
+                match incoming::gather(message, &mut socket, codec, settings) {
                     Came::Control => {}
                     Came::End(close) => break close,
-                    Came::Texts(texts, end) => {
+                    Came::Messages(messages, end) => {
                         // In a box: what a request needs is not kept by connections that ask nothing.
-                        if let Err(close) = Box::pin(session.messages(&texts, &mut socket)).await {
+                        if let Err(close) = Box::pin(session.messages(&messages, &mut socket)).await {
                             break Some(close);
                         }
                         if end.is_some() {
@@ -148,7 +149,7 @@ impl Session {
     }
 
     /// Writes frames, many to a system call. False if the socket takes nothing.
-    async fn write<S>(&self, sink: &mut S, frames: Vec<Utf8Bytes>) -> bool
+    async fn write<S>(&self, sink: &mut S, frames: Vec<Wire>) -> bool
     where
         S: futures_util::Sink<Message> + Unpin,
     {
@@ -160,7 +161,7 @@ impl Session {
                     && let Some(frame) = frames.next()
                 {
                     bytes += frame.len();
-                    sink.feed(Message::Text(frame)).await?;
+                    sink.feed(frame.into()).await?;
                 }
                 sink.flush().await
             };
@@ -178,11 +179,11 @@ impl Session {
     }
 
     /// Answers the frames of messages that arrived together, in order.
-    async fn messages<S>(&mut self, texts: &[Utf8Bytes], sink: &mut S) -> Result<(), Close>
+    async fn messages<S>(&mut self, messages: &[Wire], sink: &mut S) -> Result<(), Close>
     where
         S: futures_util::Sink<Message> + Unpin,
     {
-        let (frames, broken) = incoming::frames(texts, &self.inner.deps.settings);
+        let (frames, broken) = incoming::frames(messages, &self.inner.deps.settings);
         // The message whose hello or login failed, and why: the rest of that message fails with it, the next one stands alone.
         let mut setup_failed = None;
         let mut frames = frames.into_iter().peekable();
@@ -204,7 +205,7 @@ impl Session {
                     }
                 },
             };
-            if !self.write(sink, answered.iter().filter_map(encode).collect()).await {
+            if !self.write(sink, answered.iter().filter_map(|answer| self.out.codec.encode(answer)).collect()).await {
                 return Err(Close::STALLED);
             }
             if self.refusals > self.inner.deps.settings.refusals || self.blocked.len() > MOST_BLOCKED {

@@ -7,21 +7,28 @@ use mynah_proto::Failure;
 use mynah_proto::device::{Deliver, Kicked, KickedBy, ReadChanged, server_frame};
 use mynah_proto::gateway::gateway_server::Gateway;
 use mynah_proto::gateway::{
-    DeliverReply, DeliverRequest, KickReply, KickRequest, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
+    DeliverReply, DeliverRequest, KickReply, KickRequest, Missed, ReadChangedReply, ReadChangedRequest, Record, RefreshReply,
     RefreshRequest,
 };
-use mynah_types::{AppId, ConversationKey, MemberChange, Seq, Uid};
+use mynah_proto::router::LogEntry;
+use mynah_telemetry::Span;
+use mynah_types::{AppId, ConversationKey, MemberChange, Uid};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::canary;
+use crate::codec::Shared;
 use crate::devices::{Devices, Inner};
 use crate::entry::entry;
 use crate::errors;
-use crate::outbound::{Identity, Outbound, encode, push};
+use crate::outbound::{Identity, Outbound, push};
+use crate::rooms::{Message, Said};
 use crate::traced;
 
 /// Users whose groups are read again at one time.
 const RESYNCS: usize = 16;
+/// What an entry takes beside its payload, about.
+const ENTRY: usize = 200;
 /// The kind of a message in a record.
 const MESSAGE: u32 = 1;
 
@@ -37,7 +44,7 @@ pub(crate) fn concerns(kick: &KickRequest, who: &Identity, conn: u64) -> bool {
 }
 
 impl Inner {
-    /// Hands one record to its local subscribers: the frame is made once and shared.
+    /// Hands one record to its local subscribers: the frame is made once a codec and shared.
     async fn deliver(&self, record: Record) {
         let mut span = traced::delivery(&record);
         let Some(log) = record.entry else { return };
@@ -47,19 +54,32 @@ impl Inner {
             return;
         }
         traced::lag(&log, self.deps.clock.now_ms());
+        if let ConversationKey::Room(_) = key {
+            return self.room_says(key, &log, record.origin_conn, &span);
+        }
         let audience = self.audience(key, &log).await;
         span.note("devices", || audience.len());
         if audience.is_empty() {
             return;
         }
         let deliver = Deliver { entries: vec![entry(&log)] };
-        let Some(frame) = encode(&push(server_frame::Body::Deliver(deliver))) else { return };
+        let frame = Shared::new(push(server_frame::Body::Deliver(deliver)));
         let others = audience.iter().filter(|out| record.origin_conn == 0 || out.conn != record.origin_conn);
         for (place, out) in others.enumerate() {
             let context = span.context().filter(|_| place < traced::MOST_WRITES);
             out.push(&frame, key, log.seq, context);
         }
         metrics::counter!("mynah_device_deliveries_total").increment(audience.len() as u64);
+    }
+
+    /// A room's message waits in the room, so that nothing behind it waits for the room.
+    fn room_says(&self, key: ConversationKey, log: &LogEntry, origin_conn: u64, span: &Span) {
+        let Some(room) = self.hub.room(key) else { return };
+        let deliver = Deliver { entries: vec![entry(log)] };
+        let frame = Shared::new(push(server_frame::Body::Deliver(deliver)));
+        let (seq, bytes, may_skip) = (log.seq, log.payload.len() + ENTRY, log.kind == MESSAGE);
+        let what = Message { frame, origin_conn, trace: span.context() };
+        room.say(Said { seq, bytes, since: Instant::now(), may_skip, what });
     }
 
     /// Puts connections out. Answers how many.
@@ -69,14 +89,12 @@ impl Inner {
         let (event_type, extra, close) = errors::kicked(&kick.reason);
         let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
         let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };
-        let frame = encode(&push(server_frame::Body::Kicked(body)));
+        let frame = Shared::new(push(server_frame::Body::Kicked(body)));
         let found = if kick.app_id == 0 { self.hub.connections_of(Uid(kick.uid)) } else { self.hub.all() };
         let mut kicked = 0;
         for out in found {
             if out.identity().is_some_and(|who| concerns(kick, &who, out.conn)) && !out.is_closing() {
-                if let Some(frame) = &frame {
-                    out.push_beside(frame.clone());
-                }
+                out.push_beside(&frame);
                 out.close(close);
                 kicked += 1;
             }
@@ -85,13 +103,20 @@ impl Inner {
         kicked
     }
 
-    /// A message of this place exists that is not delivered: who would have got it hears where the conversation stands.
-    fn missed(&self, conv_id: &str, seq: Seq) {
-        let Ok(key) = conv_id.parse::<ConversationKey>() else { return };
+    /// Messages of these places exist that are not delivered: who would have got them hears where the conversation stands.
+    fn missed(&self, missed: &Missed) {
+        let Ok(key) = missed.conv_id.parse::<ConversationKey>() else { return };
+        let seq = missed.seq;
         let audience = match key {
+            ConversationKey::Room(_) => {
+                if let Some(room) = self.hub.room(key) {
+                    // An older router does not say which was the first.
+                    room.missed(if missed.from_seq == 0 { (seq, seq) } else { (missed.from_seq, seq) });
+                }
+                return;
+            }
             ConversationKey::Single(a, b) => [self.hub.connections_of(a), self.hub.connections_of(b)].concat(),
             ConversationKey::Feed(uid) => self.hub.connections_of(uid),
-            ConversationKey::Room(_) => self.hub.room_audience(key, seq),
             ConversationKey::Group(_) => self.hub.members_here(key),
         };
         audience.iter().for_each(|out| out.missed(key, seq));
@@ -116,7 +141,7 @@ impl Inner {
         read
     }
 
-    async fn audience(&self, key: ConversationKey, log: &mynah_proto::router::LogEntry) -> Vec<Arc<Outbound>> {
+    async fn audience(&self, key: ConversationKey, log: &LogEntry) -> Vec<Arc<Outbound>> {
         match key {
             ConversationKey::Single(a, b) => {
                 let mut audience = self.hub.connections_of(a);
@@ -126,7 +151,8 @@ impl Inner {
                 audience
             }
             ConversationKey::Feed(uid) => self.hub.connections_of(uid),
-            ConversationKey::Room(_) => self.hub.room_audience(key, log.seq),
+            // Rooms have a way of their own.
+            ConversationKey::Room(_) => Vec::new(),
             ConversationKey::Group(_) if log.kind == MESSAGE => self.hub.message_audience(key, log.member_version),
             ConversationKey::Group(_) => {
                 let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect();
@@ -154,7 +180,7 @@ impl Gateway for Devices {
             self.0.deliver(record).await;
         }
         for missed in missed {
-            self.0.missed(&missed.conv_id, missed.seq);
+            self.0.missed(&missed);
         }
         if resync {
             self.0.resync().await?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -18,13 +19,13 @@ use mynah_words::Words;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::canary::Canary;
+use crate::codec::{Codec, Shared};
 use crate::connection;
 use crate::errors::Close;
 use crate::hub::Hub;
-use crate::outbound::{encode, push};
+use crate::outbound::push;
 use crate::settings::Settings;
 
-const SUBPROTOCOL: &str = "mynah.v1.json";
 /// Audiences that may be told of, and users whose groups may be read, at one time.
 const TURNS: usize = 64;
 
@@ -141,17 +142,30 @@ impl Devices {
     /// Tells every device to reconnect elsewhere, spread over `spread_ms`, and closes.
     pub fn drain(&self, spread_ms: u32) {
         let goaway = GoAway { reason: "drain".into(), spread_ms, ..GoAway::default() };
-        let frame = encode(&push(server_frame::Body::Goaway(goaway)));
+        let frame = Shared::new(push(server_frame::Body::Goaway(goaway)));
         for out in self.0.hub.all() {
-            if let Some(frame) = &frame {
-                out.push_beside(frame.clone());
-            }
+            out.push_beside(&frame);
             out.close(Close::GOAWAY);
+        }
+    }
+
+    /// Gives devices that were told to go some time to do so.
+    pub async fn gone(&self, at_most: Duration) {
+        let gone = async {
+            while self.connections() > 0 {
+                tokio::time::sleep(GONE_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(at_most, gone).await.is_err() {
+            tracing::warn!(left = self.connections(), "connections did not close in time");
         }
     }
 }
 
-async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, ws: WebSocketUpgrade) -> Response {
+/// How often a drain looks whether the last device is gone.
+const GONE_EVERY: Duration = Duration::from_millis(20);
+
+async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, mut ws: WebSocketUpgrade) -> Response {
     let settings = &devices.0.deps.settings;
     if !origin_allowed(&headers, &settings.origins) {
         return (StatusCode::FORBIDDEN, "origin not allowed").into_response();
@@ -159,9 +173,14 @@ async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, ws: WebSock
     if devices.connections() >= settings.connections {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], "too many connections").into_response();
     }
+    let Some((codec, name)) = Codec::agreed(&headers) else {
+        return (StatusCode::BAD_REQUEST, "no subprotocol of those that are offered is spoken here").into_response();
+    };
+    if let Some(name) = name {
+        ws.set_selected_protocol(name);
+    }
     let inner = Arc::clone(&devices.0);
-    ws.protocols([SUBPROTOCOL])
-        .read_buffer_size(1024)
+    ws.read_buffer_size(1024)
         .write_buffer_size(2048)
         .max_write_buffer_size(512 << 10)
         .max_message_size(settings.ws_message)
@@ -170,7 +189,7 @@ async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, ws: WebSock
             inner.open.fetch_add(1, Ordering::Relaxed);
             metrics::gauge!("mynah_device_connections").increment(1.0);
             let conn = inner.next_conn.fetch_add(1, Ordering::Relaxed);
-            connection::run(Arc::clone(&inner), socket, conn).await;
+            connection::run(Arc::clone(&inner), socket, conn, codec).await;
             metrics::gauge!("mynah_device_connections").decrement(1.0);
             inner.open.fetch_sub(1, Ordering::Relaxed);
         })

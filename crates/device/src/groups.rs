@@ -6,8 +6,9 @@ use mynah_proto::router::HeadsRequest;
 use mynah_proto::{Failure, directory};
 use mynah_types::{ConversationKey, Reason, Uid};
 
+use crate::codec::Shared;
 use crate::devices::Inner;
-use crate::outbound::{encode, push};
+use crate::outbound::push;
 
 impl Inner {
     /// Subscribes a user who logs in to his groups.
@@ -53,9 +54,8 @@ impl Inner {
         }
         let heads = self.deps.router.heads(HeadsRequest { uid: uid.0, conv_ids: lowered, with_last: false }).await?.heads;
         let items = heads.into_iter().map(|head| Head { conv_id: head.conv_id, head_seq: head.head_seq }).collect();
-        if let Some(frame) = encode(&push(server_frame::Body::Heads(Heads { items, resync_all: false }))) {
-            connections.iter().for_each(|out| out.push_beside(frame.clone()));
-        }
+        let frame = Shared::new(push(server_frame::Body::Heads(Heads { items, resync_all: false })));
+        connections.iter().for_each(|out| out.push_beside(&frame));
         Ok(())
     }
 

@@ -10,21 +10,19 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::outbound::Outbound;
 use crate::rate::Rates;
+use crate::rooms::{Bounds, Room};
 
 /// Kicks that are remembered for logins which are under way.
 const MOST_KICKS: usize = 4096;
 /// Buckets of users without a connection.
 const MOST_IDLE_RATES: usize = 4096;
 
-/// Connections in a room, each with the first seq that is for it.
-type Inside = Vec<(Seq, Arc<Outbound>)>;
-
 /// The local index: connections by user, users by group, connections by room.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: RwLock<HashMap<Uid, Vec<Arc<Outbound>>>>,
     groups: RwLock<HashMap<ConversationKey, Audience>>,
-    rooms: RwLock<HashMap<ConversationKey, Inside>>,
+    rooms: RwLock<HashMap<ConversationKey, Arc<Room>>>,
     kicks: Mutex<Kicks>,
     rates: Mutex<HashMap<Uid, Arc<Rates>>>,
 }
@@ -102,23 +100,30 @@ impl Hub {
         group.message(version).iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect()
     }
 
-    pub(crate) fn enter_room(&self, key: ConversationKey, from: Seq, out: &Arc<Outbound>) {
+    pub(crate) fn enter_room(&self, key: ConversationKey, from: Seq, out: &Arc<Outbound>, bounds: Bounds) {
         let mut rooms = self.rooms.write();
-        let inside = rooms.entry(key).or_default();
-        inside.retain(|(_, c)| c.conn != out.conn);
-        inside.push((from, Arc::clone(out)));
+        let room = rooms.entry(key).or_insert_with(|| Arc::new(Room::new(key, bounds)));
+        room.inside.lock().enter(from, out);
     }
 
     /// True if nobody is left in the room here.
     pub(crate) fn leave_room(&self, key: ConversationKey, conn: u64) -> bool {
         let mut rooms = self.rooms.write();
-        let Some(inside) = rooms.get_mut(&key) else { return true };
-        inside.retain(|(_, c)| c.conn != conn);
-        let empty = inside.is_empty();
+        let Some(room) = rooms.get(&key) else { return true };
+        let empty = {
+            let mut inside = room.inside.lock();
+            inside.leave(conn);
+            inside.is_empty()
+        };
         if empty {
             rooms.remove(&key);
         }
         empty
+    }
+
+    /// A room that somebody here is in.
+    pub(crate) fn room(&self, key: ConversationKey) -> Option<Arc<Room>> {
+        self.rooms.read().get(&key).cloned()
     }
 
     /// Whether anybody here hears of a group or room.
@@ -166,12 +171,6 @@ impl Hub {
             groups.remove(&key);
         }
         (connections, begins)
-    }
-
-    pub(crate) fn room_audience(&self, key: ConversationKey, seq: Seq) -> Vec<Arc<Outbound>> {
-        let rooms = self.rooms.read();
-        let inside = rooms.get(&key).into_iter().flatten();
-        inside.filter(|(from, _)| *from <= seq).map(|(_, out)| Arc::clone(out)).collect()
     }
 
     /// Where the list of kicks stands: a login notes it before it asks the directory.

@@ -1,22 +1,21 @@
 //! What comes in over a connection's socket: messages that arrived together, and the frames in them.
 
-use axum::extract::ws::{Message, Utf8Bytes};
+use axum::extract::ws::Message;
 use futures_util::{FutureExt as _, StreamExt as _};
 use mynah_proto::device::{ClientFrame, ServerFrame};
-use mynah_proto::json::{self, FrameError};
+use mynah_proto::json::FrameError;
 
 use crate::Settings;
+use crate::codec::{Codec, Unread, Wire};
 use crate::errors::{self, Close};
 
-/// Nesting of a frame's JSON.
-const MOST_DEPTH: usize = 32;
 /// WebSocket messages that are taken together.
 const MOST_GATHERED: usize = 64;
 
 /// What came in: messages to work on, or nothing more.
 pub(crate) enum Came {
-    /// Texts, and why the connection ends after them, if it does.
-    Texts(Vec<Utf8Bytes>, Option<Close>),
+    /// Messages, and why the connection ends after them, if it does.
+    Messages(Vec<Wire>, Option<Close>),
     Control,
     End(Option<Close>),
 }
@@ -25,36 +24,38 @@ pub(crate) enum Came {
 pub(crate) type Incoming = (usize, Result<ClientFrame, ServerFrame>);
 
 /// Takes what has arrived already with a message, so that sends which were pipelined go to the router together.
-pub(crate) fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, settings: &Settings) -> Came
+pub(crate) fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, codec: Codec, settings: &Settings) -> Came
 where
     S: futures_util::Stream<Item = Result<Message, axum::Error>> + Unpin,
 {
-    let mut texts = Vec::new();
+    let mut messages = Vec::new();
     let (mut next, mut bytes, mut frames) = (Some(first), 0, 0);
     while let Some(message) = next {
         match message {
-            Some(Ok(Message::Text(text))) => {
-                bytes += text.len();
-                frames += lines(&text).count();
-                texts.push(text);
-            }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_))) if texts.is_empty() => return Came::End(Some(Close::PROTOCOL)),
-            Some(Ok(Message::Binary(_))) => return Came::Texts(texts, Some(Close::PROTOCOL)),
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => match codec.take(message) {
+                Some(message) => {
+                    bytes += message.len();
+                    frames += message.unread().count();
+                    messages.push(message);
+                }
+                None if messages.is_empty() => return Came::End(Some(Close::PROTOCOL)),
+                None => return Came::Messages(messages, Some(Close::PROTOCOL)),
+            },
             // What came before the end is not worked on: its sender is gone, and asks again.
             None | Some(Err(_) | Ok(Message::Close(_))) => return Came::End(None),
         }
-        let room = texts.len() < MOST_GATHERED && frames < settings.frames_per_message && bytes < settings.ws_message;
+        let room = messages.len() < MOST_GATHERED && frames < settings.frames_per_message && bytes < settings.ws_message;
         next = if room { stream.next().now_or_never() } else { None };
     }
-    if texts.is_empty() { Came::Control } else { Came::Texts(texts, None) }
+    if messages.is_empty() { Came::Control } else { Came::Messages(messages, None) }
 }
 
 /// The frames of messages, up to the first message that is none: that one ends the connection once those before it are answered.
-pub(crate) fn frames(texts: &[Utf8Bytes], settings: &Settings) -> (Vec<Incoming>, Option<Close>) {
+pub(crate) fn frames(messages: &[Wire], settings: &Settings) -> (Vec<Incoming>, Option<Close>) {
     let mut frames = Vec::new();
-    for (number, text) in texts.iter().enumerate() {
-        match message(text, settings) {
+    for (number, wire) in messages.iter().enumerate() {
+        match message(wire, settings) {
             Ok(of_message) => frames.extend(of_message.into_iter().map(|frame| (number, frame))),
             Err(close) => return (frames, Some(close)),
         }
@@ -63,52 +64,29 @@ pub(crate) fn frames(texts: &[Utf8Bytes], settings: &Settings) -> (Vec<Incoming>
 }
 
 /// The frames of one message, up to 64.
-fn message(text: &str, settings: &Settings) -> Result<Vec<Result<ClientFrame, ServerFrame>>, Close> {
-    let count = lines(text).count();
+fn message(wire: &Wire, settings: &Settings) -> Result<Vec<Result<ClientFrame, ServerFrame>>, Close> {
+    let count = wire.unread().count();
     if count == 0 || count > settings.frames_per_message {
         return Err(Close::PROTOCOL);
     }
-    let frame = |line: &str| match line.len() {
-        length if length > settings.frame => Ok(Err(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big"))),
-        _ => read(line),
+    let frame = |unread: Result<Unread<'_>, FrameError>| match unread {
+        Err(_) => Err(Close::PROTOCOL),
+        Ok(unread) if unread.len() > settings.frame => {
+            Ok(Err(errors::refuse(0, errors::FRAME_TOO_BIG, "", "the frame is too big")))
+        }
+        Ok(unread) => read(&unread),
     };
-    lines(text).map(frame).collect()
-}
-
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n').filter(|line| !line.trim().is_empty())
+    wire.unread().map(frame).collect()
 }
 
 /// Reads one frame: the outer error closes the connection, the inner one is its answer.
-fn read(line: &str) -> Result<Result<ClientFrame, ServerFrame>, Close> {
-    if depth(line) > MOST_DEPTH {
-        return Err(Close::PROTOCOL);
-    }
-    match json::decode_client(line) {
+fn read(unread: &Unread<'_>) -> Result<Result<ClientFrame, ServerFrame>, Close> {
+    match unread.read() {
         Ok(frame) => Ok(Ok(frame)),
         Err(FrameError::Malformed(_)) => Err(Close::PROTOCOL),
         Err(FrameError::UnknownBody { id, name }) => Ok(Err(errors::refuse(id, errors::UNKNOWN_METHOD, &name, "unknown frame"))),
         Err(FrameError::BadField { id, field, message }) => Ok(Err(errors::refuse(id, errors::INVALID, &field, &message))),
     }
-}
-
-/// How deep the JSON of a frame nests; brackets inside strings do not count.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]
@@ -119,18 +97,14 @@ mod tests {
     fn gathering_stops_at_as_many_frames_as_a_message_may_have() {
         let text = vec![r#"{"id":1,"ping":{}}"#; 40].join("\n");
         let mut rest = futures_util::stream::iter((0..3).map(|_| Ok(Message::text(text.clone()))));
-        let came = gather(rest.next().now_or_never().unwrap(), &mut rest, &Settings::default());
-        assert!(matches!(came, Came::Texts(texts, None) if texts.len() == 2));
+        let came = gather(rest.next().now_or_never().unwrap(), &mut rest, Codec::Json, &Settings::default());
+        assert!(matches!(came, Came::Messages(messages, None) if messages.len() == 2));
         assert_eq!(rest.count().now_or_never(), Some(1), "what was not taken still waits");
     }
 
     #[test]
-    fn nesting_counts_outside_strings_only() {
-        assert_eq!(depth(r#"{"a":[{"b":"[[[[\"{{"}]}"#), 3);
-    }
-
-    #[test]
     fn a_wrong_type_names_its_field_and_a_broken_frame_closes() {
+        let read = |line: &str| read(&Unread::Line(line));
         let refusal = read(r#"{"id":3,"sync":{"ranges":[{"after_seq":"x"}]}}"#).unwrap().unwrap_err();
         let error = refusal.error.unwrap();
         assert_eq!((refusal.id, error.code, error.field.as_str()), (3, 898_003, "sync.ranges[0].after_seq"));

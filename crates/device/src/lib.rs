@@ -3,12 +3,13 @@
 //! It owns connections, their queues and the index of who hears of which conversation here; it implements the `Gateway` service.
 //! It decides nothing about messages: rights and order are the router's, names and sessions the directory's.
 //!
-//! Reading order: [`Devices`], `connection` (the life of one), `incoming` (frames read), `login`, `sends`, `catch_up`, `rooms`, `hub` (who hears), `deliver`.
+//! Reading order: [`Devices`], `connection` (the life of one), `codec` (how frames are written), `incoming` (frames read), `login`, `sends`, `catch_up`, `rooms` (enter and leave, and how a room is pushed), `hub` (who hears), `deliver`.
 
 mod calls;
 mod canary;
 mod catch_up;
 mod changes;
+mod codec;
 mod connection;
 mod conv_list;
 mod deliver;

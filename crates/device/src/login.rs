@@ -7,6 +7,7 @@ use mynah_proto::device::{self, Hello, Limits, Login, LoginAck, Logout, Reconnec
 use mynah_proto::{Failure, directory};
 use mynah_types::{AppId, ConversationKey, Reason, Uid};
 
+use crate::codec::Shared;
 use crate::connection::{Answered, Session, done, ok};
 use crate::errors::{self, Close};
 use crate::outbound::Identity;
@@ -39,7 +40,7 @@ impl Session {
             }
             Err(failure) if failure.why().is_retryable() => Ok(vec![errors::frame(id, &failure)]),
             Err(failure) => {
-                self.say(&errors::frame(id, &failure));
+                self.say(errors::frame(id, &failure));
                 Err(Close::AUTH)
             }
         }
@@ -95,10 +96,8 @@ impl Session {
     }
 
     /// Writes an answer before the connection closes.
-    fn say(&self, frame: &ServerFrame) {
-        if let Some(frame) = crate::outbound::encode(frame) {
-            self.out.push_beside(frame);
-        }
+    fn say(&self, frame: ServerFrame) {
+        self.out.push_beside(&Shared::new(frame));
     }
 
     pub(crate) async fn login(&mut self, id: u32, login: Login) -> Answered {
@@ -125,7 +124,7 @@ impl Session {
                 if !failure.why().is_retryable() {
                     self.failed_logins += 1;
                     if self.failed_logins >= self.inner.deps.settings.failed_logins {
-                        self.say(&answer);
+                        self.say(answer);
                         return Err(Close::AUTH);
                     }
                 }

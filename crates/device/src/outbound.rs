@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use mynah_proto::device::{Head, Heads, ReadChanged, ServerFrame, Skipped, server_frame};
-use mynah_proto::json;
 use mynah_telemetry::TraceContext;
 use mynah_types::{AppId, ConversationKey, Seq, Uid};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::codec::{Codec, Shared, Wire};
 use crate::errors::Close;
 use crate::traced::Waiting;
 
@@ -36,6 +35,7 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) conn: u64,
+    pub(crate) codec: Codec,
     who: Mutex<Option<Arc<Identity>>>,
     queue: Mutex<Queue>,
     wake: Notify,
@@ -45,7 +45,7 @@ pub(crate) struct Outbound {
 
 #[derive(Debug)]
 struct Queue {
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Wire>,
     /// Those of them whose trace is sampled.
     traced: Vec<Waiting>,
     bytes: usize,
@@ -72,6 +72,14 @@ struct Unacked {
     bytes: usize,
 }
 
+/// What a connection hears of a conversation.
+pub(crate) enum Heard<'a> {
+    /// An entry.
+    Entry { frame: &'a Shared, seq: Seq, trace: Option<TraceContext> },
+    /// A room left entries out, from and to.
+    Skipped { frame: &'a Shared, range: (Seq, Seq) },
+}
+
 /// How much may be pushed to a device without its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -81,7 +89,7 @@ pub(crate) struct Window {
 
 /// What the connection's task takes to write.
 pub(crate) struct Taken {
-    pub(crate) frames: Vec<Utf8Bytes>,
+    pub(crate) frames: Vec<Wire>,
     pub(crate) traced: Vec<Waiting>,
     pub(crate) close: Option<Close>,
     /// When there will be something again, without anybody's call.
@@ -89,7 +97,7 @@ pub(crate) struct Taken {
 }
 
 impl Outbound {
-    pub(crate) fn new(conn: u64, window: Window) -> Self {
+    pub(crate) fn new(conn: u64, codec: Codec, window: Window) -> Self {
         let queue = Queue {
             frames: VecDeque::new(),
             traced: Vec::new(),
@@ -106,7 +114,7 @@ impl Outbound {
             close: None,
         };
         let (closing, leaving) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { conn, who: Mutex::default(), queue: Mutex::new(queue), wake: Notify::new(), closing, leaving }
+        Self { conn, codec, who: Mutex::default(), queue: Mutex::new(queue), wake: Notify::new(), closing, leaving }
     }
 
     /// It is logging out, or not any more.
@@ -138,22 +146,20 @@ impl Outbound {
     }
 
     /// Pushes an entry's frame. Beyond the window the connection lags: from then on it only remembers what moved.
-    pub(crate) fn push(&self, frame: &Utf8Bytes, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) {
+    pub(crate) fn push(&self, frame: &Shared, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) {
+        self.push_all(key, [Heard::Entry { frame, seq, trace }]);
+    }
+
+    /// Pushes what a conversation says, in order, as one: it wakes the connection once.
+    pub(crate) fn push_all<'a>(&self, key: ConversationKey, heard: impl IntoIterator<Item = Heard<'a>>) {
         let mut queue = self.queue.lock();
-        if !queue.lagging && queue.is_full(frame.len()) {
-            queue.lagging = true;
-            metrics::counter!("mynah_device_lags_total").increment(1);
+        let mut wake = false;
+        for one in heard {
+            wake |= match one {
+                Heard::Entry { frame, seq, trace } => queue.entry(frame.by(self.codec), key, seq, trace),
+                Heard::Skipped { frame, range } => queue.gap(frame.by(self.codec), key, range),
+            };
         }
-        let wake = if queue.lagging {
-            queue.remember(key, seq)
-        } else {
-            queue.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
-            queue.unacked_bytes += frame.len();
-            queue.bytes += frame.len();
-            queue.frames.push_back(frame.clone());
-            queue.traced.extend(trace.map(Waiting::new));
-            true
-        };
         drop(queue);
         if wake {
             self.wake.notify_one();
@@ -206,7 +212,8 @@ impl Outbound {
     }
 
     /// Pushes a frame that is no delivery: it has room beside them.
-    pub(crate) fn push_beside(&self, frame: Utf8Bytes) {
+    pub(crate) fn push_beside(&self, frame: &Shared) {
+        let Some(frame) = frame.by(self.codec) else { return };
         let mut queue = self.queue.lock();
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
@@ -234,11 +241,11 @@ impl Outbound {
     pub(crate) fn take(&self, now: Instant) -> Taken {
         let mut queue = self.queue.lock();
         // The queue keeps no room: an idle connection costs what it needs.
-        let mut frames: Vec<Utf8Bytes> = std::mem::take(&mut queue.frames).into();
+        let mut frames: Vec<Wire> = std::mem::take(&mut queue.frames).into();
         queue.bytes = 0;
         let reads = std::mem::take(&mut queue.reads);
-        frames.extend(reads.into_values().filter_map(|read| encode(&push(server_frame::Body::ReadChanged(read)))));
-        let again_at = queue.catch_up(now, &mut frames);
+        frames.extend(reads.into_values().filter_map(|read| self.codec.encode(&push(server_frame::Body::ReadChanged(read)))));
+        let again_at = queue.catch_up(now, self.codec, &mut frames);
         Taken { frames, traced: std::mem::take(&mut queue.traced), close: queue.close, again_at }
     }
 }
@@ -249,6 +256,38 @@ impl Queue {
             || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty());
         // A device that acknowledges what it has not got does not lift the bound of the queue.
         unacked || self.frames.len() >= self.window.frames || (self.bytes + more > self.window.bytes && !self.frames.is_empty())
+    }
+
+    /// Takes an entry's frame, or remembers that there is one; true if the connection's task has to know.
+    fn entry(&mut self, frame: Option<Wire>, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) -> bool {
+        let Some(frame) = frame else { return false };
+        if !self.lagging && self.is_full(frame.len()) {
+            self.lagging = true;
+            metrics::counter!("mynah_device_lags_total").increment(1);
+        }
+        if self.lagging {
+            return self.remember(key, seq);
+        }
+        self.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
+        self.unacked_bytes += frame.len();
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        self.traced.extend(trace.map(Waiting::new));
+        true
+    }
+
+    /// The same for what a room leaves out: told in its place, or with what a lagging connection hears.
+    fn gap(&mut self, frame: Option<Wire>, key: ConversationKey, (from, to): (Seq, Seq)) -> bool {
+        let Some(frame) = frame else { return false };
+        if !self.lagging && self.frames.len() < self.window.frames {
+            self.bytes += frame.len();
+            self.frames.push_back(frame);
+            return true;
+        }
+        self.lagging = true;
+        let news = self.remember(key, from);
+        self.remember(key, to);
+        news
     }
 
     /// Remembers that a conversation moved; true if that is news to the connection's task.
@@ -267,7 +306,7 @@ impl Queue {
     }
 
     /// While lagging: tells where conversations stand, at most once a second; ends the lag when half of the window is free.
-    fn catch_up(&mut self, now: Instant, frames: &mut Vec<Utf8Bytes>) -> Option<Instant> {
+    fn catch_up(&mut self, now: Instant, codec: Codec, frames: &mut Vec<Wire>) -> Option<Instant> {
         if !self.lagging {
             return None;
         }
@@ -280,12 +319,12 @@ impl Queue {
         if !behind.is_empty() || self.overflown {
             let items = behind.into_iter().map(|(key, head_seq)| Head { conv_id: key.to_string(), head_seq }).collect();
             let heads = Heads { items, resync_all: std::mem::take(&mut self.overflown) };
-            frames.extend(encode(&push(server_frame::Body::Heads(heads))));
+            frames.extend(codec.encode(&push(server_frame::Body::Heads(heads))));
             self.heads_at = Some(now);
         }
         for (key, (from_seq, to_seq)) in std::mem::take(&mut self.skipped) {
             let skipped = Skipped { conv_id: key.to_string(), from_seq, to_seq };
-            frames.extend(encode(&push(server_frame::Body::Skipped(skipped))));
+            frames.extend(codec.encode(&push(server_frame::Body::Skipped(skipped))));
             self.heads_at = Some(now);
         }
         None
@@ -297,17 +336,6 @@ pub(crate) fn push(body: server_frame::Body) -> ServerFrame {
     ServerFrame { id: 0, error: None, body: Some(body) }
 }
 
-/// The frame's text; none, with a log line, if a byte field does not hold JSON.
-pub(crate) fn encode(frame: &ServerFrame) -> Option<Utf8Bytes> {
-    match json::encode_server(frame) {
-        Ok(text) => Some(text.into()),
-        Err(error) => {
-            tracing::error!(%error, "a frame does not encode");
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,17 +344,22 @@ mod tests {
     const ROOM: ConversationKey = ConversationKey::Room(10_000_002);
 
     fn outbound(frames: usize) -> Outbound {
-        Outbound::new(1, Window { frames, bytes: 1000 })
+        Outbound::new(1, Codec::Json, Window { frames, bytes: 1000 })
     }
 
     fn push_all(outbound: &Outbound, key: ConversationKey, seqs: std::ops::RangeInclusive<Seq>) {
+        let frame = Shared::new(push(server_frame::Body::Ok(mynah_proto::device::Ok::default())));
         for seq in seqs {
-            outbound.push(&r#"{"ok":{}}"#.into(), key, seq, None);
+            outbound.push(&frame, key, seq, None);
         }
     }
 
     fn pushes(outbound: &Outbound, now: Instant) -> Vec<Option<server_frame::Body>> {
-        outbound.take(now).frames.iter().map(|frame| json::decode_server(frame.as_str()).unwrap().body).collect()
+        let text = |frame: &Wire| match frame {
+            Wire::Text(text) => mynah_proto::json::decode_server(text.as_str()).unwrap(),
+            Wire::Binary(_) => panic!("not JSON"),
+        };
+        outbound.take(now).frames.iter().map(|frame| text(frame).body).collect()
     }
 
     fn heads(body: Option<server_frame::Body>) -> Vec<Seq> {
@@ -384,7 +417,7 @@ mod tests {
     fn too_many_conversations_behind_ask_for_a_look_at_all() {
         let outbound = outbound(0);
         for gid in 0..2000 {
-            outbound.push(&"{}".into(), ConversationKey::Group(gid), 1, None);
+            push_all(&outbound, ConversationKey::Group(gid), 1..=1);
         }
         let told = pushes(&outbound, Instant::now());
         let Some(server_frame::Body::Heads(heads)) = &told[0] else { panic!("{told:?}") };

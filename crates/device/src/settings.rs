@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use crate::rate::Rate;
+use crate::rooms::Bounds;
+
+/// Messages and bytes that wait in one room.
+const ROOM_WAITING: (usize, usize) = (512, 1 << 20);
 
 /// Settings of device connections.
 #[derive(Debug, Clone)]
@@ -33,6 +37,10 @@ pub struct Settings {
     pub calls: Rate,
     /// Syncs and history pages of one user.
     pub syncs: Rate,
+    /// Pushes a second that one room may take here, each message to each connection; 0: no bound. What is beyond is skipped.
+    pub room_pushes: u32,
+    /// What a room could not push for so long is skipped, unless it is the newest.
+    pub room_patience: Duration,
     /// Refusals for asking too often, without one accepted in between, after which the connection is closed.
     pub refusals: u32,
     /// Logins that may fail on one connection.
@@ -61,11 +69,20 @@ impl Default for Settings {
             sends: Rate::per_minute(60),
             calls: Rate::per_minute(1200),
             syncs: Rate::per_minute(600),
+            room_pushes: 500_000,
+            room_patience: Duration::from_secs(1),
             refusals: 256,
             failed_logins: 5,
             public_url: None,
             connections: 18_000,
             origins: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    pub(crate) fn room_bounds(&self) -> Bounds {
+        let (messages, bytes) = ROOM_WAITING;
+        Bounds { pushes: self.room_pushes, patience: self.room_patience, messages, bytes }
     }
 }

@@ -21,6 +21,25 @@ pub struct Limits {
     pub head_within: Duration,
 }
 
+/// A request's head must be there in this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Connections of an operations address.
+const OPS_CONNECTIONS: usize = 64;
+
+impl Limits {
+    /// Of an address for everybody.
+    #[must_use]
+    pub const fn public(connections: usize) -> Self {
+        Self { connections, head_within: HEAD_WITHIN }
+    }
+
+    /// Of an address for operators and their tools.
+    #[must_use]
+    pub const fn operations() -> Self {
+        Self::public(OPS_CONNECTIONS)
+    }
+}
+
 /// Largest head of a request, in bytes.
 const HEAD: usize = 32 << 10;
 /// A pause after the system refused a connection, for instance for want of file descriptors.

@@ -24,6 +24,13 @@ impl<S> Key<S> {
         self.name.replace('_', "-")
     }
 
+    /// The default that the help tells at its end; an empty text where it tells `none`.
+    #[must_use]
+    pub fn told_default(&self) -> Option<&'static str> {
+        let (_, told) = self.help.rsplit_once("[default: ")?;
+        told.strip_suffix(']').map(|told| if told == "none" { "" } else { told })
+    }
+
     /// The environment variable.
     #[must_use]
     pub fn variable(&self) -> String {
@@ -66,6 +73,19 @@ pub fn read<S: Default>(keys: &[Key<S>], sources: &Sources<'_>) -> Result<S, Pro
         reader.set(name, value, &format!("--{}", name.replace('_', "-")));
     }
     if reader.problems.is_empty() { Ok(reader.settings) } else { Err(Problems(reader.problems)) }
+}
+
+/// Those of the keys whose help tells a default that is not theirs: given as a value, it would change the settings.
+#[must_use]
+pub fn untrue_defaults<S: Default + fmt::Debug>(keys: &[Key<S>]) -> Vec<&'static str> {
+    let defaults = format!("{:?}", S::default());
+    let is_true = |key: &&Key<S>| {
+        let Some(told) = key.told_default() else { return false };
+        let flags = vec![(key.name.to_owned(), told.to_owned())];
+        let given = read(keys, &Sources { file: None, environment: Vec::new(), flags });
+        given.is_ok_and(|settings| format!("{settings:?}") == defaults)
+    };
+    keys.iter().filter(|key| !is_true(key)).map(|key| key.name).collect()
 }
 
 struct Reader<'a, S: 'static> {
@@ -178,6 +198,13 @@ mod tests {
         assert_eq!(read(&[], &[]), Two { port: 1, name: "file".into() });
         assert_eq!(read(&[("MYNAH_HTTP_LISTEN", "2"), ("PATH", "x")], &[]).port, 2);
         assert_eq!(read(&[("MYNAH_HTTP_LISTEN", "2")], &[("http_listen", "3")]).port, 3);
+    }
+
+    #[test]
+    fn a_default_that_is_not_so_is_found() {
+        let key = |name, help| Key::<Two> { name, help, set: |s, v| v.parse().map(|v| s.port = v).map_err(|_| "a port".into()) };
+        let keys = [key("true", "[default: 0]"), key("other", "[default: 1]"), key("bad", "[default: none]"), key("silent", "")];
+        assert_eq!(untrue_defaults(&keys), ["other", "bad", "silent"]);
     }
 
     #[test]

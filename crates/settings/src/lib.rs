@@ -31,6 +31,8 @@ pub struct Product {
     pub connections: usize,
     /// Connections of devices.
     pub device_connections: usize,
+    /// Pushes a second that one room may take of a gateway; 0: no bound.
+    pub room_pushes_per_second: u32,
     /// Origins that browsers may come from.
     pub origins: Vec<String>,
     /// Zone of times without a zone, in minutes east of UTC.
@@ -73,6 +75,7 @@ impl Default for Product {
             log: "info".into(),
             connections: 19_000,
             device_connections: 18_000,
+            room_pushes_per_second: 500_000,
             origins: Vec::new(),
             zone_minutes: 8 * 60,
             requests: 512,
@@ -131,6 +134,12 @@ pub fn keys<S: HasProduct>() -> Vec<Key<S>> {
             name: "device_connections",
             help: "Device connections at one time; more are asked to come back later [default: 18000]",
             set: |s, v| within(v, 1..=1_000_000, &mut s.product().device_connections),
+        },
+        Key {
+            name: "room_pushes_per_second",
+            help: "Pushes a second that one chatroom may take of a gateway, each message to each connection; beyond it devices hear \
+                   what was skipped; 0 = no bound [default: 500000]",
+            set: |s, v| within(v, 0..=100_000_000, &mut s.product().room_pushes_per_second),
         },
         Key {
             name: "origins",
@@ -236,6 +245,7 @@ impl Product {
             connections: self.device_connections,
             origins: self.origins.clone(),
             public_url: self.public_url.clone(),
+            room_pushes: self.room_pushes_per_second,
             sends: Rate::per_minute(self.sends_per_minute),
             calls: Rate::per_minute(self.calls_per_minute),
             syncs: Rate::per_minute(self.syncs_per_minute),

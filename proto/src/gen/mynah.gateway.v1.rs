@@ -14,8 +14,12 @@ pub struct DeliverRequest {
 pub struct Missed {
     #[prost(string, tag = "1")]
     pub conv_id: ::prost::alloc::string::String,
+    /// The last of them.
     #[prost(uint64, tag = "2")]
     pub seq: u64,
+    /// The first of them.
+    #[prost(uint64, tag = "3")]
+    pub from_seq: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeliverReply {}

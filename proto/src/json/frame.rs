@@ -87,7 +87,9 @@ fn body<'a, T: serde::Deserialize<'a>>(id: u32, name: &str, raw: &'a RawValue) -
 }
 
 macro_rules! bodies {
-    ($all:ident, $name_of:ident, $decode:ident, $encode:ident, $wrapper:ident, $frame:ident, $module:ident, { $($name:literal => $variant:ident,)* }) => {
+    ($all:ident, $name_of:ident, $name_at:ident, $decode:ident, $encode:ident, $wrapper:ident, $frame:ident, $module:ident, {
+        $($number:literal $name:literal => $variant:ident,)*
+    }) => {
         /// The names of the bodies that the envelope may hold.
         pub const $all: &[&str] = &[$($name),*];
 
@@ -96,6 +98,14 @@ macro_rules! bodies {
         pub fn $name_of(body: &$module::Body) -> &'static str {
             match body {
                 $($module::Body::$variant(_) => $name,)*
+            }
+        }
+
+        /// The name of the body that has this number in the schema.
+        pub(crate) fn $name_at(number: u32) -> Option<&'static str> {
+            match number {
+                $($number => Some($name),)*
+                _ => None,
             }
         }
 
@@ -119,20 +129,20 @@ macro_rules! bodies {
     };
 }
 
-bodies!(CLIENT_FRAMES, client_frame_name, client_body, entry, ClientJson, ClientFrame, client_frame, {
-    "hello" => Hello, "login" => Login, "logout" => Logout, "ping" => Ping, "pong" => Pong, "state" => State,
-    "send" => Send, "ack" => Ack, "sync" => Sync, "history" => History, "conv_list" => ConvList,
-    "read" => Read, "receipt" => Receipt, "receipt_query" => ReceiptQuery, "retract" => Retract,
-    "signal" => Signal, "presence" => Presence, "room_enter" => RoomEnter, "room_leave" => RoomLeave, "call" => Call,
+bodies!(CLIENT_FRAMES, client_frame_name, client_body_at, client_body, entry, ClientJson, ClientFrame, client_frame, {
+    2 "hello" => Hello, 3 "login" => Login, 4 "logout" => Logout, 5 "ping" => Ping, 6 "pong" => Pong, 7 "state" => State,
+    10 "send" => Send, 11 "ack" => Ack, 12 "sync" => Sync, 13 "history" => History, 14 "conv_list" => ConvList,
+    15 "read" => Read, 16 "receipt" => Receipt, 17 "receipt_query" => ReceiptQuery, 18 "retract" => Retract,
+    20 "signal" => Signal, 21 "presence" => Presence, 22 "room_enter" => RoomEnter, 23 "room_leave" => RoomLeave, 30 "call" => Call,
 });
 
-bodies!(SERVER_FRAMES, server_frame_name, server_body, entry, ServerJson, ServerFrame, server_frame, {
-    "ok" => Ok, "welcome" => Welcome, "login_ack" => LoginAck, "ping" => Ping, "pong" => Pong, "reply" => Reply,
-    "send_ack" => SendAck, "sync_page" => SyncPage, "history_page" => HistoryPage, "conv_page" => ConvPage,
-    "receipt_detail" => ReceiptDetail, "presence_snapshot" => PresenceSnapshot, "room_state" => RoomState,
-    "deliver" => Deliver, "heads" => Heads, "skipped" => Skipped, "read_changed" => ReadChanged,
-    "receipt_changed" => ReceiptChanged, "signal_push" => SignalPush, "presence_changed" => PresenceChanged,
-    "kicked" => Kicked, "goaway" => Goaway, "z" => Z,
+bodies!(SERVER_FRAMES, server_frame_name, server_body_at, server_body, entry, ServerJson, ServerFrame, server_frame, {
+    3 "ok" => Ok, 4 "welcome" => Welcome, 5 "login_ack" => LoginAck, 6 "ping" => Ping, 7 "pong" => Pong, 8 "reply" => Reply,
+    10 "send_ack" => SendAck, 12 "sync_page" => SyncPage, 13 "history_page" => HistoryPage, 14 "conv_page" => ConvPage,
+    17 "receipt_detail" => ReceiptDetail, 21 "presence_snapshot" => PresenceSnapshot, 22 "room_state" => RoomState,
+    40 "deliver" => Deliver, 41 "heads" => Heads, 42 "skipped" => Skipped, 43 "read_changed" => ReadChanged,
+    44 "receipt_changed" => ReceiptChanged, 45 "signal_push" => SignalPush, 46 "presence_changed" => PresenceChanged,
+    50 "kicked" => Kicked, 51 "goaway" => Goaway, 60 "z" => Z,
 });
 
 impl Serialize for ClientJson<'_> {

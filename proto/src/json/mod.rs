@@ -13,6 +13,7 @@ pub use frame::{
     CLIENT_FRAMES, FrameError, SERVER_FRAMES, client_frame_name, decode_client, decode_server, encode_client, encode_server,
     server_frame_name,
 };
+pub(crate) use frame::{client_body_at, server_body_at};
 pub use report::report_message;
 pub use unique::unique;
 

@@ -1,4 +1,4 @@
-//! Byte fields that hold JSON text: embedded as they are, never re-serialised.
+//! Byte fields that hold JSON text: embedded as they are, never re-serialised, but for line ends.
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -11,6 +11,11 @@ use serde_json::value::RawValue;
 pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     let text = std::str::from_utf8(bytes).map_err(ser::Error::custom)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(ser::Error::custom)?;
+    if raw.get().bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        // Outside of strings, where JSON allows them, they are space; and a line of a message is one frame.
+        let in_one_line = RawValue::from_string(raw.get().replace(['\n', '\r'], " ")).map_err(ser::Error::custom)?;
+        return in_one_line.serialize(serializer);
+    }
     raw.serialize(serializer)
 }
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 use clap::{FromArgMatches as _, Subcommand as _};
 use mynah_directory::{Deps, Directory, Operator, SecretKey};
 use mynah_ports::Presence;
-use mynah_proto::directory::ListRequest;
 use mynah_proto::directory::directory_server::DirectoryServer;
-use mynah_proto::{DirectoryClient, GatewayClient};
-use mynah_types::{Reason, SystemClock};
+use mynah_proto::{DirectoryClient, GatewayClient, probe};
+use mynah_types::SystemClock;
 use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
@@ -63,7 +62,10 @@ async fn run(settings: Settings) -> Outcome {
     let outbox = directory.clone();
     tokio::spawn(async move { outbox.run_outbox().await });
     let probed = DirectoryClient::local(directory.clone());
-    process.readiness.works(move || ready(probed.clone()));
+    process.readiness.works(move || {
+        let directory = probed.clone();
+        async move { probe::directory(&directory).await }
+    });
     let (stopped, readiness) = (process.stopped(), process.readiness.clone());
     let stop = async move {
         stopped.await;
@@ -81,15 +83,6 @@ fn one_of_several(settings: mynah_directory::Settings) -> mynah_directory::Setti
         outbox_poll: Duration::from_secs(1),
         outbox_backoff_max: Duration::from_secs(2),
         ..settings
-    }
-}
-
-/// Asks for something that is not there: the answer has to come from the store.
-pub(crate) async fn ready(directory: DirectoryClient) -> Result<(), String> {
-    match directory.list_users(ListRequest { app_id: 0, start: 0, count: 1 }).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.why() == Reason::AppNotFound => Ok(()),
-        Err(failure) => Err(format!("directory: {}", failure.message)),
     }
 }
 

@@ -8,19 +8,17 @@ use mynah_device::Devices;
 use mynah_gateway::Gateway;
 use mynah_ports::Presence;
 use mynah_proto::gateway::gateway_server::GatewayServer;
-use mynah_proto::{DirectoryClient, RouterClient};
+use mynah_proto::{DirectoryClient, RouterClient, probe};
 use mynah_redis::RedisPresence;
 use mynah_runtime::http::{self, Limits};
 use mynah_types::{GatewayId, SystemClock};
 use mynah_words::Words;
 use tonic::service::Routes;
 
-use crate::process::{self, Outcome, Process, listen};
+use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{directory, engines, peers};
+use crate::{engines, peers};
 
-/// A request's head must be there in this time.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long devices have to go beyond the time over which they are spread.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -52,11 +50,11 @@ async fn run(settings: Settings) -> Outcome {
     let routes = Routes::new(GatewayServer::new(devices.clone()));
     // Deliveries are taken until the last device is gone.
     let served = process.serve(routes, async move { _ = end.await }).await?;
-    let listener = listen(process.settings.product.http_listen).await?;
+    let listener = mynah_runtime::process::listen(process.settings.product.http_listen).await?;
     let (directory, router, probed) = (parts.directory, parts.router, devices.clone());
     process.readiness.works(move || ready(directory.clone(), router.clone(), probed.clone()));
     let product = &process.settings.product;
-    let limits = Limits { connections: product.connections, head_within: HEAD_WITHIN };
+    let limits = Limits::public(product.connections);
     let (stopped, readiness, draining, spread) =
         (process.stopped(), process.readiness.clone(), devices.clone(), product.drain_spread_ms);
     let stop = async move {
@@ -66,7 +64,7 @@ async fn run(settings: Settings) -> Outcome {
     };
     tracing::info!(http = %product.http_listen, gateway = %id, "serving");
     http::serve(listener, devices.routes().merge(parts.rest.routes()), limits, stop).await?;
-    gone(&devices, Duration::from_millis(spread.into()) + DRAIN_AT_MOST).await;
+    devices.gone(Duration::from_millis(spread.into()) + DRAIN_AT_MOST).await;
     _ = ended.send(());
     served.ended().await?;
     if let Some(presence) = Arc::into_inner(presence)
@@ -131,17 +129,6 @@ fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
 
 /// A message to this gateway by the whole path: directory, router, log, presence, delivery.
 async fn ready(directory: DirectoryClient, router: RouterClient, devices: Devices) -> Result<(), String> {
-    directory::ready(directory).await?;
+    probe::directory(&directory).await?;
     devices.canary(&router).await
-}
-
-async fn gone(devices: &Devices, at_most: Duration) {
-    let gone = async {
-        while devices.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    if tokio::time::timeout(at_most, gone).await.is_err() {
-        tracing::warn!(left = devices.connections(), "connections did not close in time");
-    }
 }

@@ -2,30 +2,23 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use mynah_rpc::{Channels, Serving, Tls, serve};
+use mynah_runtime::flags::with_settings;
 use mynah_runtime::http::{self, Limits};
-use mynah_runtime::ops;
-use mynah_runtime::settings::{Sources, read};
+use mynah_runtime::{ops, process};
 use mynah_telemetry::Export;
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
-use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Settings, keys};
 
-/// A request's head must be there in this time.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// Connections of the operations address.
-const OPS_CONNECTIONS: usize = 64;
 /// Pauses between tries of what is waited for.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -33,13 +26,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The flags of every binary: one a setting, and the file.
 pub(crate) fn command(name: &'static str, about: &'static str) -> Command {
-    let config = Arg::new("config").long("config").env("MYNAH_CONFIG").value_name("FILE").global(true);
-    let command = Command::new(name).about(about).version(env!("CARGO_PKG_VERSION"));
-    let command =
-        command.arg(config.help("A TOML file of settings. Environment variables MYNAH_… win over it, and flags over both"));
-    keys().iter().fold(command, |command, key| {
-        command.arg(Arg::new(key.name).long(key.flag()).value_name("VALUE").help(key.help).global(true))
-    })
+    with_settings(Command::new(name).about(about).version(env!("CARGO_PKG_VERSION")), &keys())
 }
 
 /// Reads the settings, then runs `work` on a runtime of its own.
@@ -47,14 +34,9 @@ pub(crate) fn run<F>(name: &str, matches: &ArgMatches, work: impl FnOnce(Setting
 where
     F: Future<Output = Outcome>,
 {
-    let done = settings(matches).and_then(|settings| {
-        let filter: EnvFilter = settings.product.log.parse()?;
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_env_filter(filter)
-            .log_internal_errors(false)
-            .init();
+    let read = mynah_runtime::flags::settings(&keys(), matches).map_err(Into::into);
+    let done: Outcome = read.and_then(|settings: Settings| {
+        process::log_lines(&settings.product.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(async {
             trace(name, &settings)?;
@@ -64,14 +46,7 @@ where
         mynah_telemetry::end();
         done
     });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever read it may be gone; the status tells all the same.
-            _ = writeln!(std::io::stderr(), "{name}: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    process::end(name, done)
 }
 
 /// Spans leave this process from now on, if there is somebody to take them.
@@ -83,16 +58,6 @@ fn trace(name: &str, settings: &Settings) -> Outcome {
     let sink = Box::new(mynah_otlp::Otlp::start(&settings.otlp_endpoint, &format!("mynah-{name}"), &instance)?);
     mynah_telemetry::export_to(Export { sink, ratio: settings.trace_ratio });
     Ok(())
-}
-
-fn settings(matches: &ArgMatches) -> Outcome<Settings> {
-    let keys = keys();
-    let file = matches.get_one::<String>("config").map(PathBuf::from);
-    let flags = keys.iter().filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())));
-    let variables = std::env::vars_os();
-    let environment = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let sources = Sources { file: file.as_deref(), environment: environment.collect(), flags: flags.collect() };
-    Ok(read(&keys, &sources)?)
 }
 
 /// What a process waits for before it can work, and then whether it does.
@@ -176,13 +141,12 @@ impl Process {
         let readiness = Readiness(Arc::new(Mutex::new(State::Waiting("starting".into()))));
         let asked = readiness.clone();
         let routes = ops::routes(metrics, move || asked.clone().check());
-        let listener = listen(settings.product.ops_listen).await?;
-        let limits = Limits { connections: OPS_CONNECTIONS, head_within: HEAD_WITHIN };
-        tokio::spawn(http::serve(listener, routes, limits, std::future::pending()));
+        let listener = process::listen(settings.product.ops_listen).await?;
+        tokio::spawn(http::serve(listener, routes, Limits::operations(), std::future::pending()));
         let tls = tls(&settings)?;
         let (stopping, stop) = watch::channel(false);
         tokio::spawn(async move {
-            signal().await;
+            process::signal().await;
             tracing::info!("stopping");
             _ = stopping.send(true);
             // Kept until the process ends: a sender that is gone would say the same.
@@ -199,7 +163,7 @@ impl Process {
 
     /// Serves the process's service until `stop`.
     pub(crate) async fn serve(&self, routes: Routes, stop: impl Future<Output = ()> + Send + 'static) -> Outcome<Served> {
-        let listener = listen(self.settings.grpc_listen).await?;
+        let listener = process::listen(self.settings.grpc_listen).await?;
         tracing::info!(name = self.settings.name, grpc = %self.settings.grpc_listen, advertise = self.settings.address(), "serving");
         let serving = Serving { routes, tls: self.tls.clone() };
         Ok(Served(tokio::spawn(serve(listener, serving, stop))))
@@ -216,30 +180,12 @@ impl Served {
     }
 }
 
-pub(crate) async fn listen(address: std::net::SocketAddr) -> Outcome<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}").into())
-}
-
 fn tls(settings: &Settings) -> Outcome<Option<Tls>> {
     let text = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     match (&settings.tls_ca, &settings.tls_cert, &settings.tls_key) {
         (None, None, None) => Ok(None),
         (Some(ca), Some(cert), Some(key)) => Ok(Some(Tls::new(&text(ca)?, &text(cert)?, &text(key)?, &settings.tls_name))),
         _ => Err("bad settings:\n  tls_ca, tls_cert and tls_key belong together: set all of them, or none".into()),
-    }
-}
-
-async fn signal() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        // Without the handler the system's own ending applies.
-        Err(_) => std::future::pending().await,
     }
 }
 

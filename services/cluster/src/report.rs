@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mynah_fjall::FjallReport;
 use mynah_ports::MessageLog as _;
+use mynah_proto::probe;
 use mynah_proto::report::report_server::ReportServer;
 use mynah_report::{Deps, Report};
 use mynah_types::SystemClock;
@@ -12,7 +13,7 @@ use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{directory, engines, peers};
+use crate::{engines, peers};
 
 /// Runs it.
 #[must_use]
@@ -39,7 +40,10 @@ async fn run(settings: Settings) -> Outcome {
         settings: process.settings.product.report(),
     });
     tokio::spawn(report.clone().run());
-    process.readiness.works(move || directory::ready(directory.clone()));
+    process.readiness.works(move || {
+        let directory = directory.clone();
+        async move { probe::directory(&directory).await }
+    });
     let (stopped, readiness) = (process.stopped(), process.readiness.clone());
     let stop = async move {
         stopped.await;

@@ -13,14 +13,13 @@ use mynah_gateway::Gateway;
 use mynah_media::LocalMedia;
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{Bus, DirectoryStore, MediaStore, MessageLog, Presence};
-use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
+use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient, probe};
 use mynah_report::Report;
 use mynah_router::{Gateways, Router};
 use mynah_sqlite::SqliteDirectory;
 use mynah_types::{Clock, GatewayId, SystemClock};
 use mynah_words::Words;
 
-use crate::ready;
 use crate::settings::Settings;
 
 /// The one gateway of this process.
@@ -199,7 +198,10 @@ impl Embedded {
     /// Whether the stores answer; the error says which does not.
     pub fn ready(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
         let (directory, router) = (self.directory.clone(), self.router.clone());
-        async move { ready::ready(&directory, &router).await }
+        async move {
+            probe::directory(&directory).await?;
+            probe::message_log(&router).await
+        }
     }
 
     /// Returns when the message log has failed: nothing can be acknowledged any more.

@@ -3,5 +3,4 @@
 //! It owns which adapter serves which port in this shape. It knows nothing of what the services do.
 
 pub mod embedded;
-mod ready;
 pub mod settings;

@@ -7,26 +7,20 @@ use std::time::Duration;
 
 use mynah::embedded::Embedded;
 use mynah::settings::Settings;
-use mynah_device::Devices;
 use mynah_directory::Credentials;
 use mynah_runtime::http::{self, Limits};
-use mynah_runtime::ops;
+use mynah_runtime::{ops, process};
 use mynah_types::SystemClock;
-use tokio::net::TcpListener;
 
 /// How long a shutdown waits for connections to close.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
-/// A request's head must be there in this time.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// Connections of the operations address.
-const OPS_CONNECTIONS: usize = 64;
 
 /// Serves until a signal, or until the message log fails.
 pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let metrics = ops::record_metrics()?;
     let embedded = Arc::new(Embedded::start(settings, Arc::new(SystemClock)).await?);
-    let http = listen(settings.product.http_listen).await?;
-    let ops = listen(settings.product.ops_listen).await?;
+    let http = process::listen(settings.product.http_listen).await?;
+    let ops = process::listen(settings.product.ops_listen).await?;
     if let Some(made) = embedded.operator.ensure_demo_app().await? {
         welcome(settings, &made);
     }
@@ -37,44 +31,27 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         tracing::warn!(%address, "plain HTTP beyond this machine: put TLS in front of it");
     }
     let watched = Arc::clone(&embedded);
-    let limits = |connections| Limits { connections, head_within: HEAD_WITHIN };
     let operations = ops::routes(metrics, move || watched.ready());
-    let operations = http::serve(ops, operations, limits(OPS_CONNECTIONS), std::future::pending());
+    let operations = http::serve(ops, operations, Limits::operations(), std::future::pending());
     // A log that failed ends the process too; what is under way is still answered, retryably.
     let failed = AtomicBool::new(false);
     let stop = async {
         tokio::select! {
-            () = signal() => tracing::info!("stopping"),
+            () = process::signal() => tracing::info!("stopping"),
             () = embedded.failed() => failed.store(true, Ordering::SeqCst),
         }
         embedded.devices.drain(settings.product.drain_spread_ms);
     };
-    let public = http::serve(http, embedded.routes(), limits(settings.product.connections), stop);
+    let public = http::serve(http, embedded.routes(), Limits::public(settings.product.connections), stop);
     tokio::select! {
         served = public => served?,
         served = operations => served?,
     }
-    gone(&embedded.devices).await;
+    embedded.devices.gone(DRAIN_AT_MOST).await;
     if failed.load(Ordering::SeqCst) {
         return Err("the message log failed: see the log line above; nothing acknowledged is lost".into());
     }
     Ok(())
-}
-
-/// Gives devices that were told to go a moment to do so.
-async fn gone(devices: &Devices) {
-    let gone = async {
-        while devices.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    if tokio::time::timeout(DRAIN_AT_MOST, gone).await.is_err() {
-        tracing::warn!(left = devices.connections(), "connections did not close in time");
-    }
-}
-
-async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
-    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}").into())
 }
 
 /// What a person does first, ready to be pasted. The secret is shown this once.
@@ -87,18 +64,4 @@ fn welcome(settings: &Settings, made: &Credentials) {
     println!("Register a user:");
     println!("  curl -u {appkey}:{secret} http://{at}/v1/users -d '[{{\"username\":\"anna\",\"password\":\"secret\"}}]'\n");
     println!("Chat in two browser windows: http://{at}/ui/");
-}
-
-async fn signal() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        // Without the handler the system's own ending applies.
-        Err(_) => std::future::pending().await,
-    }
 }

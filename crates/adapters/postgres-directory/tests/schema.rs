@@ -13,6 +13,7 @@ mod shared;
 use futures_util::future::join_all;
 use mynah_ports::DirectoryStore as _;
 use mynah_ports::directory_store::Error;
+use mynah_types::Uid;
 use shared::{app, fresh};
 
 const SCHEMA: &str = "SELECT version FROM directory_schema";
@@ -90,4 +91,23 @@ async fn a_database_that_loses_what_it_answered_is_refused() {
     client.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
     let why = unavailable(database.store().await);
     assert_eq!(why, "PostgreSQL is set to lose what it answered: synchronous_commit is off");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let database = fresh();
+    let client = database.client().await;
+    client.batch_execute(include_str!("../migrations/0001_directory.sql")).await.unwrap();
+    let made = "CREATE TABLE directory_schema (version BIGINT NOT NULL); INSERT INTO directory_schema VALUES (1); \
+                UPDATE counters SET value = 10000077 WHERE name = 'roster'; \
+                INSERT INTO relation_notes VALUES (1, 2, 3); INSERT INTO shield_notes (uid, gid) VALUES (1, 4)";
+    client.batch_execute(made).await.unwrap();
+    let store = database.store().await.unwrap();
+    // What waited is told, and confirmed.
+    assert_eq!(store.pending_relations(9).await.unwrap(), [(Uid(1), vec![Uid(2)], 0)]);
+    store.finish_relations(Uid(1), &[Uid(2)], 0).await.unwrap();
+    assert_eq!(store.pending_relations(9).await.unwrap(), []);
+    assert_eq!(store.pending_shields(0, 9).await.unwrap().len(), 1);
+    let kept = client.query_one("SELECT value FROM counters WHERE name = 'roster'", &[]).await.unwrap();
+    assert_eq!(kept.get::<_, i64>(0), 10_000_077);
 }

@@ -15,3 +15,5 @@ mod support;
 #[path = "../device/talk.rs"]
 mod talk;
 mod wiring;
+
+const SUBPROTOCOL: &str = support::JSON;

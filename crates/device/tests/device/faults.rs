@@ -1,201 +1,43 @@
-//! Every frame × every kind of bad input: its error code, or the documented close code; nothing stored, and the connection goes on.
+//! Bad input that is bad in either codec: its error code, or the documented close code, and what becomes of the connection.
 
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use mynah_device::{Rate, Settings};
-use mynah_proto::json::CLIENT_FRAMES;
+use futures_util::SinkExt as _;
+use mynah_device::Settings;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Device, Server, serve_with, text};
-
-const PROTOCOL: u16 = 4500;
-
-fn unlimited() -> Settings {
-    let rate = Rate::per_minute(0);
-    Settings { sends: rate, calls: rate, syncs: rate, failed_logins: 1000, ..Settings::default() }
-}
-
-/// A good body of each frame. Frames of features that are off are refused as such, whatever they hold.
-fn table() -> Vec<(&'static str, Value)> {
-    let off = json!({});
-    vec![
-        ("hello", json!({"appkey": "x", "platform": "a", "device_id": "d", "recv_window": {"frames": 5, "bytes": 5}})),
-        ("login", json!({"username": "anna", "password": "secret", "form": "plain", "resume": {"cursor": "1"}})),
-        ("logout", json!({"all_devices": false})),
-        ("ping", json!({"ts": 1})),
-        ("pong", json!({"ts": 1})),
-        ("state", json!({"background": false, "badge": 1})),
-        (
-            "send",
-            json!({"cmid": "c1", "target_type": "single", "target_id": "tommy", "msg_type": "text", "msg_body": {"text": "hi"},
-            "from_name": "n", "target_name": "t", "at": [{"username": "tommy"}], "at_all": false, "unread_delta": 1}),
-        ),
-        ("ack", json!({"items": [{"conv_id": "g.10000001", "seq": 1}]})),
-        ("sync", json!({"ranges": [{"conv_id": "g.10000001", "after_seq": 1, "limit": 1}], "mode": "latest", "max_entries": 1})),
-        ("history", json!({"conv_id": "g.10000001", "before_seq": 1, "after_seq": 1, "limit": 1})),
-        ("conv_list", json!({"cursor": "1:g.10000001", "since_ms": 1, "limit": 1, "kinds": ["single"], "with_last": true})),
-        ("read", json!({"conv_id": "g.10000001", "read_seq": 1})),
-        ("receipt", off.clone()),
-        ("receipt_query", off.clone()),
-        ("retract", json!({"conv_id": "g.10000001", "msg_id": 1})),
-        ("signal", off.clone()),
-        ("presence", off),
-        ("room_enter", json!({"room_id": "10000001", "last_seq": 1})),
-        ("room_leave", json!({"room_id": "10000001"})),
-        ("call", json!({"method": "user.get", "body": {"username": "anna"}})),
-    ]
-}
-
-/// Pointers of all members and items.
-fn pointers(value: &Value, at: &str, into: &mut Vec<String>) {
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), v)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
-        _ => Vec::new(),
-    };
-    for (name, child) in children {
-        let pointer = format!("{at}/{name}");
-        into.push(pointer.clone());
-        pointers(child, &pointer, into);
-    }
-}
-
-fn with(body: &Value, pointer: &str, value: Value) -> Value {
-    let mut changed = body.clone();
-    *changed.pointer_mut(pointer).unwrap() = value;
-    changed
-}
-
-/// Bodies with one fault each, as text.
-fn bad_bodies(name: &str, good: &Value) -> Vec<(String, String)> {
-    let mut bad: Vec<(String, String)> =
-        ["7", "\"x\"", "[1]", "true"].iter().map(|wrong| (format!("body {wrong}"), (*wrong).to_owned())).collect();
-    let mut all = Vec::new();
-    pointers(good, "", &mut all);
-    for pointer in &all {
-        let value = good.pointer(pointer).unwrap();
-        // The body of a call and of a message are JSON of their own: their members are checked by who reads them.
-        let wrong = if value.is_object() { json!(7) } else { json!({"a": 1}) };
-        bad.push((format!("{pointer} of the wrong type"), with(good, pointer, wrong).to_string()));
-        if value.is_number() {
-            for number in ["-1", "1.5", "1e40", "18446744073709551616"] {
-                let text = with(good, pointer, json!("NUMBER")).to_string().replace("\"NUMBER\"", number);
-                bad.push((format!("{pointer} is {number}"), text));
-            }
-        }
-        if value.is_string() && name != "ack" {
-            bad.push((format!("{pointer} too long"), with(good, pointer, json!("x".repeat(9000))).to_string()));
-        }
-    }
-    let first = good.as_object().unwrap().iter().next();
-    if let Some((member, value)) = first {
-        let text = good.to_string().replacen('{', &format!("{{\"{member}\":{value},"), 1);
-        bad.push(("a member twice".into(), text));
-    }
-    bad
-}
-
-/// Waits until the connection is gone, however it goes.
-async fn gone(device: &mut Device) -> bool {
-    let gone = async { while let Some(Ok(_)) = device.0.next().await {} };
-    tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok()
-}
-
-/// Sends several messages in one write, so that they arrive together.
-async fn send_together(device: &mut Device, messages: &[Message]) {
-    for message in messages {
-        device.0.feed(message.clone()).await.unwrap();
-    }
-    device.0.flush().await.unwrap();
-}
-
-async fn logged_in(server: &Server) -> Device {
-    Device::login(server, "anna", "d1").await
-}
+use crate::frames::{PROTOCOL, gone, logged_in, nothing_stored, pointers, refused, send_together, table, unlimited, with};
+use crate::support::{Device, message, serve_with, text};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_frame_refuses_every_kind_of_bad_input_and_the_connection_goes_on() {
+async fn texts_that_are_too_long_are_refused_and_the_connection_goes_on() {
     let server = serve_with(unlimited()).await;
     Device::login(&server, "tommy", "d2").await;
-    let table = table();
-    let without: Vec<_> = CLIENT_FRAMES.iter().filter(|name| !table.iter().any(|(row, _)| row == *name)).collect();
-    assert!(without.is_empty(), "frames without a row: {without:?}");
     let mut device = logged_in(&server).await;
-    for (name, good) in &table {
-        for (fault, body) in bad_bodies(name, good) {
-            device.0.send(Message::text(format!("{{\"id\":7,\"{name}\":{body}}}"))).await.unwrap();
-            device.send(&[json!({"id": 8, "ping": {}})]).await;
-            let answer = device.next().await.unwrap_or_else(|close| panic!("{name} {fault}: closed with {close}"));
-            let what = format!("{name} {fault}: {answer}");
-            let error = &answer["error"];
-            assert!(answer["id"] == 7 && error["code"].as_u64().is_some_and(|code| (800_000..900_000).contains(&code)), "{what}");
-            assert!(!error["message"].as_str().unwrap_or_default().is_empty(), "{what}");
-            if error["code"] == 898_003 {
-                assert!(error["field"].as_str().is_some_and(|field| field.starts_with(*name)), "{what}");
-            }
-            assert!(device.next().await.unwrap()["pong"].is_object(), "{what}");
+    // Acknowledgements have no answer.
+    for (name, good) in table().into_iter().filter(|(name, _)| *name != "ack") {
+        let mut all = Vec::new();
+        pointers(&good, "", &mut all);
+        for pointer in all.iter().filter(|pointer| good.pointer(pointer).is_some_and(Value::is_string)) {
+            let bad = json!({"id": 7, name: with(&good, pointer, json!("x".repeat(9000)))});
+            refused(&mut device, name, &format!("{pointer} too long"), message(crate::SUBPROTOCOL, &[bad])).await;
         }
     }
-    device.send(&[json!({"id": 9, "conv_list": {}})]).await;
-    assert!(device.next().await.unwrap()["conv_page"]["items"].is_null(), "nothing was stored");
-}
-
-/// What is no frame at all: the connection is beyond trust.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_frame_closes_the_connection() {
-    let server = serve_with(unlimited()).await;
-    let deep = format!("{{\"id\":1,\"call\":{{\"body\":{}1{}}}}}", "[".repeat(40), "]".repeat(40));
-    let many = vec!["{\"id\":1,\"ping\":{}}"; 65].join("\n");
-    let texts = [
-        "{\"id\":1,",
-        "",
-        "\n\n",
-        "7",
-        "[]",
-        "null",
-        "{}",
-        "{\"id\":1}",
-        "{\"id\":-1,\"ping\":{}}",
-        "{\"id\":4294967296,\"ping\":{}}",
-        "{\"id\":1,\"id\":2,\"ping\":{}}",
-        "{\"ping\":{},\"pong\":{}}",
-        "{\"id\":1,\"ping\":{}} x",
-        &deep,
-        &many,
-    ];
-    for text in texts {
-        let mut device = logged_in(&server).await;
-        device.0.send(Message::text(text)).await.unwrap();
-        assert_eq!(device.next().await, Err(PROTOCOL), "{text:.60}");
-    }
-    let mut device = logged_in(&server).await;
-    device.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
-    assert_eq!(device.next().await, Err(PROTOCOL));
+    nothing_stored(&mut device).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_is_too_big_is_refused_and_a_message_that_is_too_big_ends_the_connection() {
     let server = serve_with(unlimited()).await;
     let mut device = logged_in(&server).await;
-    let frame = format!("{{\"id\":7,\"ping\":{{\"ts\":1,\"x\":\"{}\"}}}}", "x".repeat(33 << 10));
-    device.0.send(Message::text(frame)).await.unwrap();
+    device.send(&[json!({"id": 7, "call": {"method": "user.get", "body": {"x": "x".repeat(33 << 10)}}})]).await;
     assert_eq!(device.next().await.unwrap()["error"]["code"], 890_004);
     device.send(&[json!({"id": 8, "ping": {}})]).await;
     assert!(device.next().await.unwrap()["pong"].is_object());
     // The peer may be cut off before all of it is written.
-    _ = device.0.send(Message::text("x".repeat(65 << 10))).await;
-    assert!(gone(&mut device).await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_is_not_utf_8_ends_the_connection() {
-    use tokio::io::AsyncWriteExt as _;
-    let server = serve_with(unlimited()).await;
-    let mut device = logged_in(&server).await;
-    // A masked text frame of two bytes that are no UTF-8; the mask is zero.
-    device.0.get_mut().write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]).await.unwrap();
+    let body = json!({"x": "x".repeat(65 << 10)});
+    _ = device.0.send(message(crate::SUBPROTOCOL, &[json!({"id": 7, "call": {"method": "user.get", "body": body}})])).await;
     assert!(gone(&mut device).await);
 }
 
@@ -262,8 +104,8 @@ async fn a_failed_login_fails_what_is_behind_it_in_its_message_and_nothing_of_th
     let wrong = json!({"id":2,"login":{"username":"anna","password":"wrong"}});
     let right = json!({"id":4,"login":{"username":"anna","password":"secret"}});
     let (behind, after) = (json!({"id":3,"conv_list":{}}), json!({"id":5,"conv_list":{}}));
-    let first = format!("{hello}\n{wrong}\n{behind}");
-    send_together(&mut device, &[Message::text(first), Message::text(format!("{right}\n{after}"))]).await;
+    let message = |frames: &[Value]| message(crate::SUBPROTOCOL, frames);
+    send_together(&mut device, &[message(&[hello, wrong, behind]), message(&[right, after])]).await;
     let refused = device.until(|f| f["id"] == 2).await["error"]["code"].clone();
     assert_eq!(device.next().await.unwrap()["error"]["code"], refused, "behind the wrong login");
     assert!(device.next().await.unwrap()["login_ack"].is_object(), "of the next message");
@@ -274,9 +116,10 @@ async fn a_failed_login_fails_what_is_behind_it_in_its_message_and_nothing_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_message_takes_nothing_from_the_one_before_it() {
     let server = serve_with(unlimited()).await;
+    // One of them is of the other codec, the other one is none.
     for broken in [Message::text("{"), Message::binary(vec![1])] {
         let mut device = logged_in(&server).await;
-        send_together(&mut device, &[Message::text(json!({"id": 8, "ping": {}}).to_string()), broken]).await;
+        send_together(&mut device, &[message(crate::SUBPROTOCOL, &[json!({"id": 8, "ping": {}})]), broken]).await;
         assert_eq!(device.next().await.map(|frame| frame["id"].clone()), Ok(json!(8)));
         assert_eq!(device.next().await, Err(PROTOCOL));
     }
@@ -289,51 +132,12 @@ async fn who_still_speaks_while_he_is_closed_hears_why_and_is_not_reset() {
     let server = serve_with(unlimited()).await;
     let mut device = logged_in(&server).await;
     // Far more than one read of the server takes.
-    let more = Message::text(json!({"id": 8, "ping": {"x": "x".repeat(1024)}}).to_string());
+    let more = json!({"id": 8, "call": {"method": "user.get", "body": {"x": "x".repeat(1024)}}});
+    let more = message(crate::SUBPROTOCOL, &[more]);
     let mut messages = vec![Message::text("{")];
     messages.resize(200, more);
     send_together(&mut device, &messages).await;
     assert_eq!(device.next().await, Err(PROTOCOL));
     let end = device.0.get_mut().read_to_end(&mut Vec::new()).await;
     assert!(end.is_ok(), "{end:?}");
-}
-
-/// Good frames with a few bytes changed: an answer or a close of the protocol, and the server goes on.
-#[tokio::test(flavor = "multi_thread")]
-async fn bytes_changed_at_random_are_answered_or_close_the_connection() {
-    let server = serve_with(unlimited()).await;
-    let mut dice = mynah_oracle::Dice::new(13);
-    let table = table();
-    let (mut answered, mut closed) = (0, 0);
-    let mut device = logged_in(&server).await;
-    for _ in 0..400 {
-        let (name, good) = dice.one_of(&table).unwrap();
-        let mut bytes = json!({"id": 7, *name: good}).to_string().into_bytes();
-        for _ in 0..=dice.below(2) {
-            let at = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
-            bytes[at] = *dice.one_of(b"{}[]\",:\\0-9eE.tfn a").unwrap();
-        }
-        let text = String::from_utf8(bytes).unwrap();
-        device.0.send(Message::text(text.clone())).await.unwrap();
-        device.send(&[json!({"id": 99, "ping": {}})]).await;
-        let ended = loop {
-            match device.next().await {
-                Ok(frame) if frame["id"] == 99 => break None,
-                Ok(frame) => assert!(frame["error"]["code"] != 800_009, "{text}: {frame}"),
-                Err(close) => break Some(close),
-            }
-        };
-        match ended {
-            None => answered += 1,
-            Some(close) => {
-                assert!([4500, 4503].contains(&close), "{text}: {close}");
-                closed += 1;
-                device = logged_in(&server).await;
-            }
-        }
-        // A logout among the frames ends the session, not the connection.
-        device.send(&[json!({"id": 98, "login": {"username": "anna", "password": "secret"}})]).await;
-        device.until(|f| f["id"] == 98).await;
-    }
-    assert!(answered > 30 && closed > 30, "{answered} answered, {closed} closed");
 }

@@ -4,9 +4,13 @@
 
 mod changes;
 mod faults;
+mod faults_json;
+mod frames;
 mod names;
 mod reading;
 mod rooms;
 mod support;
 mod talk;
 mod wiring;
+
+const SUBPROTOCOL: &str = support::JSON;

@@ -1,9 +1,10 @@
 //! Chatrooms: heard from inside only, found again after an absence.
 
+use mynah_device::Rate;
 use mynah_proto::directory::CreateRoomRequest;
 use serde_json::{Value, json};
 
-use crate::support::{Device, Server, serve, text};
+use crate::support::{Device, Server, serve, serve_with, text};
 
 async fn room(server: &Server) -> String {
     let (owner, name) = ("anna".into(), "lounge".into());
@@ -80,4 +81,47 @@ async fn a_room_that_is_not_there_or_of_another_kind_is_refused() {
         ann.send(&[json!({"id": 5, "room_enter": {"room_id": id}})]).await;
         assert_eq!(ann.until(|f| f["id"] == 5).await["error"]["code"], code, "{id}");
     }
+}
+
+/// A room that says more than it may push: whoever is in it hears the newest and what was skipped; others hear theirs meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_room_is_skipped_in_parts_and_holds_up_nobody() {
+    let settings = mynah_device::Settings {
+        sends: Rate::per_minute(0),
+        room_pushes: 1,
+        room_patience: std::time::Duration::from_millis(1),
+        ..mynah_device::Settings::default()
+    };
+    let server = serve_with(settings).await;
+    let mut ann = Device::login(&server, "anna", "d1").await;
+    let mut tom = Device::login(&server, "tommy", "d2").await;
+    let room = room(&server).await;
+    enter(&mut ann, &room, 0).await;
+    enter(&mut tom, &room, 0).await;
+    for n in 1..=40 {
+        say(&mut ann, &room, &format!("m{n}")).await;
+    }
+    // The room owes for what it pushed; a single chat of the same gateway does not wait for that.
+    ann.send(&[text(7, "single", "tommy", "aside")]).await;
+    let (mut heard, mut skipped, mut aside) = (Vec::new(), 0, None);
+    while heard.last() != Some(&40) {
+        let frame = tom.next().await.unwrap();
+        if let Some(range) = frame.get("skipped") {
+            assert_eq!(range["conv_id"], format!("r.{room}"), "{range}");
+            assert_eq!(range["from_seq"], heard.last().copied().unwrap_or(0) + 1, "from where it was heard last");
+            skipped += range["to_seq"].as_u64().unwrap() - range["from_seq"].as_u64().unwrap() + 1;
+            heard.push(range["to_seq"].as_u64().unwrap());
+        }
+        for entry in frame["deliver"]["entries"].as_array().into_iter().flatten() {
+            if entry["cmid"] == "aside" {
+                aside = Some(heard.len());
+            } else {
+                let seq = entry["seq"].as_u64().unwrap();
+                assert_eq!(seq, heard.last().copied().unwrap_or(0) + 1, "no silent hole");
+                heard.push(seq);
+            }
+        }
+    }
+    assert!(skipped > 30, "{skipped} skipped");
+    assert!(aside.is_some(), "the single chat came before the room was done");
 }

@@ -1,4 +1,4 @@
-//! A server with the real directory, router and engines, and a device that speaks JSON.
+//! A server with the real directory, router and engines, and a device that speaks the codec of the suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,20 @@ use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{DirectoryStore, Presence};
-use mynah_proto::DirectoryClient;
 use mynah_proto::directory::AppByKeyRequest;
+use mynah_proto::json::{decode_client, encode_server};
+use mynah_proto::{DirectoryClient, binary};
 use mynah_router::{Gateways, Router};
 use mynah_types::{Clock, GatewayId, SystemClock};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::wiring::Wiring;
+
+/// The subprotocols.
+pub const JSON: &str = "mynah.v1.json";
+pub const PROTOBUF: &str = "mynah.v1.pb";
 
 const GATEWAY: GatewayId = GatewayId(1);
 
@@ -86,13 +92,32 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     Server { address, appkey, app_id: app.app_id, directory, devices, store, _folder: folder }
 }
 
-pub struct Device(pub tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
+/// A connection; frames are JSON here, whatever its codec.
+pub struct Device(pub tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>, &'static str);
+
+/// Frames as one message of a codec.
+pub fn message(subprotocol: &str, frames: &[Value]) -> Message {
+    let texts = frames.iter().map(ToString::to_string);
+    if subprotocol == JSON {
+        return Message::text(texts.collect::<Vec<_>>().join("\n"));
+    }
+    let bytes: Vec<_> = texts.map(|text| binary::encode(&decode_client(&text).unwrap())).collect();
+    Message::binary(bytes.concat())
+}
 
 impl Device {
     pub async fn connect(server: &Server) -> Self {
+        Self::connect_by(server, crate::SUBPROTOCOL).await
+    }
+
+    /// Connects by another codec than the suite's.
+    pub async fn connect_by(server: &Server, subprotocol: &'static str) -> Self {
         let tcp = tokio::net::TcpStream::connect(&server.address).await.unwrap();
-        let url = format!("ws://{}/v1/ws", server.address);
-        Self(tokio_tungstenite::client_async(url, tcp).await.unwrap().0)
+        let mut request = format!("ws://{}/v1/ws", server.address).into_client_request().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol.parse().unwrap());
+        let (socket, response) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
+        assert_eq!(response.headers()["Sec-WebSocket-Protocol"], subprotocol);
+        Self(socket, subprotocol)
     }
 
     /// Registers and logs in, in one message.
@@ -102,7 +127,12 @@ impl Device {
 
     /// The same on another platform.
     pub async fn login_on(server: &Server, name: &str, device_id: &str, platform: &str) -> Self {
-        let mut device = Self::connect(server).await;
+        Self::connect(server).await.enter(server, name, device_id, platform).await
+    }
+
+    /// Registers and logs in on a connection that is new.
+    pub async fn enter(self, server: &Server, name: &str, device_id: &str, platform: &str) -> Self {
+        let mut device = self;
         device
             .send(&[
                 json!({"id":1,"hello":{"appkey":server.appkey,"platform":platform,"device_id":device_id}}),
@@ -118,15 +148,20 @@ impl Device {
     }
 
     pub async fn send(&mut self, frames: &[Value]) {
-        let text: Vec<String> = frames.iter().map(ToString::to_string).collect();
-        self.0.send(Message::text(text.join("\n"))).await.unwrap();
+        self.0.send(message(self.1, frames)).await.unwrap();
     }
 
     /// The next frame, or the close code.
     pub async fn next(&mut self) -> Result<Value, u16> {
         let next = tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a frame in time");
         match next {
-            Some(Ok(Message::Text(text))) => Ok(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Text(text))) if self.1 == JSON => Ok(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Binary(bytes))) if self.1 == PROTOBUF => {
+                let frames: Vec<_> =
+                    binary::frames(&bytes).map(|frame| binary::decode_server(&frame.unwrap()).unwrap()).collect();
+                let [frame] = &frames[..] else { panic!("{frames:?}") };
+                Ok(serde_json::from_str(&encode_server(frame).unwrap()).unwrap())
+            }
             Some(Ok(Message::Close(Some(frame)))) => Err(frame.code.into()),
             other => panic!("{other:?}"),
         }

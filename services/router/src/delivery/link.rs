@@ -62,7 +62,8 @@ type Queued = (Record, usize, Ticket, Instant);
 struct Waiting {
     records: VecDeque<Queued>,
     bytes: usize,
-    missed: BTreeMap<ConversationKey, (Seq, Vec<Ticket>)>,
+    /// First and last of what each conversation misses.
+    missed: BTreeMap<ConversationKey, (Seq, Seq, Vec<Ticket>)>,
     resync: Vec<Ticket>,
 }
 
@@ -103,9 +104,9 @@ impl Waiting {
         metrics::counter!("mynah_delivery_missed_total").increment(1);
         let room = self.missed.len() < MOST_MISSED || self.missed.contains_key(&key);
         if self.resync.is_empty() && entry.kind == MESSAGE && room {
-            let missed = self.missed.entry(key).or_default();
-            missed.0 = missed.0.max(entry.seq);
-            missed.1.push(ticket);
+            let missed = self.missed.entry(key).or_insert_with(|| (entry.seq, entry.seq, Vec::new()));
+            *missed = (missed.0.min(entry.seq), missed.1.max(entry.seq), std::mem::take(&mut missed.2));
+            missed.2.push(ticket);
         } else {
             self.resync.push(ticket);
         }
@@ -128,8 +129,8 @@ impl Waiting {
         self.bytes -= bytes;
         // After the records that were there before them.
         if self.records.is_empty() {
-            for (key, (seq, held)) in std::mem::take(&mut self.missed) {
-                request.missed.push(Missed { conv_id: key.to_string(), seq });
+            for (key, (from_seq, seq, held)) in std::mem::take(&mut self.missed) {
+                request.missed.push(Missed { conv_id: key.to_string(), seq, from_seq });
                 tickets.extend(held);
             }
             request.resync = !self.resync.is_empty();

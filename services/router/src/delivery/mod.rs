@@ -139,13 +139,6 @@ impl Delivery {
         }
     }
 
-    /// Waits until nothing of a shard is on its way.
-    pub(crate) async fn drained(&self, shard: ShardId) {
-        while self.shared.progress.open(shard) > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
     /// Tells the gateways where a user is connected that his read position moved.
     pub(crate) async fn read_changed(&self, request: ReadChangedRequest) {
         let audience = self.shared.presence.audience(ConversationKey::Feed(Uid(request.uid))).await;

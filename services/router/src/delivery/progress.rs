@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use mynah_domain::delivery::LowWater;
 use mynah_types::{Claim, MsgId, ShardId, ShardRange};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// The positions of the shards that are owned here.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shards: Mutex<HashMap<ShardId, ShardProgress>>,
+    /// Told when a shard has nothing on its way any more.
+    emptied: Notify,
     store_every: Duration,
 }
 
@@ -27,7 +29,7 @@ struct ShardProgress {
 
 impl Progress {
     pub(crate) fn new(store_every: Duration) -> Self {
-        Self { shards: Mutex::default(), store_every }
+        Self { shards: Mutex::default(), emptied: Notify::new(), store_every }
     }
 
     /// Begins where the last owners stopped.
@@ -45,6 +47,7 @@ impl Progress {
     /// The shard is another's.
     pub(crate) fn released(&self, shard: ShardId) {
         self.shards.lock().remove(&shard);
+        self.emptied.notify_waiters();
     }
 
     pub(crate) fn issued(&self, ids: &[MsgId]) {
@@ -65,16 +68,36 @@ impl Progress {
     }
 
     pub(crate) fn completed(&self, id: MsgId) {
-        if let Some(shard) = self.shards.lock().get_mut(&id.shard()) {
-            shard.water.completed(id);
-        }
+        self.ended(id, |shard| shard.water.completed(id));
     }
 
     /// Nobody can be told where to: the entry is delivered from the log later.
     pub(crate) fn gave_up(&self, id: MsgId) {
-        if let Some(shard) = self.shards.lock().get_mut(&id.shard()) {
+        self.ended(id, |shard| {
             shard.water.forget(id);
             shard.gave_up = true;
+        });
+    }
+
+    fn ended(&self, id: MsgId, note: impl FnOnce(&mut ShardProgress)) {
+        let mut shards = self.shards.lock();
+        let Some(shard) = shards.get_mut(&id.shard()) else { return };
+        note(shard);
+        if shard.water.open() == 0 {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Waits until nothing of a shard is on its way.
+    pub(crate) async fn drained(&self, shard: ShardId) {
+        loop {
+            let mut emptied = std::pin::pin!(self.emptied.notified());
+            // Before the look: what ends between it and the wait counts.
+            emptied.as_mut().enable();
+            if self.open(shard) == 0 {
+                return;
+            }
+            emptied.await;
         }
     }
 
@@ -94,7 +117,7 @@ impl Progress {
     }
 
     /// Entries of a shard that are on their way.
-    pub(crate) fn open(&self, shard: ShardId) -> usize {
+    fn open(&self, shard: ShardId) -> usize {
         self.shards.lock().get(&shard).map_or(0, |shard| shard.water.open())
     }
 

@@ -221,7 +221,7 @@ impl Owner {
         let began = std::time::Instant::now();
         self.shards.set(shard, Standing::Leaving);
         self.registry.retire(shard).await;
-        if tokio::time::timeout(DRAIN_WITHIN, self.delivery.drained(shard)).await.is_err() {
+        if tokio::time::timeout(DRAIN_WITHIN, self.progress.drained(shard)).await.is_err() {
             tracing::info!(%shard, "handed over with deliveries on their way");
         }
         self.writer.released(shard).await;

@@ -1,5 +1,9 @@
 //! Chatrooms: entered by a connection, left with it.
 
+mod backlog;
+mod expand;
+mod inside;
+
 use mynah_proto::device::{Party, RoomEnter, RoomFlags, RoomInfo, RoomLeave, RoomState, ServerFrame, server_frame};
 use mynah_proto::router::RoomTailRequest;
 use mynah_proto::{Failure, directory};
@@ -8,6 +12,9 @@ use mynah_types::{ConversationKey, Reason};
 use crate::connection::{Session, done, ok};
 use crate::entry::entry;
 use crate::errors;
+
+pub(crate) use backlog::{Bounds, Said};
+pub(crate) use expand::{Message, Room};
 
 /// Rooms that one connection may be in.
 const MOST_ROOMS: usize = 100;
@@ -36,7 +43,8 @@ impl Session {
             return Err(Failure::new(Reason::RateLimited, "too many rooms on one connection"));
         }
         let deps = &self.inner.deps;
-        self.inner.hub.enter_room(key, enter.last_seq.saturating_add(1), &self.out);
+        let bounds = deps.settings.room_bounds();
+        self.inner.hub.enter_room(key, enter.last_seq.saturating_add(1), &self.out, bounds);
         self.rooms.insert(key);
         let failed = |e: mynah_ports::presence::Error| Failure::new(Reason::Unavailable, e.to_string());
         self.inner.align_audience(key).await.map_err(failed)?;

@@ -1,0 +1,2 @@
+%ò 
+user.get{"username":"tommy"}
