@@ -368,7 +368,7 @@ fn path(value: &str, into: &mut Option<PathBuf>) -> Result<(), String> {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use mynah_runtime::settings::untrue_defaults;
+    use mynah_runtime::settings::{Sources, read, untrue_defaults};
 
     #[test]
     fn the_help_tells_the_true_defaults() {
