@@ -13,8 +13,8 @@ use crate::traffic::{self, Place, Run};
 
 /// Longer than a router's lease, so that another one has taken over when it goes on.
 const PAUSED: Duration = Duration::from_secs(6);
-/// How long the bus is away.
-const BUS_AWAY: Duration = Duration::from_secs(6);
+/// How long the bus is away, and half of the message log.
+const AWAY: Duration = Duration::from_secs(6);
 /// A round begins when the last one is over for so long, at least.
 const CALM_MS: u64 = 1500;
 /// After the faults, every part says that it works in this time.
@@ -54,12 +54,14 @@ pub enum Fault {
     KillRedis,
     /// The bus is killed, away for a while, and started again.
     KillKafka,
-    /// The databases' server is killed and started again.
+    /// The server of the directory's database, and of half of the message log, is killed and started again.
     KillPostgres,
+    /// The server of the other half of the message log is killed, away for a while, and started again.
+    KillLogDatabase,
 }
 
 impl Fault {
-    const ALL: [(&str, Self); 13] = [
+    const ALL: [(&str, Self); 14] = [
         ("kill-router", Self::Kill(Kind::Router)),
         ("kill-gateway", Self::Kill(Kind::Gateway)),
         ("kill-directory", Self::Kill(Kind::Directory)),
@@ -73,6 +75,7 @@ impl Fault {
         ("kill-redis", Self::KillRedis),
         ("kill-kafka", Self::KillKafka),
         ("kill-postgresql", Self::KillPostgres),
+        ("kill-log-database", Self::KillLogDatabase),
     ];
 
     /// The names of all.
@@ -104,6 +107,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
         directories: 2,
         routers: 3,
         over_tls: false,
+        log_databases: 2,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     };
     let done = drive(plan, parts).await;
@@ -198,8 +202,13 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
         Fault::KillRedis => blocking(|| cluster.kill("redis").and_then(|()| cluster.start_one("redis")))?,
         Fault::KillKafka => {
             cluster.kill("kafka")?;
-            blocking(|| std::thread::sleep(BUS_AWAY));
+            blocking(|| std::thread::sleep(AWAY));
             blocking(|| cluster.start_one("kafka"))?;
+        }
+        Fault::KillLogDatabase => {
+            cluster.kill("postgresql-2")?;
+            blocking(|| std::thread::sleep(AWAY));
+            blocking(|| cluster.start_one("postgresql-2"))?;
         }
         Fault::KillPostgres => blocking(|| cluster.kill("postgresql").and_then(|()| cluster.start_one("postgresql")))?,
     }

@@ -62,7 +62,7 @@ enum Command {
         #[arg(long)]
         binaries: PathBuf,
         /// How many faults
-        #[arg(long, default_value_t = 13)]
+        #[arg(long, default_value_t = 14)]
         rounds: u32,
         /// Only faults of this name
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(faults::Fault::names()))]

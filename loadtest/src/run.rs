@@ -23,12 +23,12 @@ use crate::scenario::Scenario;
 use crate::{Failed, machine};
 use generators::Generators;
 
+pub(crate) use crate::report::figures::GENERATOR;
 pub use agent::listen;
 pub use progress::Show;
 pub use scrape::Source;
 pub(crate) use scrape::address;
 pub use search::{Found, Search, search};
-pub(crate) use soak::GENERATOR;
 pub use soak::{Slope, add_slopes, slope};
 
 /// How often the coordinator looks at its generators.

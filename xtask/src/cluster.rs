@@ -13,7 +13,7 @@ use mynah_local_cluster::{Cluster, Plan, Status, ask, serve};
 use crate::codegen::root;
 use crate::steps::cargo;
 
-const USAGE: &str = "usage: cargo xtask cluster up [--release] [gateways directories routers] | status [--json] | kill NAME | stop NAME | \
+const USAGE: &str = "usage: cargo xtask cluster up [--release] [gateways directories routers log-databases] | status [--json] | kill NAME | stop NAME | \
                      pause NAME | resume NAME | cut ROUTER | heal ROUTER | start NAME | flush-redis | down";
 /// How long the start of everything may take, Kafka's download included.
 const UP_WITHIN: Duration = Duration::from_secs(300);
@@ -85,6 +85,7 @@ fn hold(profile: &str, sizes: &[&str]) -> Outcome {
         directories: next(2)?,
         routers: next(3)?,
         over_tls: false,
+        log_databases: next(1)?,
         settings: Vec::new(),
     };
     Ok(serve(Cluster::start(plan)?, &folder())?)

@@ -1,18 +1,30 @@
 //! Whether work flows: an entry that this gateway sends itself by the whole path.
+//!
+//! Several at once, to conversations whose shards lie far apart: where one database of the message log is away, the others' conversations
+//! go on, and a gateway that serves them works.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+use futures_util::future::select_ok;
 
 use mynah_ports::presence::OnlineDevice;
 use mynah_proto::RouterClient;
 use mynah_proto::router::{PostItem, PostRequest};
-use mynah_types::{ConversationKey, Uid};
+use mynah_types::{ConversationKey, SHARDS, Uid};
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::devices::Devices;
 
-/// Nobody's feed carries the entries.
-pub(crate) const FEED: ConversationKey = ConversationKey::Feed(Uid::CANARY);
+/// Parts of the shards.
+const QUARTERS: u16 = 4;
+/// Nobody's feeds carry the entries: one in each quarter of the shards.
+static FEEDS: LazyLock<Vec<ConversationKey>> = LazyLock::new(|| {
+    let quarter = |key: &ConversationKey| key.shard().0 / (SHARDS / QUARTERS);
+    let feeds = || (0..).map_while(|nth| Some(ConversationKey::Feed(Uid(Uid::CANARY.0.checked_sub(nth)?))));
+    (0..QUARTERS).filter_map(|wanted| feeds().find(|key| quarter(key) == wanted)).collect()
+});
 /// An outcome that is younger than this is not had anew.
 const FRESH: Duration = Duration::from_secs(3);
 /// How long an entry may take to be here again.
@@ -28,8 +40,13 @@ pub(crate) struct Canary {
     last: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
+/// Whether a conversation carries them.
+pub(crate) fn carries(key: ConversationKey) -> bool {
+    FEEDS.contains(&key)
+}
+
 impl Devices {
-    /// Sends an entry to nobody and waits until it is delivered here: by router, log, presence and delivery.
+    /// Sends entries to nobody and waits until one is delivered here: by router, log, presence and delivery.
     ///
     /// # Errors
     /// What did not work, in words.
@@ -49,14 +66,31 @@ impl Devices {
     }
 
     async fn send_canary(&self, router: &RouterClient, count: u64) -> Result<(), String> {
+        let id = format!("canary-{}-{count}", self.0.deps.gateway_id);
+        select_ok(FEEDS.iter().map(|feed| Box::pin(self.send_one(router, *feed, &id)))).await.map(drop)
+    }
+
+    async fn send_one(&self, router: &RouterClient, feed: ConversationKey, id: &str) -> Result<(), String> {
+        let ConversationKey::Feed(uid) = feed else { return Err("not a feed".into()) };
         let (gateway, presence) = (self.0.deps.gateway_id, &self.0.deps.presence);
-        let itself = OnlineDevice { uid: Uid::CANARY, conn: 0, gateway, platform: 'x', session_id: gateway.0, generation: 1 };
+        let itself = OnlineDevice { uid, conn: 0, gateway, platform: 'x', session_id: gateway.0, generation: 1 };
         presence.online(itself).await.map_err(|error| error.to_string())?;
-        let id = format!("canary-{gateway}-{count}");
         let mut came = self.0.canary.came.subscribe();
-        let item = PostItem { id: id.clone(), payload: Vec::new().into() };
-        let request = PostRequest { conv_id: FEED.to_string(), items: vec![item] };
+        let item = PostItem { id: id.into(), payload: Vec::new().into() };
+        let request = PostRequest { conv_id: feed.to_string(), items: vec![item] };
         router.post(request).await.map_err(|failure| format!("router: {}", failure.message))?;
-        came.wait_for(|came| *came == id).await.map(drop).map_err(|error| error.to_string())
+        came.wait_for(|came| came == id).await.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_quarter_of_the_shards_carries_one() {
+        let quarters: Vec<u16> = FEEDS.iter().map(|feed| feed.shard().0 / (SHARDS / QUARTERS)).collect();
+        assert_eq!(quarters, [0, 1, 2, 3]);
+        assert!(FEEDS.iter().all(|feed| carries(*feed)) && !carries(ConversationKey::Feed(Uid(1))));
     }
 }

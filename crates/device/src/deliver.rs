@@ -49,7 +49,7 @@ impl Inner {
         let mut span = traced::delivery(&record);
         let Some(log) = record.entry else { return };
         let Ok(key) = log.conv_id.parse::<ConversationKey>() else { return };
-        if key == canary::FEED {
+        if canary::carries(key) {
             self.canary.came.send_replace(log.cmid);
             return;
         }

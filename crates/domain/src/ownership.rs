@@ -3,45 +3,43 @@
 //! Every router decides alike from the same list of live routers; nobody is in charge. What is decided here only says who should
 //! try: what fences is the token that the log holds (architecture section 4).
 
-use mynah_types::{Millis, RouterId, SHARDS, ShardId};
+use mynah_types::{Millis, RouterId, ShardId};
 
-/// The owner that each shard should have, by its number; empty if nobody lives.
+/// The owner that each of some shards should have, in the order given; empty if nobody lives. They are what is shared: all shards, or
+/// those of one database of several, each of which is shared by itself.
 ///
 /// Rendezvous hashing with a bound: a shard goes to the router that it likes best among those with room, and each has room for its
 /// even share, one more where that does not come out even. So loads differ by one, and few shards move when a router comes or goes.
 #[must_use]
-pub fn wanted(live: &[RouterId]) -> Vec<RouterId> {
+pub fn wanted(live: &[RouterId], shards: &[ShardId]) -> Vec<RouterId> {
     let mut live = live.to_vec();
     live.sort_unstable();
     live.dedup();
     if live.is_empty() {
         return Vec::new();
     }
-    let share = usize::from(SHARDS) / live.len();
-    let mut over = usize::from(SHARDS) % live.len();
+    let share = shards.len() / live.len();
+    let mut over = shards.len() % live.len();
     let mut loads = vec![0; live.len()];
-    let mut owners = vec![RouterId(0); usize::from(SHARDS)];
+    let mut owners = vec![None; shards.len()];
     // The strongest wishes first, so that who comes late to a full router is the one that cares least.
-    let mut wishes: Vec<(u64, ShardId, usize)> = (0..SHARDS)
-        .map(ShardId)
-        .flat_map(|shard| live.iter().enumerate().map(move |(nth, router)| (weight(shard, *router), shard, nth)))
+    let mut wishes: Vec<(u64, usize, usize)> = shards
+        .iter()
+        .enumerate()
+        .flat_map(|(at, shard)| live.iter().enumerate().map(move |(nth, router)| (weight(*shard, *router), at, nth)))
         .collect();
     wishes.sort_unstable_by(|a, b| b.cmp(a));
-    let mut placed = vec![false; usize::from(SHARDS)];
-    for (_, shard, nth) in wishes {
-        let at = usize::from(shard.0);
-        let (Some(placed), Some(load), Some(router)) = (placed.get_mut(at), loads.get_mut(nth), live.get(nth)) else { continue };
+    for (_, at, nth) in wishes {
+        let (Some(owner), Some(load), Some(router)) = (owners.get_mut(at), loads.get_mut(nth), live.get(nth)) else { continue };
         let room = *load < share || (*load == share && over > 0);
-        if !*placed && room {
+        if owner.is_none() && room {
             over -= usize::from(*load == share);
-            *placed = true;
             *load += 1;
-            if let Some(owner) = owners.get_mut(at) {
-                *owner = *router;
-            }
+            *owner = Some(*router);
         }
     }
-    owners
+    // There is room for every shard.
+    owners.into_iter().flatten().collect()
 }
 
 /// How much a shard likes a router: the finaliser of `SplitMix64` over both numbers.
@@ -76,14 +74,15 @@ pub struct Plan {
     pub share: usize,
 }
 
-/// What `me` does, of the live routers, with the shards as their rows say. A shard that another one holds is left until it is let go
+/// What `me` does, of the live routers, with the shards as their rows say: all that are shared together. A shard that another one holds is left until it is let go
 /// or its lease has ended.
 #[must_use]
 pub fn plan(me: RouterId, live: &[RouterId], shards: &[Held]) -> Plan {
-    let wanted = wanted(live);
+    let ids: Vec<ShardId> = shards.iter().map(|held| held.shard).collect();
+    let wanted = wanted(live, &ids);
     let mut plan = Plan::default();
-    for held in shards {
-        let mine = wanted.get(usize::from(held.shard.0)) == Some(&me);
+    for (at, held) in shards.iter().enumerate() {
+        let mine = wanted.get(at) == Some(&me);
         plan.share += usize::from(mine);
         match held.owner {
             Some(owner) if owner == me && !held.expired => {
@@ -154,7 +153,13 @@ impl Lease {
 mod tests {
     use std::collections::HashMap;
 
+    use mynah_types::SHARDS;
+
     use super::*;
+
+    fn all() -> Vec<ShardId> {
+        (0..SHARDS).map(ShardId).collect()
+    }
 
     fn routers(count: u64) -> Vec<RouterId> {
         (1..=count).map(|n| RouterId(n * 7919)).collect()
@@ -172,7 +177,7 @@ mod tests {
     fn loads_differ_by_one() {
         for count in 1..=16 {
             let live = routers(count);
-            let owners = wanted(&live);
+            let owners = wanted(&live, &all());
             assert_eq!(owners.len(), usize::from(SHARDS));
             let even = usize::from(SHARDS) / live.len();
             let loads = loads(&owners);
@@ -186,14 +191,29 @@ mod tests {
         let mut other = live.clone();
         other.reverse();
         other.push(live[2]);
-        assert_eq!(wanted(&live), wanted(&other));
-        assert!(wanted(&[]).is_empty());
+        assert_eq!(wanted(&live, &all()), wanted(&other, &all()));
+        assert!(wanted(&[], &all()).is_empty());
+    }
+
+    /// Each of several databases is shared by itself, whatever becomes of the others.
+    #[test]
+    fn a_part_of_the_shards_is_shared_evenly_by_itself() {
+        let live = routers(3);
+        for part in [&all()[..100], &all()[100..]] {
+            let loads = loads(&wanted(&live, part));
+            assert!(loads.len() == 3 && loads.values().all(|load| part.len() / 3 <= *load && *load <= part.len() / 3 + 1));
+            let rows: Vec<Held> =
+                part.iter().map(|shard| Held { shard: *shard, owner: None, expired: false, lost: false }).collect();
+            let claimed: Vec<ShardId> = live.iter().flat_map(|me| plan(*me, &live, &rows).claim).collect();
+            assert_eq!(claimed.len(), part.len());
+            assert!(claimed.iter().all(|shard| part.contains(shard)));
+        }
     }
 
     #[test]
     fn few_shards_move_when_a_router_comes_or_goes() {
         for count in 1..=8 {
-            let (before, after) = (wanted(&routers(count)), wanted(&routers(count + 1)));
+            let (before, after) = (wanted(&routers(count), &all()), wanted(&routers(count + 1), &all()));
             let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count() as f64;
             let least = f64::from(SHARDS) / (count + 1) as f64;
             assert!(moved <= least * 1.7, "{count} to {}: {moved} moved, {least} must", count + 1);
@@ -224,7 +244,7 @@ mod tests {
                 }
             }
         }
-        for (row, wanted) in rows.iter().zip(wanted(&live)) {
+        for (row, wanted) in rows.iter().zip(wanted(&live, &all())) {
             let dead_but_leased = row.shard == ShardId(11);
             assert_eq!(row.owner, Some(if dead_but_leased { RouterId(2) } else { wanted }), "{:?}", row.shard);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mynah_engines::Signal;
+use mynah_engines::{PostgreSql, Signal};
 
 use crate::engine::{BUCKET, Engines};
 use crate::member::{Kind, Member, command};
@@ -31,6 +31,9 @@ pub struct Plan {
     pub routers: usize,
     /// Engines are reached over TLS only, Kafka with a login too.
     pub over_tls: bool,
+    /// Databases of the message log, each on a server of its own: `postgresql`, which has the directory's as well, then `postgresql-2`
+    /// and so on. The shards are shared among them.
+    pub log_databases: usize,
     /// Settings of all processes, beside those that make them one deployment.
     pub settings: Vec<(String, String)>,
 }
@@ -53,7 +56,7 @@ impl Cluster {
     /// When a part does not start, or work does not flow in time.
     pub fn start(plan: Plan) -> Result<Self, Error> {
         std::fs::create_dir_all(plan.folder.join("logs"))?;
-        let engines = Engines::start(plan.over_tls)?;
+        let engines = Engines::start(plan.over_tls, plan.log_databases)?;
         let mut members = Vec::new();
         for (kind, count) in
             [(Kind::Router, plan.routers), (Kind::Directory, plan.directories), (Kind::Report, 1), (Kind::Gateway, plan.gateways)]
@@ -186,12 +189,12 @@ impl Cluster {
         self.start_at(at)
     }
 
-    /// Cuts a router off from the message log's database: connections stay, nothing passes.
+    /// Cuts a router off from the message log's databases: connections stay, nothing passes.
     ///
     /// # Errors
     /// When it is no router.
     pub fn cut(&mut self, name: &str) -> Result<(), Error> {
-        self.wire(name)?.cut();
+        self.wires(name)?.iter().for_each(Wire::cut);
         Ok(())
     }
 
@@ -200,12 +203,15 @@ impl Cluster {
     /// # Errors
     /// When it is no router.
     pub fn heal(&mut self, name: &str) -> Result<(), Error> {
-        self.wire(name)?.heal();
+        self.wires(name)?.iter().for_each(Wire::heal);
         Ok(())
     }
 
-    fn wire(&mut self, name: &str) -> Result<&Wire, Error> {
-        self.member(name)?.wire.as_ref().ok_or_else(|| format!("{name} has no wire to cut").into())
+    fn wires(&mut self, name: &str) -> Result<&[Wire], Error> {
+        match self.member(name)?.wires.as_slice() {
+            [] => Err(format!("{name} has no wire to cut").into()),
+            wires => Ok(wires),
+        }
     }
 
     /// Empties Redis.
@@ -240,17 +246,15 @@ impl Cluster {
     }
 
     fn start_at(&mut self, at: usize) -> Result<(), Error> {
-        let (database, port) = (self.engines.database("log"), self.engines.postgresql.port());
         let Some(member) = self.members.get_mut(at) else { return Ok(()) };
         let binary = self.plan.binaries.join(member.kind.name());
         let mut settings = self.settings.clone();
         if member.kind == Kind::Router {
-            let wire = match member.wire.take() {
-                Some(wire) => wire,
-                None => Wire::start(port)?,
-            };
-            settings.insert("log_database".into(), database.replace(&format!(":{port}/"), &format!(":{}/", wire.port)));
-            member.wire = Some(wire);
+            if member.wires.is_empty() {
+                member.wires = self.engines.log_servers().map(|log| Wire::start(log.port())).collect::<Result<_, _>>()?;
+            }
+            let ports: Vec<u16> = member.wires.iter().map(|wire| wire.port).collect();
+            settings.insert("log_database".into(), self.engines.log_database(&ports));
         }
         settings.insert("data_dir".into(), self.plan.folder.join(&member.name).display().to_string());
         member.start(&binary, &settings, &self.plan.folder.join("logs"))
@@ -287,8 +291,8 @@ fn settings(plan: &Plan, engines: &Engines, members: &[Member]) -> Result<BTreeM
         ("directories", of(Kind::Directory)),
         ("routers", of(Kind::Router)),
         ("reports", of(Kind::Report)),
-        ("directory_database", engines.database("directory")),
-        ("log_database", engines.database("log")),
+        ("directory_database", engines.database(&engines.postgresql, "directory")),
+        ("log_database", engines.log_database(&engines.log_servers().map(PostgreSql::port).collect::<Vec<_>>())),
         ("redis", engines.redis.url()),
         ("kafka_replicas", "1".into()),
         ("kafka_partitions", "8".into()),

@@ -53,15 +53,15 @@ pub(crate) struct Member {
     pub(crate) grpc: u16,
     pub(crate) ops: u16,
     pub(crate) http: u16,
-    /// Its way to the message log's database; routers have one that can be cut.
-    pub(crate) wire: Option<Wire>,
+    /// Its ways to the message log's databases; routers have some that can be cut.
+    pub(crate) wires: Vec<Wire>,
     process: Option<Process>,
 }
 
 impl Member {
     pub(crate) fn new(kind: Kind, number: usize) -> Result<Self, Error> {
         let name = format!("{}-{number}", kind.name());
-        Ok(Self { kind, name, grpc: free_port()?, ops: free_port()?, http: free_port()?, wire: None, process: None })
+        Ok(Self { kind, name, grpc: free_port()?, ops: free_port()?, http: free_port()?, wires: Vec::new(), process: None })
     }
 
     pub(crate) fn grpc(&self) -> String {

@@ -100,7 +100,9 @@ impl<S> Reader<'_, S> {
             None => self.problems.push(format!("{shown}: no such setting")),
             Some(key) => {
                 if let Err(why) = (key.set)(&mut self.settings, value) {
-                    self.problems.push(format!("{shown} = {value:?}: {why}"));
+                    // An address may hold a password.
+                    let given = if value.contains("://") { String::new() } else { format!(" = {value:?}") };
+                    self.problems.push(format!("{shown}{given}: {why}"));
                 }
             }
         }

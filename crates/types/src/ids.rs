@@ -53,7 +53,8 @@ number_id! {
 }
 
 impl Uid {
-    /// Nobody, to whom gateways send entries that show whether work flows. No registration reaches this number.
+    /// Nobody, to whom gateways send entries that show whether work flows; some numbers below it are nobody's too. No registration
+    /// reaches them.
     pub const CANARY: Self = Self(i64::MAX.cast_unsigned());
 }
 

@@ -8,6 +8,7 @@ mod conversation;
 mod entry;
 mod ids;
 mod reason;
+mod shards;
 
 pub use append::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
@@ -15,3 +16,4 @@ pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
 pub use entry::{Entry, EntryKind, FirstAnswer, Hidden, MemberChange, Membership, Position, Role};
 pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, RouterId, Seq, Uid, Username};
 pub use reason::Reason;
+pub use shards::ShardRange;

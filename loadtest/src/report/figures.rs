@@ -141,9 +141,15 @@ fn parts(of: &Quantiles) -> [(&'static str, &'static str, f64); 5] {
     [("p50", "p50", of.p50), ("p90", "p90", of.p90), ("p99", "p99", of.p99), ("p999", "p99.9", of.p999), ("max", "max", of.max)]
 }
 
+/// The source of what the generator tells of itself.
+pub const GENERATOR: &str = "generator";
+
 /// What all servers together used in the window.
 fn server(report: &Report) -> Vec<Figure> {
-    let of = |name: &'static str| report.series.iter().filter(move |series| series.name == name);
+    let of = |name: &'static str| {
+        let of_servers = report.series.iter().filter(|series| series.source != GENERATOR);
+        of_servers.filter(move |series| series.name == name)
+    };
     let mut all = Vec::new();
     let busy: Option<f64> = of("cpu_cores").map(|series| mean_in_window(report, series)).sum();
     if let Some(busy) = busy.filter(|busy| *busy > 0.0) {

@@ -1,5 +1,6 @@
 //! Whether a server's memory grows: the slope of its resident bytes, and how sure that is.
 
+use crate::report::figures::GENERATOR;
 use crate::report::model::{Gate, Report};
 
 /// Growth with the half of its 95 % interval.
@@ -35,9 +36,6 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     let error = (squares / (count - 2.0) / spread).sqrt() * widened * 1.96;
     Some(Slope { per_hour: slope * 3600.0, error: error * 3600.0 })
 }
-
-/// The generator's own memory, among the series.
-pub(crate) const GENERATOR: &str = "generator";
 
 /// Adds the slopes of memory to a report, over the second half of the window, since caches fill in the first; and the gate on the
 /// worst of the servers'.

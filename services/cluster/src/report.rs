@@ -26,7 +26,8 @@ async fn run(settings: Settings) -> Outcome {
     settings
         .require(&[("directories", !settings.directories.is_empty()), ("log_database", !settings.log_database.is_empty())])?;
     let process = Process::begin(settings).await?;
-    let log = engines::log(&process).await?;
+    // The index is of one log as a whole: of a part that is away it would not know whether that is still the same.
+    let log = engines::log(&process, true).await?;
     let folder = process.settings.data_dir.join("report");
     std::fs::create_dir_all(&process.settings.data_dir)?;
     let index = FjallReport::open(&folder, &log.log_epoch(), process.settings.product.zone_minutes)?;

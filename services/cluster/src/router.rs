@@ -1,14 +1,16 @@
 //! The router as a process: conversation actors, the message log, fan-out.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use mynah_ports::{Bus, MessageLog, Presence};
-use mynah_postgres_log::PostgresLog;
+use mynah_postgres_log::{PostgresLog, ShardedLog};
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
-use mynah_types::{RouterId, SystemClock};
+use mynah_types::{MsgId, RouterId, ShardRange, SystemClock};
 use sha2::{Digest as _, Sha256};
 use tonic::service::Routes;
 
@@ -19,6 +21,9 @@ use crate::{engines, peers};
 
 /// How often the live gateways are asked for when nothing else asks.
 const GATEWAYS_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a database may take to answer who asks whether this router works.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs it.
 #[must_use]
@@ -38,29 +43,26 @@ async fn run(settings: Settings) -> Outcome {
     let process = Process::begin(settings).await?;
     let presence: Arc<dyn Presence> = Arc::new(engines::reader(&process)?);
     let bus = Arc::new(engines::bus(&process)?);
-    let log = engines::log(&process).await?;
-    let (database, replicas) = (log.clone(), process.settings.log_sync_replicas);
+    let log = engines::log(&process, false).await?;
+    let (databases, replicas) = (log.clone(), process.settings.log_sync_replicas);
     if replicas == 0 {
         tracing::warn!("log_sync_replicas is 0: what is acknowledged is as durable as one database server");
     }
-    let lease = Duration::from_millis(process.settings.lease_ms);
-    let usual = Membership::new(Arc::new(log.clone()), id_of(&process.settings.name), process.settings.address());
-    let membership = Membership { lease, heartbeat: lease / 3, margin: lease / 6, ..usual };
+    let memberships = log.parts().iter().map(|part| membership(&process.settings, part)).collect();
     let finder = Arc::new(Finder(peers::fleet(&process, Arc::clone(&presence))));
-    let log: Arc<dyn MessageLog> = Arc::new(log);
     let router = Router::start(Deps {
-        log: Arc::clone(&log),
+        log: Arc::new(log),
         bus: Arc::clone(&bus) as Arc<dyn Bus>,
         presence,
         directory: peers::directory(&process),
         gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
         clock: Arc::new(SystemClock),
-        ownership: Ownership::Shared(membership),
+        ownership: Ownership::Shared(memberships),
         settings: mynah_router::Settings::default(),
     })
     .await?;
     let probed = router.clone();
-    process.readiness.works(move || ready(probed.clone(), Arc::clone(&log), database.clone(), replicas));
+    process.readiness.works(move || ready(probed.clone(), databases.clone(), replicas));
     let leaving = router.clone();
     let (stopped, readiness) = (process.stopped(), process.readiness.clone());
     // Calls are served until every shard is handed over: those who come late are told whom to ask.
@@ -75,19 +77,49 @@ async fn run(settings: Settings) -> Outcome {
     process.serve(routes, stop).await?.ended().await
 }
 
-async fn ready(router: Router, log: Arc<dyn MessageLog>, database: PostgresLog, replicas: u32) -> Result<(), String> {
-    if !router.is_member() {
+/// A member of those who share a database.
+fn membership(settings: &Settings, part: &PostgresLog) -> Membership {
+    let lease = Duration::from_millis(settings.lease_ms);
+    let usual = Membership::new(Arc::new(part.clone()), id_of(&settings.name), settings.address());
+    Membership { range: part.range(), lease, heartbeat: lease / 3, margin: lease / 6, ..usual }
+}
+
+/// It works if it works with one database: those that are away take down their own shards only, which the metrics tell.
+async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Result<(), String> {
+    let leases: HashMap<ShardRange, bool> = router.leases().collect();
+    let asked = log.parts().iter().map(|part| async {
+        let held = leases.get(&part.range()).copied().unwrap_or(false);
+        match tokio::time::timeout(ASK_WITHIN, works(part, held)).await {
+            Ok(found) => (part.range(), found),
+            Err(_) => (part.range(), Err("the message log's database does not answer in time".into())),
+        }
+    });
+    let (mut working, mut wrong) = (false, Vec::new());
+    for (range, found) in join_all(asked).await {
+        let of = |text: String| if log.parts().len() == 1 { text } else { format!("shards {range}: {text}") };
+        match found {
+            Ok(found) if found < replicas => {
+                let text = format!(
+                    "the message log's database has {found} synchronous replicas of {replicas}: a loss of it loses messages"
+                );
+                return Err(of(text));
+            }
+            Ok(_) => working = true,
+            Err(error) => wrong.push(of(error)),
+        }
+    }
+    if working { Ok(()) } else { Err(wrong.join("; ")) }
+}
+
+/// Whether a database takes heartbeats and answers; its synchronous replicas.
+async fn works(part: &PostgresLog, held: bool) -> Result<u32, String> {
+    if !held {
         return Err("no lease yet: the message log's database does not take heartbeats".into());
     }
-    log.find_message(mynah_types::MsgId(1)).await.map_err(|error| error.to_string())?;
-    let found = database.sync_replicas().await.map_err(|error| error.to_string())?;
-    metrics::gauge!("mynah_router_log_sync_replicas").set(f64::from(found));
-    if found < replicas {
-        return Err(format!(
-            "the message log's database has {found} synchronous replicas of {replicas}: a loss of it loses messages"
-        ));
-    }
-    Ok(())
+    part.find_message(MsgId(1)).await.map_err(|error| error.to_string())?;
+    let found = part.sync_replicas().await.map_err(|error| error.to_string())?;
+    metrics::gauge!("mynah_router_log_sync_replicas", "range" => part.range().to_string()).set(f64::from(found));
+    Ok(found)
 }
 
 /// The same number for the same name, whenever it starts.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use mynah_postgres_log::Databases;
 use mynah_runtime::settings::Key;
 use mynah_settings::{HasProduct, Product, list, parse, within};
 
@@ -27,9 +28,9 @@ pub struct Settings {
     pub reports: Vec<String>,
     /// The directory's database.
     pub directory_database: String,
-    /// The message log's database.
-    pub log_database: String,
-    /// Synchronous replicas that the message log's database must have.
+    /// The message log's databases.
+    pub log_database: Databases,
+    /// Synchronous replicas that each of the message log's databases must have.
     pub log_sync_replicas: u32,
     /// Connections to a database.
     pub database_connections: usize,
@@ -102,7 +103,7 @@ impl Default for Settings {
             routers: Vec::new(),
             reports: Vec::new(),
             directory_database: String::new(),
-            log_database: String::new(),
+            log_database: Databases::default(),
             log_sync_replicas: 0,
             database_connections: 8,
             redis: Vec::new(),
@@ -205,12 +206,13 @@ pub fn keys() -> Vec<Key<Settings>> {
         },
         Key {
             name: "log_database",
-            help: "The message log's PostgreSQL database: postgres://user:password@host:port/database [default: none]",
-            set: |s, v| text(v, &mut s.log_database),
+            help: "The message log's PostgreSQL database: postgres://user:password@host:port/database; or several, each with its shards \
+                   of 0 to 255, fixed once written: 0-127=postgres://...,128-255=postgres://... [default: none]",
+            set: |s, v| databases(v, &mut s.log_database),
         },
         Key {
             name: "log_sync_replicas",
-            help: "Synchronous replicas that the message log's database must have; with fewer a router is not ready, since what it \
+            help: "Synchronous replicas that each of the message log's databases must have; with fewer a router is not ready, since what it \
                    acknowledges would be lost with one machine [default: 0]",
             set: |s, v| within(v, 0..=10, &mut s.log_sync_replicas),
         },
@@ -367,6 +369,11 @@ fn text(value: &str, into: &mut String) -> Result<(), String> {
     Ok(())
 }
 
+fn databases(value: &str, into: &mut Databases) -> Result<(), String> {
+    *into = value.parse()?;
+    Ok(())
+}
+
 fn ratio(value: &str, into: &mut f64) -> Result<(), String> {
     let given = value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     *into = given.ok_or("must be a number from 0 to 1")?;
@@ -383,11 +390,25 @@ fn path(value: &str, into: &mut Option<PathBuf>) -> Result<(), String> {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use mynah_runtime::settings::untrue_defaults;
+    use mynah_runtime::settings::{Sources, read, untrue_defaults};
 
     #[test]
     fn the_help_tells_the_true_defaults() {
         assert_eq!(untrue_defaults(&keys()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn databases_that_do_not_hold_each_shard_once_are_told_with_the_setting() {
+        let told = |value: &str| {
+            let environment = vec![("MYNAH_LOG_DATABASE".into(), value.into())];
+            let read = read(&keys(), &Sources { file: None, environment, flags: Vec::new() });
+            read.map(|settings| settings.log_database.iter().count()).map_err(|problems| problems.to_string())
+        };
+        assert_eq!(told("postgres://a/log"), Ok(1));
+        assert_eq!(told("0-99=postgres://a/log,100-255=postgres://b/log"), Ok(2));
+        // Without the addresses, which hold passwords.
+        let wrong = told("0-99=postgres://mynah:secret@a/log,101-255=postgres://b/log").unwrap_err();
+        assert_eq!(wrong, "bad settings:\n  MYNAH_LOG_DATABASE: shard 100 has no database");
     }
 
     #[test]

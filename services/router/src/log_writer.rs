@@ -1,12 +1,13 @@
 //! Group commit: what many actors want to append becomes one durable batch, with no artificial delay.
 //!
-//! Whatever gathered while the last commit ran is the next batch; one commit is in flight at a time.
+//! Whatever gathered while the last commit ran is the next batch. Each database of the log has a writer of its own, so that none waits for
+//! another's commit; of each one commit is in flight at a time.
 
 use std::sync::Arc;
 
 use mynah_domain::writer::{Batch, Composer};
 use mynah_ports::MessageLog;
-use mynah_types::{Appended, Claim, ConversationAppend, MsgId, ShardAppend, ShardId};
+use mynah_types::{Appended, Claim, ConversationAppend, MsgId, ShardAppend, ShardId, ShardRange};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::conversation::InFlight;
@@ -39,55 +40,77 @@ enum Change {
     Released(ShardId, oneshot::Sender<()>),
 }
 
-/// Hands appends to the writer. A full queue makes the actor wait.
+/// Hands appends to the writers. A full queue makes the actor wait.
 #[derive(Clone)]
 pub(crate) struct LogWriter {
+    lanes: Arc<Vec<Lane>>,
+}
+
+/// The way to the writer of one database.
+struct Lane {
+    range: ShardRange,
     requests: mpsc::Sender<Request>,
     changes: mpsc::Sender<Change>,
 }
 
 impl LogWriter {
+    /// A writer for each database, by its shards and how they are claimed.
     pub(crate) fn start(
-        log: Arc<dyn MessageLog>,
-        claimer: Claimer,
-        delivery: Delivery,
-        progress: Arc<Progress>,
+        log: &Arc<dyn MessageLog>,
+        claimers: Vec<(ShardRange, Claimer)>,
+        delivery: &Delivery,
+        progress: &Arc<Progress>,
         queue: usize,
         most: usize,
     ) -> Self {
-        let (requests, received) = mpsc::channel(queue);
-        let (changes, changed) = mpsc::channel(1);
-        let composer = Composer::default();
-        tokio::spawn(Writer { log, claimer, composer, delivery, progress, most }.run(received, changed));
-        Self { requests, changes }
+        let lane = |(range, claimer)| {
+            let (requests, received) = mpsc::channel(queue);
+            let (changes, changed) = mpsc::channel(1);
+            let (log, progress) = (Arc::clone(log), Arc::clone(progress));
+            let writer = Writer { log, claimer, composer: Composer::default(), delivery: delivery.clone(), progress, most };
+            tokio::spawn(writer.run(received, changed));
+            Lane { range, requests, changes }
+        };
+        Self { lanes: Arc::new(claimers.into_iter().map(lane).collect()) }
     }
 
-    /// These shards are owned from now on.
+    /// These shards, of one database, are owned from now on.
     pub(crate) async fn claimed(&self, claims: Vec<Claim>) {
-        self.change(|heard| Change::Claimed(claims, heard)).await;
+        if let Some(lane) = claims.first().and_then(|claim| self.lane(claim.shard)) {
+            lane.change(|heard| Change::Claimed(claims, heard)).await;
+        }
     }
 
     /// The shard is not owned any more. Its position of delivery is stored first, if that can be done.
     pub(crate) async fn released(&self, shard: ShardId) {
-        self.change(|heard| Change::Released(shard, heard)).await;
+        if let Some(lane) = self.lane(shard) {
+            lane.change(|heard| Change::Released(shard, heard)).await;
+        }
     }
 
+    fn lane(&self, shard: ShardId) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.range.contains(shard))
+    }
+
+    /// Appends, however long it takes. `Unknown` if the writer is gone.
+    pub(crate) async fn append(&self, append: ConversationAppend, in_flight: InFlight) -> Written {
+        let (done, outcome) = oneshot::channel();
+        let Some(lane) = self.lane(append.key.shard()) else { return Written::NotOwner };
+        let request = Request { append, done, _in_flight: in_flight };
+        if lane.requests.send(request).await.is_err() {
+            return Written::NotOwner;
+        }
+        outcome.await.unwrap_or(Written::Unknown)
+    }
+}
+
+impl Lane {
     async fn change(&self, change: impl FnOnce(oneshot::Sender<()>) -> Change) {
         let (heard, done) = oneshot::channel();
         // A writer that is gone owns nothing.
         if self.changes.send(change(heard)).await.is_ok() {
             _ = done.await;
         }
-    }
-
-    /// Appends, however long it takes. `Unknown` if the writer is gone.
-    pub(crate) async fn append(&self, append: ConversationAppend, in_flight: InFlight) -> Written {
-        let (done, outcome) = oneshot::channel();
-        let request = Request { append, done, _in_flight: in_flight };
-        if self.requests.send(request).await.is_err() {
-            return Written::NotOwner;
-        }
-        outcome.await.unwrap_or(Written::Unknown)
     }
 }
 

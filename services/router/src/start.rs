@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use actix::{Arbiter, ArbiterHandle, System};
+use futures_util::future::join_all;
+use mynah_ports::shard_leases::Member;
 use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::DirectoryClient;
-use mynah_types::{Clock, SHARDS, ShardId};
+use mynah_types::{Clock, SHARDS, ShardId, ShardRange};
+use parking_lot::Mutex;
 
 use crate::conversation::{Registry, Shared};
 use crate::delivery::{Delivery, Gateways, Progress};
@@ -52,7 +55,8 @@ pub enum StartError {
 pub struct Router {
     pub(crate) registry: Arc<Registry>,
     pub(crate) shared: Arc<Shared>,
-    running: Arc<Option<Running>>,
+    /// One a database.
+    running: Arc<Vec<Running>>,
     _actors: Arc<ActorThreads>,
 }
 
@@ -64,51 +68,63 @@ impl Router {
     /// When a sole owner cannot claim the log, or threads cannot be had.
     pub async fn start(deps: Deps) -> Result<Self, StartError> {
         let Deps { log, bus, presence, directory, gateways, clock, ownership, settings } = deps;
-        let (member, sole) = (Arc::default(), matches!(ownership, Ownership::Sole));
-        let shards = Arc::new(if sole { Shards::sole() } else { Shards::none() });
-        let claimer = match &ownership {
-            Ownership::Sole => Claimer::Sole(Arc::clone(&log)),
-            Ownership::Shared(own) => Claimer::Member(Arc::clone(&own.leases), Arc::clone(&member), Arc::clone(&shards)),
+        let shards = Arc::new(match &ownership {
+            Ownership::Sole => Shards::sole(),
+            Ownership::Shared(all) => Shards::shared(all.iter().map(|own| own.range)),
+        });
+        let memberships = match ownership {
+            Ownership::Sole => Vec::new(),
+            Ownership::Shared(all) => all,
         };
+        let members: Vec<Arc<Mutex<Option<Member>>>> = memberships.iter().map(|_| Arc::default()).collect();
+        let parts = || shards.parts().iter().map(Arc::clone);
+        let mut claimers: Vec<(ShardRange, Claimer)> = Vec::new();
+        for ((own, member), part) in memberships.iter().zip(&members).zip(parts()) {
+            let (leases, member) = (Arc::clone(&own.leases), Arc::clone(member));
+            claimers.push((own.range, Claimer::Member(leases, member, Arc::clone(&shards), part)));
+        }
+        let sole = claimers.is_empty();
+        if sole {
+            claimers.push((ShardRange::ALL, Claimer::Sole(Arc::clone(&log))));
+        }
         let progress = Arc::new(Progress::new(settings.progress_every));
         let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), &settings);
-        tokio::spawn(delivery.clone().run_retries(Arc::clone(&log)));
+        parts().for_each(|part| _ = tokio::spawn(delivery.clone().run_retries(Arc::clone(&log), part.range)));
         let (queue, most) = (settings.writer_queue, settings.commit_entries);
-        let writer = LogWriter::start(Arc::clone(&log), claimer, delivery.clone(), Arc::clone(&progress), queue, most);
+        let writer = LogWriter::start(&log, claimers, &delivery, &progress, queue, most);
         let (actors, arbiters) = ActorThreads::start(settings.arbiters).await?;
         let shared = Arc::new(Shared { log, directory, writer, delivery, clock, shards, settings });
         let registry = Arc::new(Registry::new(arbiters, Arc::clone(&shared)));
-        let running = match ownership {
-            Ownership::Sole => {
-                own_everything(&shared, &progress).await?;
-                None
-            }
-            Ownership::Shared(membership) => Some(Running::start(Owner {
+        if sole {
+            own_everything(&shared, &progress).await?;
+        }
+        let running = memberships.into_iter().zip(members).zip(shared.shards.parts()).map(|((membership, member), part)| {
+            Running::start(Owner {
                 membership,
+                part: Arc::clone(part),
                 shards: Arc::clone(&shared.shards),
                 registry: Arc::clone(&registry),
                 writer: shared.writer.clone(),
                 delivery: shared.delivery.clone(),
-                progress,
+                progress: Arc::clone(&progress),
                 log: Arc::clone(&shared.log),
                 clock: Arc::clone(&shared.clock),
                 member,
-            })),
-        };
+            })
+        });
+        let running = running.collect();
         Ok(Self { registry, shared, running: Arc::new(running), _actors: Arc::new(actors) })
     }
 
     /// Hands every shard over to the other routers, one by one, and leaves: nothing is refused by it, and nothing is lost.
     pub async fn leave(&self) {
-        if let Some(running) = &*self.running {
-            running.leave().await;
-        }
+        join_all(self.running.iter().map(Running::leave)).await;
     }
 
-    /// Whether this router has a lease that it may trust; a sole owner needs none.
-    #[must_use]
-    pub fn is_member(&self) -> bool {
-        self.shared.shards.speaks()
+    /// The ranges of shards that have a database each, and whether this router has a lease there that it may trust; a sole owner
+    /// needs none.
+    pub fn leases(&self) -> impl Iterator<Item = (ShardRange, bool)> {
+        self.shared.shards.parts().iter().map(|part| (part.range, part.speaks()))
     }
 
     /// How many shards are taken here.

@@ -9,11 +9,12 @@ use mynah_ports::shard_leases::Member;
 use mynah_postgres_tls::Address;
 use mynah_types::{
     Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardAppend, ShardId,
-    Tail, Uid,
+    ShardRange, Tail, Uid,
 };
 
 use crate::claim::Claims;
-use crate::pool::Pool;
+use crate::pool::{Gate, Pool};
+use crate::schema::{Found, Note, Opened};
 use crate::{append, claim, read, schema};
 
 /// How a log is opened.
@@ -63,6 +64,14 @@ pub enum OpenError {
         /// What would be right.
         needed: String,
     },
+    /// It has other shards than the settings say, or does not belong to the other databases. Nothing was written.
+    #[error("the message log's database of shards {shards} {found}")]
+    Misplaced {
+        /// What the settings say.
+        shards: ShardRange,
+        /// What it is.
+        found: String,
+    },
 }
 
 const SYNC_REPLICAS: &str =
@@ -79,6 +88,8 @@ struct Inner {
     claims: Pool,
     leases: Pool,
     log_epoch: RwLock<String>,
+    shards: ShardRange,
+    gate: Gate,
 }
 
 /// The message log on PostgreSQL, and the leases of those who share it.
@@ -89,19 +100,55 @@ pub struct PostgresLog {
 }
 
 impl PostgresLog {
-    /// Opens the log of a database, e.g. `postgres://user:password@host/database`, and brings its schema up to date. With
-    /// `?sslmode=verify-full` its connections are encrypted, see [`Address::read`].
+    /// Opens the log of a database that has all shards, e.g. `postgres://user:password@host/database`, and brings its schema up to date.
+    /// With `?sslmode=verify-full` its connections are encrypted, see [`Address::read`].
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let log = Self::shut(url, ShardRange::ALL, options)?;
+        log.enter(None).await?;
+        Ok(log)
+    }
+
+    /// The log of a database that nobody has looked at: it answers nothing yet.
+    pub(crate) fn shut(url: &str, shards: ShardRange, options: &Options) -> Result<Self, OpenError> {
         let address = Address::read(url, options.authorities.as_deref());
         let address = address.map_err(|error| OpenError::Address(error.to_string()))?;
-        let pool = |size, within| Pool::new(&address, size, within).map_err(|error| OpenError::Unavailable(error.to_string()));
+        let gate = Gate::default();
+        let pool =
+            |size, within| Pool::new(&address, size, within, &gate).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
-        let log_epoch = RwLock::new(schema::open(&readers).await?);
-        Ok(Self { inner: Arc::new(Inner { writers, readers, claims, leases, log_epoch }), owner: None })
+        let inner = Inner { writers, readers, claims, leases, log_epoch: RwLock::default(), shards, gate };
+        Ok(Self { inner: Arc::new(inner), owner: None })
+    }
+
+    pub(crate) async fn look(&self) -> Result<Found, OpenError> {
+        schema::look(&self.inner.readers).await
+    }
+
+    /// Brings the schema up to date, and answers from then on.
+    pub(crate) async fn enter(&self, set: Option<&str>) -> Result<Opened, OpenError> {
+        let opened = schema::open(&self.inner.readers, self.inner.shards, set).await?;
+        self.remember(&opened.identity);
+        _ = self.inner.gate.set(());
+        Ok(opened)
+    }
+
+    /// The identity by which it is known while it does not answer.
+    pub(crate) fn remember(&self, identity: &str) {
+        identity.clone_into(&mut self.inner.log_epoch.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) async fn note(&self, notes: &[Note]) -> Result<(), OpenError> {
+        schema::note(&self.inner.readers, notes).await
+    }
+
+    /// The shards that the database has.
+    #[must_use]
+    pub fn range(&self) -> ShardRange {
+        self.inner.shards
     }
 
     /// The same log in the hands of a router that shares it: [`MessageLog::claim`] takes only what the router may have, and leaves the

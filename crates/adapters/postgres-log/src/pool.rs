@@ -1,6 +1,7 @@
 //! Connections: how they are set up, how long they may take, and when one is given up.
 
 use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool as Connections, PoolError, RecyclingMethod, Runtime};
@@ -34,10 +35,14 @@ pub(crate) enum Failure {
 pub(crate) struct Pool {
     connections: Connections,
     within: Duration,
+    gate: Gate,
 }
 
+/// Shut until somebody has looked whether the database is the right one. Nothing else is asked before.
+pub(crate) type Gate = Arc<OnceLock<()>>;
+
 impl Pool {
-    pub(crate) fn new(address: &Address, size: usize, within: Duration) -> Result<Self, Error> {
+    pub(crate) fn new(address: &Address, size: usize, within: Duration, gate: &Gate) -> Result<Self, Error> {
         let Address { mut config, connector } = address.clone();
         let given = config.get_options().unwrap_or_default();
         config.options(format!("{given} {SESSION} -c statement_timeout={}", within.as_millis()));
@@ -47,11 +52,19 @@ impl Pool {
         let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let connections = Connections::builder(manager).max_size(size).runtime(Runtime::Tokio1).build();
         let connections = connections.map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { connections, within })
+        Ok(Self { connections, within, gate: Arc::clone(gate) })
     }
 
     /// A connection, within the bound.
     pub(crate) async fn get(&self) -> Result<Object, Failure> {
+        if self.gate.get().is_none() {
+            return Err(Failure::Lost("it was not there when this process started, or is not the right one".into()));
+        }
+        self.connect().await
+    }
+
+    /// The same for who looks whether it is the right database.
+    pub(crate) async fn connect(&self) -> Result<Object, Failure> {
         match tokio::time::timeout(self.within, self.connections.get()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(PoolError::Backend(error))) => Err(Failure::Lost(text(&error))),

@@ -4,22 +4,29 @@ use std::sync::Arc;
 
 use mynah_ports::{DirectoryStore, directory_store};
 use mynah_postgres_directory::{Address, PostgresDirectory};
-use mynah_postgres_log::{OpenError, Options, PostgresLog};
+use mynah_postgres_log::{OpenError, Options, ShardedLog};
 
 use super::protection::{authorities, hinted, tell};
 use crate::process::{Outcome, Process, Wait};
 use crate::settings::Settings;
 
-/// The message log, once it is reachable.
-pub(crate) async fn log(process: &Process) -> Outcome<PostgresLog> {
+/// The message log, once it is reachable: with all of its databases, or with those that are there if it has served before.
+pub(crate) async fn log(process: &Process, all: bool) -> Outcome<ShardedLog> {
     let settings = &process.settings;
-    tell(settings, "log_database", address("log_database", &settings.log_database, settings)?.is_encrypted());
+    for database in settings.log_database.iter() {
+        tell(settings, "log_database", address("log_database", &database.url, settings)?.is_encrypted());
+    }
     let authorities = process.authorities.clone();
     let options = Options { readers: settings.database_connections, authorities, ..Options::default() };
     let open = async || {
-        PostgresLog::open(&settings.log_database, &options).await.map_err(|error| match error {
+        let databases = &settings.log_database;
+        let opened = match all {
+            true => ShardedLog::open(databases, &options).await,
+            false => ShardedLog::open_available(databases, &options).await,
+        };
+        opened.map_err(|error| match error {
             OpenError::Unavailable(why) => Wait::Longer(hinted(why)),
-            fatal => Wait::Never(fatal.into()),
+            fatal => Wait::Never(format!("log_database: {fatal}").into()),
         })
     };
     process.readiness.until("the message log's database", open).await

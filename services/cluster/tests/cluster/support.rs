@@ -28,28 +28,30 @@ pub async fn turn() -> MutexGuard<'static, ()> {
 }
 
 pub async fn deployment(gateways: usize, routers: usize) -> Deployment {
-    deployment_with(gateways, routers, |_| Vec::new()).await
+    deployment_with(gateways, routers, 1, |_| Vec::new()).await
 }
 
-/// The same with further settings, which may name files in its folder.
+/// The same with so many databases of the message log, and further settings, which may name files in its folder.
 pub async fn deployment_with(
     gateways: usize,
     routers: usize,
+    log_databases: usize,
     further: impl FnOnce(&std::path::Path) -> Vec<(String, String)>,
 ) -> Deployment {
     let folder = tempfile::tempdir().unwrap();
     let further = further(folder.path());
-    start(gateways, routers, folder, further, false).await
+    start(gateways, routers, log_databases, folder, further, false).await
 }
 
 /// The same with engines that are reached over TLS only.
 pub async fn deployment_over_tls(gateways: usize, routers: usize) -> Deployment {
-    start(gateways, routers, tempfile::tempdir().unwrap(), Vec::new(), true).await
+    start(gateways, routers, 2, tempfile::tempdir().unwrap(), Vec::new(), true).await
 }
 
 async fn start(
     gateways: usize,
     routers: usize,
+    log_databases: usize,
     folder: tempfile::TempDir,
     further: Vec<(String, String)>,
     over_tls: bool,
@@ -63,6 +65,7 @@ async fn start(
         directories: 2,
         routers,
         over_tls,
+        log_databases,
         settings: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(further).collect(),
     };
     let cluster = tokio::task::block_in_place(|| Cluster::start(plan)).unwrap();

@@ -49,7 +49,7 @@ async fn answers(channels: &Channels, router: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_call_one_another_over_mutual_tls() {
     let (own, strange) = (Certificates::new(), Certificates::new());
-    let deployment = deployment_with(1, 2, |folder| own.settings(folder)).await;
+    let deployment = deployment_with(1, 2, 1, |folder| own.settings(folder)).await;
     let router = deployment.cluster.settings()["routers"].split(',').next().unwrap().to_owned();
     assert!(answers(&own.channels(), &router).await);
     assert!(!answers(&strange.channels(), &router).await, "of another authority");

@@ -36,6 +36,7 @@ impl World {
             directories: 1,
             routers: 1,
             over_tls: false,
+            log_databases: 1,
             settings,
         };
         let cluster = Cluster::start(plan).unwrap();

@@ -156,7 +156,7 @@ impl ConversationActor {
 
     fn decide(&mut self, ctx: &mut Context<Self>, lookups: Vec<Lookup>, facts: Vec<Fact>) {
         // Another router may have written since: what lies in memory decides nothing (interleavings item 16).
-        if !self.shared.shards.speaks() {
+        if !self.shared.shards.speaks(self.key.shard()) {
             return answer(self.machine.refuse_all(Reason::NotOwner));
         }
         match self.machine.decide(self.shared.clock.now_ms(), lookups, facts) {

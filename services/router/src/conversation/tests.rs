@@ -33,6 +33,6 @@ async fn without_a_lease_not_even_a_repeat_is_answered_out_of_memory() {
     let post = || client.post(PostRequest { conv_id: "f.7".into(), items: vec![item.clone()] });
     post().await.unwrap();
     post().await.unwrap();
-    router.shared.shards.set_lease(Lease::new(3000, 500));
+    router.shared.shards.parts().iter().for_each(|part| part.set_lease(Lease::new(3000, 500)));
     assert_eq!(post().await.unwrap_err().why(), Reason::NotOwner);
 }

@@ -17,7 +17,7 @@ use mynah_ports::bus::FanoutRecord;
 use mynah_ports::{Bus, MessageLog, Presence, message_log};
 use mynah_proto::gateway::ReadChangedRequest;
 use mynah_telemetry::TraceContext;
-use mynah_types::{ConversationKey, ConversationKind, EntryKind, MemberChange, Seq, ShardId, Uid};
+use mynah_types::{ConversationKey, ConversationKind, EntryKind, MemberChange, Seq, ShardId, ShardRange, Uid};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -88,11 +88,11 @@ impl Delivery {
         Self { direct, grouped, shared }
     }
 
-    /// Takes up again what could not be delivered, until the router ends.
-    pub(crate) async fn run_retries(self, log: Arc<dyn MessageLog>) {
+    /// Takes up again what could not be delivered of the shards of one database, until the router ends.
+    pub(crate) async fn run_retries(self, log: Arc<dyn MessageLog>, range: ShardRange) {
         loop {
             tokio::time::sleep(RETRY_EVERY).await;
-            for shard in self.shared.progress.take_given_up() {
+            for shard in self.shared.progress.take_given_up(range) {
                 if let Err(error) = self.redeliver(&*log, shard).await {
                     tracing::warn!(%error, %shard, "entries are not delivered yet");
                 }

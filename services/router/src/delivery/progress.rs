@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mynah_domain::delivery::LowWater;
-use mynah_types::{Claim, MsgId, ShardId};
+use mynah_types::{Claim, MsgId, ShardId, ShardRange};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
@@ -101,10 +101,11 @@ impl Progress {
         }
     }
 
-    /// Shards of which entries were given up since this was asked.
-    pub(crate) fn take_given_up(&self) -> BTreeSet<ShardId> {
+    /// Those shards of a range of which entries were given up since this was asked.
+    pub(crate) fn take_given_up(&self, range: ShardRange) -> BTreeSet<ShardId> {
         let mut shards = self.shards.lock();
-        shards.iter_mut().filter_map(|(id, shard)| std::mem::take(&mut shard.gave_up).then_some(*id)).collect()
+        let of_range = shards.iter_mut().filter(|(id, _)| range.contains(**id));
+        of_range.filter_map(|(id, shard)| std::mem::take(&mut shard.gave_up).then_some(*id)).collect()
     }
 
     /// Where delivery stands, if that is not stored.

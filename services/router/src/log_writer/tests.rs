@@ -48,7 +48,8 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let gateways = Gateways::single(GATEWAY, gateway);
     let (bus, settings) = (Arc::new(MemoryBus::new(64)), crate::Settings::default());
     let delivery = Delivery::start(connected(2).await, bus, gateways, Arc::clone(&progress), &settings);
-    let writer = LogWriter::start(Arc::clone(&log), Claimer::Sole(log), delivery, progress, 64, 64);
+    let claimers = vec![(ShardRange::ALL, Claimer::Sole(Arc::clone(&log)))];
+    let writer = LogWriter::start(&log, claimers, &delivery, &progress, 64, 64);
     writer.claimed(claims).await;
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.

@@ -7,14 +7,14 @@ use mynah_ports::{MessageLog, ShardLeases, message_log};
 use mynah_types::{Claim, ShardId};
 use parking_lot::Mutex;
 
-use super::shards::{Shards, Standing};
+use super::shards::{Part, Shards, Standing};
 
 /// Claims as whoever this process is.
 pub(crate) enum Claimer {
     /// From everybody.
     Sole(Arc<dyn MessageLog>),
     /// As the router that it is now, what that router may have.
-    Member(Arc<dyn ShardLeases>, Arc<Mutex<Option<Member>>>, Arc<Shards>),
+    Member(Arc<dyn ShardLeases>, Arc<Mutex<Option<Member>>>, Arc<Shards>, Arc<Part>),
 }
 
 impl Claimer {
@@ -22,7 +22,7 @@ impl Claimer {
     pub(crate) async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, message_log::Error> {
         match self {
             Self::Sole(log) => log.claim(shards).await,
-            Self::Member(leases, member, _) => {
+            Self::Member(leases, member, ..) => {
                 let member = *member.lock();
                 let Some(member) = member else { return Ok(Vec::new()) };
                 leases.claim(member, shards).await.map_err(|error| match error {
@@ -35,13 +35,13 @@ impl Claimer {
 
     /// These could not be claimed: nothing is taken for them until the owner's loop has them again.
     pub(crate) fn lost(&self, lost: &[ShardId]) {
-        if let Self::Member(_, _, shards) = self {
+        if let Self::Member(_, _, shards, part) = self {
             for shard in lost {
                 if shards.takes(*shard) {
                     shards.set(*shard, Standing::Foreign);
                 }
             }
-            shards.look.notify_one();
+            part.look.notify_one();
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The loop of a router that shares the shards: it renews its lease, claims what it should own, and hands over what it should not.
+//! The loop of a router that shares the shards of a database: it renews its lease, claims what it should own, and hands over what it
+//! should not.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use futures_util::future::join_all;
 use mynah_domain::ownership::{self, Held, Lease};
 use mynah_ports::MessageLog;
 use mynah_ports::shard_leases::{Error, Heartbeat, LiveRouter, Member, ShardHolder};
-use mynah_proto::router::{RouterInfo, ShardMapReply};
+use mynah_proto::router::RouterInfo;
 use mynah_types::{Clock, RouterId, ShardId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Membership;
-use super::shards::{Shards, Standing};
+use super::shards::{Part, Rows, Shards, Standing};
 use crate::conversation::Registry;
 use crate::delivery::{Delivery, Progress};
 use crate::log_writer::LogWriter;
@@ -27,9 +28,10 @@ const AT_ONCE: usize = 16;
 /// How long a shard that is handed over waits for its deliveries; what is left then is the next owner's.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
-/// A router's part in sharing.
+/// A router's part in sharing the shards of a database.
 pub(crate) struct Owner {
     pub(crate) membership: Membership,
+    pub(crate) part: Arc<Part>,
     pub(crate) shards: Arc<Shards>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) writer: LogWriter,
@@ -86,7 +88,7 @@ impl Owner {
         let (mut newest, mut waits) = (self.clock.now_ms(), Duration::ZERO);
         while let End::Lost(incarnation) = self.live(newest + 1, waits, stopped.clone()).await {
             metrics::counter!("mynah_router_lives_lost_total").increment(1);
-            tracing::warn!(incarnation, "the router's lease is over: it begins anew");
+            tracing::warn!(incarnation, range = %self.part.range, "the router's lease is over: it begins anew");
             (newest, waits) = (incarnation, self.membership.lease);
         }
     }
@@ -95,7 +97,7 @@ impl Owner {
         let member = Member { router: self.membership.router, incarnation };
         *self.member.lock() = Some(member);
         let mut lease = Lease::new(millis(self.membership.lease), millis(self.membership.margin));
-        self.shards.set_lease(lease);
+        self.part.set_lease(lease);
         let (held, holds) = watch::channel(false);
         let sharing = tokio::spawn(Arc::clone(self).share(member, waits, holds));
         let mut ticks = tokio::time::interval(self.membership.heartbeat);
@@ -105,20 +107,21 @@ impl Owner {
                 _ = ticks.tick() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break End::Left,
             }
-            let sent = self.shards.now();
+            let sent = self.part.now();
             let beat = tokio::time::timeout(self.membership.lease, self.beat(member));
             match beat.await {
                 Ok(Ok(Heartbeat::Renewed)) => {
                     lease.renewed(sent);
-                    self.shards.set_lease(lease);
+                    self.part.set_lease(lease);
                     held.send_replace(true);
                 }
                 Ok(Ok(Heartbeat::Expired { newest })) => break End::Lost(newest.max(incarnation)),
                 Ok(Ok(Heartbeat::Taken)) => tracing::info!("an earlier process of this router still has its lease"),
-                Ok(Err(error)) => tracing::warn!(%error, "no heartbeat"),
-                Err(_) => tracing::warn!("no heartbeat in time"),
+                Ok(Err(error)) => tracing::warn!(%error, range = %self.part.range, "no heartbeat"),
+                Err(_) => tracing::warn!(range = %self.part.range, "no heartbeat in time"),
             }
-            if lease.is_over(self.shards.now()) {
+            self.tell();
+            if lease.is_over(self.part.now()) {
                 break End::Lost(incarnation);
             }
         };
@@ -129,7 +132,13 @@ impl Owner {
         }
         self.drop_all().await;
         *self.member.lock() = None;
+        self.tell();
         end
+    }
+
+    fn tell(&self) {
+        let held = f64::from(u8::from(self.part.speaks()));
+        metrics::gauge!("mynah_router_lease_held", "range" => self.part.range.to_string()).set(held);
     }
 
     async fn beat(&self, member: Member) -> Result<Heartbeat, Error> {
@@ -148,28 +157,28 @@ impl Owner {
                 Ok(true) => self.membership.heartbeat,
                 Ok(false) => EAGER,
                 Err(error) => {
-                    tracing::warn!(%error, "the shards' rows are not to be had");
+                    tracing::warn!(%error, range = %self.part.range, "the shards' rows are not to be had");
                     self.membership.heartbeat
                 }
             };
-            _ = tokio::time::timeout(pause, self.shards.look.notified()).await;
+            _ = tokio::time::timeout(pause, self.part.look.notified()).await;
         }
     }
 
     /// One look at the rows, and what follows from it. True if every shard is where it should be, as far as it is this router's.
     async fn look(self: &Arc<Self>, member: Member) -> Result<bool, Error> {
         let (live, rows) = (self.membership.leases.live().await?, self.membership.leases.shards().await?);
-        self.shards.set_map(map(&live, &rows));
+        self.part.set_rows(told(&live, &rows));
         let ids: Vec<RouterId> = live.iter().filter(|router| !router.leaving).map(|router| router.member.router).collect();
         let held: Vec<Held> = rows.iter().map(|row| seen(row, member, &self.shards)).collect();
         let plan = ownership::plan(member.router, &ids, &held);
         if !plan.release.is_empty() {
             self.hand_over(member, &plan.release).await?;
         }
-        if !plan.claim.is_empty() && self.shards.speaks() {
+        if !plan.claim.is_empty() && self.part.speaks() {
             self.claim(member, &plan.claim).await?;
         }
-        Ok(self.shards.with(Standing::Owned).len() >= plan.share)
+        Ok(self.shards.with(self.part.range, Standing::Owned).len() >= plan.share)
     }
 
     async fn claim(&self, member: Member, shards: &[ShardId]) -> Result<(), Error> {
@@ -238,7 +247,7 @@ impl Owner {
                 tokio::time::sleep(*heartbeat).await;
             }
         };
-        let mine: Vec<ShardId> = self.shards.with(Standing::Owned);
+        let mine: Vec<ShardId> = self.shards.with(self.part.range, Standing::Owned);
         let count = mine.len();
         tokio::select! {
             () = beats => {}
@@ -251,16 +260,23 @@ impl Owner {
         if let Err(error) = tokio::time::timeout(*lease, leases.leave(member)).await.unwrap_or(Ok(())) {
             tracing::warn!(%error, "the lease was not given back");
         }
-        tracing::info!(shards = count, took = ?began.elapsed(), "handed over");
+        tracing::info!(shards = count, range = %self.part.range, took = ?began.elapsed(), "handed over");
     }
 
     /// Drops what lies in memory of any shard.
     async fn drop_all(&self) {
-        let mine: HashSet<ShardId> =
-            self.shards.with(Standing::Owned).into_iter().chain(self.shards.with(Standing::Leaving)).collect();
+        let mine: HashSet<ShardId> = self
+            .shards
+            .with(self.part.range, Standing::Owned)
+            .into_iter()
+            .chain(self.shards.with(self.part.range, Standing::Leaving))
+            .collect();
+        for shard in &mine {
+            self.shards.set(*shard, Standing::Foreign);
+            self.registry.abandon(*shard);
+        }
+        // The database may be slow to say so: nothing is taken meanwhile.
         for shard in mine {
-            self.shards.set(shard, Standing::Foreign);
-            self.registry.abandon(shard);
             self.writer.released(shard).await;
             self.progress.released(shard);
         }
@@ -277,9 +293,10 @@ fn seen(row: &ShardHolder, me: Member, shards: &Shards) -> Held {
     Held { shard: row.shard, owner: row.owner.map(|owner| owner.router), expired: row.expired, lost }
 }
 
-fn map(live: &[LiveRouter], rows: &[ShardHolder]) -> ShardMapReply {
+/// What others are told: a shard is of who lives by these rows.
+fn told(live: &[LiveRouter], rows: &[ShardHolder]) -> Rows {
     let routers = live.iter().map(|r| RouterInfo { id: r.member.router.0, address: r.address.clone() }).collect();
-    let place = |member: Member| live.iter().position(|r| r.member == member).and_then(|at| u32::try_from(at + 1).ok());
-    let owners = rows.iter().map(|row| row.owner.filter(|_| !row.expired).and_then(place).unwrap_or(0)).collect();
-    ShardMapReply { routers, owners }
+    let lives = |member: &Member| live.iter().any(|r| r.member == *member);
+    let owner = |row: &ShardHolder| Some((row.shard, row.owner.filter(|_| !row.expired).filter(lives)?.router.0));
+    Rows { routers, owners: rows.iter().filter_map(owner).collect() }
 }

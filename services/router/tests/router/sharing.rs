@@ -41,7 +41,7 @@ async fn router(log: &PostgresLog, directory: FakeDirectory, gateway: GatewayCli
         directory: DirectoryClient::local(directory),
         gateways: Gateways::single(GATEWAY, gateway),
         clock: Arc::new(SystemClock),
-        ownership: Ownership::Shared(Membership { heartbeat: Duration::from_millis(200), ..membership }),
+        ownership: Ownership::Shared(vec![Membership { heartbeat: Duration::from_millis(200), ..membership }]),
         settings: Settings::default(),
     });
     router.await.unwrap()

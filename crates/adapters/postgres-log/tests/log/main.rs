@@ -7,6 +7,7 @@ mod faults;
 mod kills;
 mod leases;
 mod schema;
+mod sharded;
 mod stopped;
 mod support;
 mod tls;
