@@ -8,7 +8,7 @@ use mynah_types::{Appended, ConversationAppend, ConversationKey, Entry, EntryKin
 
 use crate::keys::Mark;
 use crate::log::{Owners, Store, unavailable};
-use crate::{codec, keys, read};
+use crate::{codec, keys, packed, read};
 
 /// Heads that are remembered before all are forgotten.
 const MOST_HEADS: usize = 100_000;
@@ -164,7 +164,7 @@ fn drop_entry(store: &Store, write: &mut WriteBatch, key: ConversationKey, entry
 fn stage_entry(store: &Store, write: &mut WriteBatch, append: &ConversationAppend, entry: &Entry) {
     let key = append.key;
     write.insert(&store.entries, keys::entry(key, entry.seq), codec::store_entry(entry));
-    write.insert(&store.messages, keys::message(entry.msg_id), codec::store_location(key, entry.seq));
+    write.insert(&store.messages, keys::message(entry.msg_id), packed::place(key, entry.seq));
     if let Some(cmid) = &entry.cmid {
         write.insert(&store.sends, keys::send(key, entry.sender, cmid), codec::store_send(entry));
     }

@@ -7,6 +7,8 @@ use mynah_types::{
 };
 use prost::Message;
 
+use crate::packed;
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct StoredEntry {
     #[prost(uint64, tag = "1")]
@@ -204,15 +206,6 @@ pub(crate) fn store_shard(epoch: u64, token: OwnerToken, progress: Progress) -> 
         .encode_to_vec()
 }
 
-/// Where a message lies: the conversation, then the seq.
-pub(crate) fn store_location(key: ConversationKey, seq: Seq) -> Vec<u8> {
-    [key.to_bytes().as_slice(), &seq.to_be_bytes()].concat()
-}
-
 pub(crate) fn read_location(value: &[u8]) -> Result<(ConversationKey, Seq), Error> {
-    let damaged = || Error::Damaged("a message's place does not read".into());
-    let (key, seq) = value.split_at_checked(17).ok_or_else(damaged)?;
-    let key = ConversationKey::from_bytes(key).ok_or_else(damaged)?;
-    let seq = seq.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?;
-    Ok((key, seq))
+    packed::read_place(value).ok_or_else(|| Error::Damaged("a message's place does not read".into()))
 }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::packed::{conversation, push, take, take_conversation};
+use crate::packed::{self, conversation, push};
 
 use mynah_types::{Cmid, ConversationKey, MsgId, Seq, ShardId, Uid};
 
@@ -33,15 +33,12 @@ pub(crate) fn entries(key: ConversationKey) -> Vec<u8> {
 }
 
 pub(crate) fn entry(key: ConversationKey, seq: Seq) -> Vec<u8> {
-    let mut row = conversation(key);
-    push(&mut row, seq);
-    row
+    packed::place(key, seq)
 }
 
 /// The seq in an entry's key.
 pub(crate) fn seq_of(row: &[u8]) -> Option<Seq> {
-    let (_, rest) = take_conversation(row)?;
-    take(rest).filter(|(_, rest)| rest.is_empty()).map(|(seq, _)| seq)
+    packed::read_place(row).map(|(_, seq)| seq)
 }
 
 pub(crate) fn message(id: MsgId) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! The engine keeps a key or a value of at most 20 bytes in its index itself; a longer one costs an allocation, and a pointer to follow for
 //! each comparison.
 
-use mynah_types::{ConversationKey, Uid};
+use mynah_types::{ConversationKey, Seq, Uid};
 
 /// A number in as few bytes as it needs: how many follow, then they, so that longer is greater.
 pub(crate) fn push(into: &mut Vec<u8>, number: u64) {
@@ -14,7 +14,7 @@ pub(crate) fn push(into: &mut Vec<u8>, number: u64) {
 }
 
 /// Reads what [`push`] wrote; the second value is what follows.
-pub(crate) fn take(bytes: &[u8]) -> Option<(u64, &[u8])> {
+fn take(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (count, rest) = bytes.split_first()?;
     let (used, rest) = rest.split_at_checked(usize::from(*count))?;
     let number = used.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
@@ -37,7 +37,7 @@ pub(crate) fn conversation(key: ConversationKey) -> Vec<u8> {
 }
 
 /// Reads what [`conversation`] wrote; the second value is what follows.
-pub(crate) fn take_conversation(bytes: &[u8]) -> Option<(ConversationKey, &[u8])> {
+fn take_conversation(bytes: &[u8]) -> Option<(ConversationKey, &[u8])> {
     let (kind, rest) = bytes.split_first()?;
     let (first, rest) = take(rest)?;
     Some(match kind {
@@ -50,6 +50,19 @@ pub(crate) fn take_conversation(bytes: &[u8]) -> Option<(ConversationKey, &[u8])
         b'f' => (ConversationKey::Feed(Uid(first)), rest),
         _ => return None,
     })
+}
+
+/// A place in a conversation.
+pub(crate) fn place(key: ConversationKey, seq: Seq) -> Vec<u8> {
+    let mut bytes = conversation(key);
+    push(&mut bytes, seq);
+    bytes
+}
+
+/// Reads what [`place`] wrote; none if more follows.
+pub(crate) fn read_place(bytes: &[u8]) -> Option<(ConversationKey, Seq)> {
+    let (key, rest) = take_conversation(bytes)?;
+    take(rest).filter(|(_, rest)| rest.is_empty()).map(|(seq, _)| (key, seq))
 }
 
 #[cfg(test)]
@@ -74,12 +87,9 @@ mod tests {
                 ConversationKey::Room(a),
                 ConversationKey::Feed(Uid(a)),
             ] {
-                let mut bytes = conversation(key);
-                push(&mut bytes, a);
-                let (read, rest) = take_conversation(&bytes).unwrap();
-                assert_eq!((read, take(rest)), (key, Some((a, &[][..]))));
+                assert_eq!(read_place(&place(key, a)), Some((key, a)));
             }
         }
-        assert!([&b""[..], b"s", b"x\x01\x01", b"g\x09\x01"].iter().all(|bytes| take_conversation(bytes).is_none()));
+        assert!([&b""[..], b"s", b"x\x01\x01", b"g\x09\x01"].iter().all(|bytes| read_place(bytes).is_none()));
     }
 }

@@ -76,20 +76,12 @@ pub(super) fn place(day: u64, whose: &Named, of_day: u32, id: MsgId) -> Vec<u8> 
     row
 }
 
-/// What a place's key does not say: conversation and seq.
-pub(super) fn store_place(place: Place) -> Vec<u8> {
-    let mut value = packed::conversation(place.key);
-    packed::push(&mut value, place.seq);
-    value
-}
-
 /// Reads a place on a day that begins at this time.
 pub(super) fn read_stored(day_begins: Millis, row: &[u8], value: &[u8]) -> Option<Place> {
     let tail: &[u8; 12] = row.last_chunk()?;
     let (of_day, id) = tail.split_first_chunk::<4>()?;
     let id = MsgId(u64::from_be_bytes(id.try_into().ok()?));
-    let (key, seq) = packed::take_conversation(value)?;
-    let (seq, []) = packed::take(seq)? else { return None };
+    let (key, seq) = packed::read_place(value)?;
     Some(Place { ctime: day_begins + u64::from(u32::from_be_bytes(*of_day)), msg_id: id, key, seq })
 }
 

@@ -19,6 +19,8 @@ use counts::Counts;
 use days::Zone;
 use keys::Named;
 
+use crate::packed;
+
 /// Rows that are deleted with one write.
 const SWEEP: usize = 10_000;
 /// Rows that are remembered as there before all are forgotten.
@@ -112,7 +114,7 @@ impl Store {
             for scope in scopes(message) {
                 let whose = self.named_or_new(&scope, &mut batch)?;
                 let row = keys::place(day, &whose, self.zone.within(day, place.ctime), place.msg_id);
-                batch.insert(&self.places, row, keys::store_place(place));
+                batch.insert(&self.places, row, packed::place(place.key, place.seq));
                 if !matches!(scope, Scope::User(_)) {
                     *counters.entry(keys::hour(day, &scope, hour)).or_default() += 1;
                 }
