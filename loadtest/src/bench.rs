@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::Failed;
-use crate::server::Server;
+use crate::server::{QUICK, Server};
 
 /// What can be measured.
 pub const FIGURES: [&str; 8] = ["sends", "growth", "fanout", "idle", "rest", "login", "sync", "sizes"];
@@ -74,20 +74,7 @@ pub async fn run(plan: &Plan) -> Result<Value, Failed> {
 
 /// A server without the limits of a person.
 async fn server(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
-    let flags = [
-        "--argon2-memory-kib",
-        "8",
-        "--argon2-iterations",
-        "1",
-        "--sends-per-minute",
-        "0",
-        "--syncs-per-minute",
-        "0",
-        "--calls-per-minute",
-        "0",
-        "--log",
-        "warn",
-    ];
+    let flags = [QUICK, &["--log", "warn"]].concat();
     Server::start(&plan.binary, &folder.join("data"), &flags).await
 }
 

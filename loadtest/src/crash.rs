@@ -8,7 +8,7 @@ use mynah_oracle::{Dice, Verdict};
 use serde_json::{Value, json};
 
 use crate::Failed;
-use crate::server::Server;
+use crate::server::{QUICK, Server};
 use crate::traffic::{self, Place};
 
 /// What a run is.
@@ -39,8 +39,7 @@ pub struct Outcome {
 /// When the server does not start, or something cannot be made.
 pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
     let folder = tempfile::tempdir()?;
-    let flags = ["--argon2-memory-kib", "8", "--argon2-iterations", "1", "--sends-per-minute", "0", "--syncs-per-minute", "0"];
-    let mut server = Server::start(&plan.binary, &folder.path().join("data"), &flags).await?;
+    let mut server = Server::start(&plan.binary, &folder.path().join("data"), QUICK).await?;
     let mut dice = Dice::new(plan.seed);
     let (appkey, master_secret) = (server.appkey.clone(), server.master_secret.clone());
     let place = Place { gateways: vec![server.http], appkey, master_secret };

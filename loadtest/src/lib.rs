@@ -3,7 +3,9 @@
 //! It links nothing of the server: what it knows of the wire is what a client knows.
 //!
 //! Reading order: [`run`] (a scenario under load) with [`scenario`], `drive` (the generators), `client` (their devices), `judge` (the
-//! verdict as it streams); [`crash`] (the run with kills), [`faults`] (the same for a distributed deployment), [`traffic`] (what both do), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
+//! verdict as it streams), [`report`] (what is left of a run: its page, its summary, comparisons); [`crash`] (the run with kills), [`faults`]
+//! (the same for a distributed deployment), [`traffic`] (what both do), [`changes`] (friends and groups under kills), [`stall`] (a reader that
+//! stops), [`bench`] (figures beside their floors), [`device`] (the reference device), `world` (users, groups, rooms), `server`, `rest`.
 
 pub mod bench;
 pub mod changes;

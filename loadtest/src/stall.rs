@@ -11,7 +11,7 @@ use crate::Failed;
 use crate::bench::resident;
 use crate::device::{Account, Counts, Device, Notes, Target};
 use crate::rest::Rest;
-use crate::server::Server;
+use crate::server::{QUICK, Server};
 use crate::wire::Wire;
 use crate::world::{self, PASSWORD};
 
@@ -44,8 +44,7 @@ pub struct Plan {
 /// When the server does not start, or does not keep a promise.
 pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     let folder = tempfile::tempdir()?;
-    let flags = ["--argon2-memory-kib", "8", "--argon2-iterations", "1", "--sends-per-minute", "0", "--syncs-per-minute", "0"];
-    let server = Server::start(&plan.binary, &folder.path().join("data"), &flags).await?;
+    let server = Server::start(&plan.binary, &folder.path().join("data"), QUICK).await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
     let names = world::users(&rest, MEMBERS).await?;
     let gid = world::group(&rest, &names).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Hash of a message's parsed content: the same for both codecs, for any order of keys and any whitespace (interleavings item 25).
+/// Hash of a message's parsed content: the same for both codecs, for any order of keys and any whitespace.
 ///
 /// `options` are the other parts that make a message what it is, in a fixed order given by the caller.
 #[must_use]

@@ -1,4 +1,4 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask measure …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
 //! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`.
 
 mod bench;
@@ -8,11 +8,12 @@ mod cluster;
 mod codegen;
 mod deploy;
 mod docs;
+mod measure;
 mod python;
 mod schemathesis;
 mod steps;
 
-const USAGE: &str = "usage: cargo xtask test | bench … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
+const USAGE: &str = "usage: cargo xtask test | bench … | measure … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
                      deploy | capacity";
 
 fn main() -> std::process::ExitCode {
@@ -21,6 +22,7 @@ fn main() -> std::process::ExitCode {
     let done = match words.as_slice() {
         ["test"] => steps::test(),
         ["bench", words @ ..] => bench::run(words),
+        ["measure", words @ ..] => measure::run(words),
         ["clients"] => clients::run(None),
         ["clients", suite] => clients::run(Some(suite)),
         ["codegen"] => codegen::write(),

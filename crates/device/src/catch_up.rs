@@ -12,7 +12,7 @@ use crate::connection::{Session, done, ok};
 use crate::entry::entry as device_entry;
 use crate::errors;
 
-/// Bytes of a conversation's id (device-semantics 3.9).
+/// Bytes of a conversation's id.
 const MOST_CONV_ID: usize = 300;
 
 impl Session {

@@ -64,7 +64,7 @@ impl Inner {
     /// Tells presence whether this gateway hears of a conversation, as it is now.
     ///
     /// By the state and one at a time: else a leave that is on its way would overtake the join that follows it, and the conversation
-    /// would be heard no more (interleavings item 3).
+    /// would be heard no more.
     pub(crate) async fn align_audience(&self, key: ConversationKey) -> Result<(), mynah_ports::presence::Error> {
         let _turn = match self.audiences.get(usize::from(key.shard().0) % TURNS) {
             Some(turn) => Some(turn.lock().await),

@@ -1,4 +1,4 @@
-//! The one table from reasons to the codes that devices know (device-semantics 1.18, 3.7).
+//! The one table from reasons to the codes that devices know.
 
 use mynah_proto::device::{Error, ServerFrame};
 use mynah_proto::{Failure, device};
@@ -115,7 +115,7 @@ impl Close {
     pub(crate) const AUTH: Self = Self(4502, "authentication failed");
 }
 
-/// What a kick tells a device: the event of device-semantics 1.16, and the close code.
+/// What a kick tells a device: the number of its event, and the close code.
 pub(crate) fn kicked(reason: &str) -> (u32, u32, Close) {
     match reason {
         "other_device" => (1, 0, Close(4503, "other device")),

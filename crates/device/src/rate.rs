@@ -1,4 +1,4 @@
-//! How often one user may ask: token buckets that his connections here share (device-semantics 3.8).
+//! How often one user may ask: token buckets that his connections here share.
 
 use mynah_proto::Failure;
 use mynah_types::{Millis, Reason};

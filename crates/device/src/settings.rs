@@ -1,4 +1,4 @@
-//! Bounds and times of device connections (device-semantics 3.3, 3.7–3.9).
+//! Bounds and times of device connections.
 
 use std::time::Duration;
 

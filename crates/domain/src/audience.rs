@@ -1,7 +1,7 @@
 //! Which of the users connected here hear of a group: pure bookkeeping by membership versions.
 //!
 //! Records may be repeated and lists may be read late: a record of before a join is not for the joiner, and a list of before a removal
-//! does not bring back who left (interleavings item 11).
+//! does not bring back who left.
 
 use std::collections::{BTreeMap, BTreeSet};
 

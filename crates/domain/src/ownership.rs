@@ -1,7 +1,7 @@
 //! Which router owns which shard, and whether one may still speak as an owner.
 //!
 //! Every router decides alike from the same list of live routers; nobody is in charge. What is decided here only says who should
-//! try: what fences is the token that the log holds (architecture section 4).
+//! try: what fences is the token that the log holds.
 
 use mynah_types::{Millis, RouterId, ShardId};
 

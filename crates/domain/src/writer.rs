@@ -1,7 +1,7 @@
 //! How the appends of many conversations become one durable commit.
 //!
 //! The writer gives every entry its msg_id as it composes the batch, so that commit order is msg_id order; one commit is in flight at a
-//! time, so that a shard never has two (interleavings item 4).
+//! time, so that a shard never has two.
 
 use std::collections::BTreeMap;
 

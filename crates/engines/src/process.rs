@@ -74,10 +74,17 @@ impl Process {
         if self.killed { 0 } else { self.child.id() }
     }
 
-    /// Sends it a signal: stop, continue, terminate.
+    /// Sends it a signal: stop, continue, terminate. One that is stopped stands still when this returns.
     pub fn signal(&self, signal: Signal) {
         // A child that was not waited for keeps its id, so that it is nobody else's.
         _ = rustix::process::kill_process(Pid::from_child(&self.child), signal);
+        if signal == Signal::STOP {
+            // A stop takes hold of each thread when that is to run next: on a busy machine the program goes on for a while.
+            let until = Instant::now() + END_WITHIN;
+            while !stands_still(self.child.id()) && Instant::now() < until {
+                std::thread::sleep(LOOK_EVERY / 10);
+            }
+        }
     }
 
     /// Waits until it has ended; false if it has not in time, and is killed then.
@@ -108,6 +115,14 @@ impl Process {
     }
 }
 
+/// Whether each thread of a process is stopped, or the process has ended.
+fn stands_still(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']));
+    // A thread that is gone is not at work.
+    threads.flatten().all(|thread| std::fs::read_to_string(thread.path().join("stat")).map_or(true, stopped))
+}
+
 /// Ends the process when this one is gone without dropping its handle, as tests end that share an engine in a static. The pipe is
 /// closed then, however it ends.
 fn guard(pid: u32) -> std::io::Result<Child> {
@@ -123,5 +138,28 @@ impl Drop for Process {
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
         self.ended_within(END_WITHIN);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_stopped_stands_still_until_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut busy = Command::new("sh");
+        busy.args(["-c", "while :; do :; done"]);
+        let process = Process::start(&mut busy, "", &folder.path().join("log"), END_WITHIN, || true).unwrap();
+        assert!(!stands_still(process.pid()));
+        process.signal(Signal::STOP);
+        assert!(stands_still(process.pid()));
+        process.signal(Signal::CONT);
+        let until = Instant::now() + END_WITHIN;
+        while stands_still(process.pid()) && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        assert!(!stands_still(process.pid()));
     }
 }

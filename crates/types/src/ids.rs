@@ -111,7 +111,7 @@ impl AppKey {
     }
 }
 
-/// A user's or admin's name in its app: 4–128 bytes, ASCII, case-sensitive (rest-api 1.5).
+/// A user's or admin's name in its app: 4–128 bytes, ASCII, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Username(Box<str>);
 

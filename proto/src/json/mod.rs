@@ -1,4 +1,4 @@
-//! The JSON codec of the device protocol: our own mapping, not proto3's canonical one (device-semantics 3.1).
+//! The JSON codec of the device protocol: our own mapping, not proto3's canonical one.
 //!
 //! Integers are JSON numbers, bytes that hold JSON are embedded raw, absent means default, the body's field name tells the frame.
 

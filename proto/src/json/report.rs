@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::device::{Entry, Message, Party, Target, entry};
 use crate::report::ReportedMessage;
 
-/// A message as reports and callbacks show it (rest-api 3.A); none if its payload does not read.
+/// A message as reports and callbacks show it; none if its payload does not read.
 #[must_use]
 pub fn report_message(of: &ReportedMessage) -> Option<Value> {
     let Entry { from: Some(from), target: Some(target), kind: Some(entry::Kind::Message(message)), .. } =

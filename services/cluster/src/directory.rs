@@ -8,7 +8,7 @@ use clap::{FromArgMatches as _, Subcommand as _};
 use mynah_directory::{Deps, Directory, Operator, SecretKey};
 use mynah_ports::Presence;
 use mynah_proto::directory::directory_server::DirectoryServer;
-use mynah_proto::{DirectoryClient, GatewayClient, probe};
+use mynah_proto::{DirectoryClient, GatewayClient};
 use mynah_types::SystemClock;
 use tonic::service::Routes;
 
@@ -63,17 +63,8 @@ async fn run(settings: Settings) -> Outcome {
     };
     let outbox = directory.clone();
     tokio::spawn(async move { outbox.run_outbox().await });
-    let probed = DirectoryClient::local(directory.clone());
-    process.readiness.works(move || {
-        let directory = probed.clone();
-        async move { probe::directory(&directory).await }
-    });
-    let (stopped, readiness) = (process.stopped(), process.readiness.clone());
-    let stop = async move {
-        stopped.await;
-        readiness.ends();
-    };
-    process.serve(Routes::new(DirectoryServer::new(directory)), stop).await?.ended().await
+    let asked = DirectoryClient::local(directory.clone());
+    process.serve_by(asked, Routes::new(DirectoryServer::new(directory))).await
 }
 
 /// What another process changes is seen at once, and what it left is soon worked off.

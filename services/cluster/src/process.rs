@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
+use mynah_proto::{DirectoryClient, probe};
 use mynah_rpc::{Channels, Serving, Tls, serve};
 use mynah_runtime::flags::with_settings;
 use mynah_runtime::http::{self, Limits};
@@ -163,6 +164,20 @@ impl Process {
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.stop.clone();
         async move { _ = stop.wait_for(|stop| *stop).await }
+    }
+
+    /// Serves a service that works when the directory answers, until the process is told to stop.
+    pub(crate) async fn serve_by(&self, directory: DirectoryClient, routes: Routes) -> Outcome {
+        self.readiness.works(move || {
+            let directory = directory.clone();
+            async move { probe::directory(&directory).await }
+        });
+        let (stopped, readiness) = (self.stopped(), self.readiness.clone());
+        let stop = async move {
+            stopped.await;
+            readiness.ends();
+        };
+        self.serve(routes, stop).await?.ended().await
     }
 
     /// Serves the process's service until `stop`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use mynah_fjall::FjallReport;
 use mynah_ports::MessageLog as _;
-use mynah_proto::probe;
 use mynah_proto::report::report_server::ReportServer;
 use mynah_report::{Deps, Report};
 use mynah_types::SystemClock;
@@ -40,14 +39,5 @@ async fn run(settings: Settings) -> Outcome {
         settings: process.settings.product.report(),
     });
     tokio::spawn(report.clone().run());
-    process.readiness.works(move || {
-        let directory = directory.clone();
-        async move { probe::directory(&directory).await }
-    });
-    let (stopped, readiness) = (process.stopped(), process.readiness.clone());
-    let stop = async move {
-        stopped.await;
-        readiness.ends();
-    };
-    process.serve(Routes::new(ReportServer::new(report)), stop).await?.ended().await
+    process.serve_by(directory, Routes::new(ReportServer::new(report))).await
 }

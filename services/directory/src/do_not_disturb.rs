@@ -1,4 +1,4 @@
-//! Do not disturb: whom a user does not want to be called by (rest-api 2.15).
+//! Do not disturb: whom a user does not want to be called by.
 
 use std::collections::HashSet;
 use std::sync::Arc;

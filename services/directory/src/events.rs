@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use crate::cross::Apps;
 
-/// What happened, with JMessage's number of it (device-semantics 1.16).
+/// What happened, with JMessage's number of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Happened {
     /// The group was made, with these other members.

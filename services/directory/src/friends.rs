@@ -100,7 +100,7 @@ impl Inner {
     }
 }
 
-/// Lengths and forms of a note (rest-api 1.5); at least one part is there.
+/// Lengths and forms of a note; at least one part is there.
 fn checked(note: wire::FriendNote) -> Result<wire::FriendNote, Failure> {
     Username::parse(&note.username).map_err(|e| Failure::invalid("username", e.why))?;
     if note.note_name.is_none() && note.others.is_none() {

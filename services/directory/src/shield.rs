@@ -1,4 +1,4 @@
-//! Shields: groups whose messages a user does not get at all (rest-api 2.31).
+//! Shields: groups whose messages a user does not get at all.
 //!
 //! The router is told how a shield stands, not what changed. Of several processes one may change it while the word of another is still on
 //! its way, and that one die before it can see. So the router is told once more when no earlier word can come any longer.

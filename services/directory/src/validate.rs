@@ -1,4 +1,4 @@
-//! Forms and limits of values (rest-api 1.5), counted in UTF-8 bytes. The directory is the authority; fields have the names of REST.
+//! Forms and limits of values, counted in UTF-8 bytes. The directory is the authority; fields have the names of REST.
 
 use mynah_ports::directory_store::Profile;
 use mynah_proto::{Failure, directory as wire};

@@ -1,4 +1,4 @@
-//! Sensitive words of an app (rest-api 2.48–2.53).
+//! Sensitive words of an app.
 
 use mynah_ports::changes::Subject;
 use mynah_proto::gateway::RefreshRequest;

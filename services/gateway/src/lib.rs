@@ -1,4 +1,4 @@
-//! The gateway's HTTP side: the REST API of rest-api.md, the demo page and what the page asks for.
+//! The gateway's HTTP side: the REST API of `docs/rest`, the demo page and what the page asks for.
 //!
 //! It owns requests and answers: credentials, forms, codes, quirks of real clients. It knows nothing of stores, and decides nothing
 //! about messages or membership: that is asked of the directory and the router. Device connections are `crates/device`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Settings of the REST API.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Largest JSON body, in bytes (rest-api 1.3).
+    /// Largest JSON body, in bytes.
     pub body: usize,
     /// A body must be there in this time.
     pub body_within: Duration,
@@ -27,7 +27,7 @@ pub struct Settings {
     pub deadline: Duration,
     /// A send is repeated, under the same client message id, until then.
     pub send_deadline: Duration,
-    /// Zone of times without a zone, in minutes east of UTC (rest-api 1.5: UTC+8).
+    /// Zone of times without a zone, in minutes east of UTC (UTC+8).
     pub zone_minutes: i32,
     /// Largest `msg_body`, in bytes as received.
     pub msg_body: usize,

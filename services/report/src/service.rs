@@ -37,7 +37,7 @@ pub struct Settings {
     pub follow_within: Duration,
     /// A message that is so old has none before it any more that is still on its way into the log.
     pub settles_after: Duration,
-    /// Days that history goes back (rest-api 3.A).
+    /// Days that history goes back.
     pub keep_days: u64,
     /// Minutes east of UTC: where days begin.
     pub zone_minutes: i32,

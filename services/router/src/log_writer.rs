@@ -30,7 +30,7 @@ pub(crate) enum Written {
 pub(crate) struct Request {
     append: ConversationAppend,
     done: oneshot::Sender<Written>,
-    /// Holds the conversation's slot until the append has an outcome, even if the actor is gone (interleavings item 1).
+    /// Holds the conversation's slot until the append has an outcome, even if the actor is gone.
     _in_flight: InFlight,
 }
 

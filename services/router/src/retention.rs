@@ -1,4 +1,4 @@
-//! How long a feed keeps its events: by count and by age (device-semantics 3.2).
+//! How long a feed keeps its events: by count and by age.
 
 use mynah_ports::message_log::{Error, Span};
 use mynah_types::{ConversationKey, Seq, Tail};

@@ -1,6 +1,6 @@
 //! The high-water mark: how many commits were durable, kept outside the store.
 //!
-//! A journal that is damaged in its middle may open with what lies before the damage, and say nothing (interleavings item 20). The store
+//! A journal that is damaged in its middle may open with what lies before the damage, and say nothing. The store
 //! counts its commits, and this file remembers the count: a store that knows of fewer has lost some. The file is brought to disk once a
 //! second, so that a loss of the last second's commits alone may go unnoticed after a power failure.
 

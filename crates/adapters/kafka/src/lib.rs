@@ -1,4 +1,4 @@
-//! The bus on Apache Kafka.
+//! The bus and the change events on Apache Kafka.
 //!
 //! It owns how records lie in Kafka (key: the conversation; value: `mynah.router.v1.FanoutRecord`; header: `traceparent`), how they are
 //! confirmed, and how workers of one group share the partitions. It knows neither who publishes nor what a worker does with a record.

@@ -6,7 +6,7 @@ use mynah_types::MsgId;
 
 /// Low-water mark of completions. Ids are issued in rising order and completed in any.
 ///
-/// A maximum would skip: an entry that is still on its way when a later one is done would be lost to the next owner (interleavings item 4).
+/// A maximum would skip: an entry that is still on its way when a later one is done would be lost to the next owner.
 #[derive(Debug, Default)]
 pub struct LowWater {
     mark: MsgId,

@@ -174,7 +174,7 @@ impl World {
         self.drive(router, id.0);
     }
 
-    /// A refusal is final only from the owner: who was replaced has no lease to answer by (interleavings item 16).
+    /// A refusal is final only from the owner: who was replaced has no lease to answer by.
     pub(super) fn answers(&mut self, router: usize, key: ConversationKey, answers: Vec<(Ticket, Answer)>) {
         let has_lease = router == self.owner() || self.broken == Some(Broken::StaleAnswers);
         for (ticket, answer) in answers {

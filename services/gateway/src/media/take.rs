@@ -209,7 +209,7 @@ pub(crate) fn last_component(name: &str) -> String {
     name.get(..end).unwrap_or_default().to_owned()
 }
 
-/// What an upload is answered (rest-api 2.20).
+/// What an upload is answered.
 pub(crate) fn answer(media: &Media) -> Value {
     let mut members = Map::new();
     members.insert("media_id".into(), media.id.as_str().into());

@@ -1,4 +1,4 @@
-//! Credentials: HTTP Basic, appKey and masterSecret (rest-api 1.2).
+//! Credentials: HTTP Basic, appKey and masterSecret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};

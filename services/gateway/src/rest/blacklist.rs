@@ -1,4 +1,4 @@
-//! Blacklists (rest-api 2.11–2.13).
+//! Blacklists.
 
 use mynah_proto::directory::{ChangeBlacklistRequest, GetUserRequest};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The content of a message: which members each type must have (rest-api 2.17, 3.7).
+//! The content of a message: which members each type must have.
 
 use bytes::Bytes;
 use serde::Deserialize;

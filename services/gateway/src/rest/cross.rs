@@ -1,4 +1,4 @@
-//! Across apps (rest-api 2.37–2.47): users of an app that granted it to the calling one.
+//! Across apps: users of an app that granted it to the calling one.
 
 use mynah_proto::directory::{
     ChangeBlacklistRequest, ChangeDndRequest, ChangeMembersRequest, CrossGroups, CrossNames, FriendNote, FriendsRequest,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mynah_proto::content_hash;
 use serde_json::Value;
 
-/// How long a cursor is good (rest-api 3.A).
+/// How long a cursor is good.
 const LIFETIME_MS: u64 = 120_000;
 /// The longest text that is looked at.
 const LONGEST: usize = 512;

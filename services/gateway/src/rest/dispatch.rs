@@ -49,7 +49,7 @@ pub(crate) async fn serve(gateway: Arc<Inner>, request: Request) -> Response {
     response
 }
 
-/// Credentials are checked before anything else is looked at, and before a body is read (rest-api 1.2).
+/// Credentials are checked before anything else is looked at, and before a body is read.
 async fn carry(gateway: Arc<Inner>, request: Request, route: &mut &'static str, quota: &mut Option<Quota>) -> Outcome {
     let (parts, body) = request.into_parts();
     let app = auth::app(&gateway, &parts.headers).await?;
@@ -152,7 +152,7 @@ pub(crate) fn answer(outcome: Outcome) -> Response {
     response
 }
 
-/// Methods are compared without case: one client writes `Get` (rest-api 1.1).
+/// Methods are compared without case: one client writes `Get`.
 pub(crate) fn same_method(given: &Method, of: &str) -> bool {
     given.as_str().eq_ignore_ascii_case(of)
 }

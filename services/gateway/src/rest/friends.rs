@@ -1,4 +1,4 @@
-//! Friends (rest-api 2.33–2.36).
+//! Friends.
 
 use mynah_proto::directory::{FriendNote, FriendsRequest, GetUserRequest, NoteFriendsRequest};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Groups (rest-api 2.21–2.30, 2.32, 3.2).
+//! Groups.
 
 use mynah_proto::directory::{
     ChangeMembersRequest, CreateGroupRequest, GetUserRequest, GroupMember, GroupRequest, ListRequest, SilenceRequest,
@@ -79,7 +79,7 @@ pub(crate) async fn update(call: Call) -> Outcome {
     Answer::done()
 }
 
-/// The new owner is named with or without the app's key, in either spelling of it (rest-api 3.2).
+/// The new owner is named with or without the app's key, in either spelling of it.
 pub(crate) async fn transfer(call: Call) -> Outcome {
     let gid = call.number(0, "gid")?;
     let body = call.json()?;

@@ -1,4 +1,4 @@
-//! Message history (rest-api 3.A): by time, page after page with a cursor; and the older form by start and count.
+//! Message history: by time, page after page with a cursor; and the older form by start and count.
 
 use mynah_proto::Failure;
 use mynah_proto::directory::{GetRoomsRequest, GetUserRequest, GroupRequest};

@@ -1,4 +1,4 @@
-//! JSON as real clients write it (rest-api 1.3): null is absent, `[]` may stand for `{}`, numbers may be texts. Never a silent
+//! JSON as real clients write it: null is absent, `[]` may stand for `{}`, numbers may be texts. Never a silent
 //! default: what cannot be read is refused by the name of its field, and so is a member that comes twice.
 
 use mynah_types::Username;

@@ -1,4 +1,4 @@
-//! Sending (rest-api 2.17).
+//! Sending.
 
 use std::time::{Duration, Instant};
 
@@ -175,7 +175,7 @@ async fn destination(call: &Call, app_id: u64, wanted: &Wanted, sender: &User) -
 }
 
 /// The client message id: the caller's own, apart from those of the sender's devices; or one made before the first try, so that
-/// however often the call is repeated inside, it is one message (interleavings item 6).
+/// however often the call is repeated inside, it is one message.
 fn cmid(call: &Call) -> Result<String, Refusal> {
     let key = call.idempotency_key()?;
     Ok(key.map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), |key| format!("key.{key}")))

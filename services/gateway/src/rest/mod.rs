@@ -1,4 +1,4 @@
-//! The REST API (rest-api.md): `table` names every endpoint, `dispatch` carries a request to its handler and back.
+//! The REST API (`docs/rest`): `table` names every endpoint, `dispatch` carries a request to its handler and back.
 
 mod auth;
 mod call;

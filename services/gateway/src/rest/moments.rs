@@ -1,4 +1,4 @@
-//! Times and days as requests write them, in the zone that is set (rest-api 1.5, 3.A, 3.B).
+//! Times and days as requests write them, in the zone that is set.
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::{date, format_description};

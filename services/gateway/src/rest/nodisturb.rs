@@ -1,4 +1,4 @@
-//! Do not disturb (rest-api 2.15).
+//! Do not disturb.
 
 use mynah_proto::directory::ChangeDndRequest;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Paths as clients write them: doubled slashes, trailing slashes, missing prefixes, escapes (rest-api 1.1).
+//! Paths as clients write them: doubled slashes, trailing slashes, missing prefixes, escapes.
 
 use percent_encoding::percent_decode_str;
 

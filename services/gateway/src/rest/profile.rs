@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 pub(crate) fn read(fields: Fields<'_>) -> Result<Profile, Refusal> {
     let text = |name| fields.text(name).map(|text| text.map(str::to_owned));
     let gender = match fields.integer("gender")? {
-        // One client sends -1 for "not set" (rest-api 2.5).
+        // One client sends -1 for "not set".
         None | Some(-1) => None,
         Some(number) => Some(u32::try_from(number).map_err(|_| Refusal::invalid("gender", "must be 0, 1 or 2"))?),
     };
@@ -26,7 +26,7 @@ pub(crate) fn read(fields: Fields<'_>) -> Result<Profile, Refusal> {
     })
 }
 
-/// The profile members that were sent, as a registration echoes them (rest-api 2.1).
+/// The profile members that were sent, as a registration echoes them.
 pub(crate) fn echo(members: &mut Map<String, Value>, profile: &Profile) {
     let texts = [
         ("nickname", &profile.nickname),

@@ -1,4 +1,4 @@
-//! The query of a request, and pages (rest-api 1.3, 1.7).
+//! The query of a request, and pages.
 
 use super::refusal::Refusal;
 

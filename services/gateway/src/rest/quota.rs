@@ -1,4 +1,4 @@
-//! How much an app may ask, and a sender send, in a window of time (rest-api 1.4, 1.6).
+//! How much an app may ask, and a sender send, in a window of time.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! Refusals, and the one table from reasons to REST codes and statuses (rest-api 1.6).
+//! Refusals, and the one table from reasons to REST codes and statuses.
 
 use mynah_proto::Failure;
 use mynah_types::Reason;
@@ -108,7 +108,7 @@ pub(crate) fn row(reason: Reason) -> (u16, u32) {
 mod tests {
     use super::*;
 
-    /// Java clients read the body of these statuses only (rest-api 1.6); 500 and 503 are no refusals of a request.
+    /// Java clients read the body of these statuses only; 500 and 503 are no refusals of a request.
     #[test]
     fn coded_refusals_use_statuses_that_every_client_reads() {
         for reason in Reason::ALL {

@@ -1,4 +1,4 @@
-//! Whether devices may register users themselves (rest-api 2.64, 2.65).
+//! Whether devices may register users themselves.
 
 use mynah_proto::directory::SetRegistrationRequest;
 use serde_json::json;

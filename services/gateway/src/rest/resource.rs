@@ -1,4 +1,4 @@
-//! Media (rest-api 2.19, 2.20): an upload is read while it streams, a download is a signed address.
+//! Media: an upload is read while it streams, a download is a signed address.
 
 use axum::body::Body;
 use bytes::Bytes;

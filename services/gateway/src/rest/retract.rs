@@ -1,4 +1,4 @@
-//! Taking a message back (rest-api 2.18). Refusals come in this order: no such message, not the sender, done before, too late.
+//! Taking a message back. Refusals come in this order: no such message, not the sender, done before, too late.
 
 use mynah_proto::Failure;
 use mynah_proto::device::{Entry, Retraction, entry};

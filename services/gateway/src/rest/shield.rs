@@ -1,4 +1,4 @@
-//! Groups whose messages a user does not get at all (rest-api 2.31).
+//! Groups whose messages a user does not get at all.
 
 use mynah_proto::directory::ChangeShieldRequest;
 

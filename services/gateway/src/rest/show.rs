@@ -1,4 +1,4 @@
-//! Users, groups and rooms as the API shows them (rest-api 1.4, 1.5): a member without a value is left out.
+//! Users, groups and rooms as the API shows them: a member without a value is left out.
 
 use mynah_proto::directory::{Group, Profile, Room, User};
 use serde_json::{Map, Value, json};
@@ -41,7 +41,7 @@ fn profile(members: &mut Map<String, Value>, profile: &Profile) {
     }
 }
 
-/// A user object (rest-api 2.4).
+/// A user object.
 pub(crate) fn user(user: &User, zone_minutes: i32) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("username".into(), user.username.as_str().into());
@@ -84,7 +84,7 @@ pub(crate) fn room(room: &Room, zone_minutes: i32) -> Map<String, Value> {
     members
 }
 
-/// A page of a list: `total` is all there are, `count` what is here (rest-api 1.7).
+/// A page of a list: `total` is all there are, `count` what is here.
 pub(crate) fn page(total: u64, start: u64, list: &str, items: Vec<Value>) -> Value {
     json!({"total": total, "start": start, "count": items.len(), list: items})
 }

@@ -1,4 +1,4 @@
-//! Statistics (rest-api 3.B). Days, hours and months are those of the zone that is set.
+//! Statistics. Days, hours and months are those of the zone that is set.
 
 use mynah_proto::directory::GrowthRequest;
 use mynah_proto::report::{ActivityRequest, SentCount, SentRequest};

@@ -165,7 +165,7 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// Finds the endpoint of a path. A user may be called like a literal segment: the method tells which is meant (rest-api 1.1).
+/// Finds the endpoint of a path. A user may be called like a literal segment: the method tells which is meant.
 pub(crate) fn find(method: &Method, path: &[String]) -> Found {
     let mut best: Option<(&'static Row, Vec<String>)> = None;
     let mut other_method = false;

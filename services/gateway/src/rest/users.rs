@@ -1,4 +1,4 @@
-//! Users and admins (rest-api 2.1–2.5, 2.8–2.10, 2.14, 2.16).
+//! Users and admins.
 
 use mynah_proto::Failure;
 use mynah_proto::directory::{
@@ -81,7 +81,7 @@ fn registered(element: &Value, made: Result<&NewUser, &Refusal>) -> Value {
     Value::Object(members)
 }
 
-/// One admin, as an object or as an array of one. The answer has no body (rest-api 1.4).
+/// One admin, as an object or as an array of one. The answer has no body.
 pub(crate) async fn register_admin(call: Call) -> Outcome {
     let body = call.json()?;
     let element = match body.as_array().map(Vec::as_slice) {

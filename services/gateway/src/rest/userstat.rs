@@ -1,4 +1,4 @@
-//! Who is logged in and who is online (rest-api 2.6, 2.7).
+//! Who is logged in and who is online.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +23,7 @@ struct State {
 
 type Platforms = BTreeMap<&'static str, State>;
 
-/// The letter under which a platform is shown: `m` counts as `w`, `x` as `j` (architecture, section 10).
+/// The letter under which a platform is shown: `m` counts as `w`, `x` as `j`.
 fn letter(platform: &str) -> &'static str {
     match platform {
         "a" => "a",
@@ -80,7 +80,7 @@ fn devices(platforms: Option<Platforms>) -> Vec<Value> {
     shown.collect()
 }
 
-/// The same for names that may be missing (rest-api 3.1).
+/// The same for names that may be missing.
 pub(crate) async fn many_v2(call: Call) -> Outcome {
     let usernames = names("body", &call.json()?, NAMES)?;
     let request = GetUsersRequest { app_id: call.app.app_id, usernames: usernames.clone(), ..GetUsersRequest::default() };

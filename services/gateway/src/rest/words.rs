@@ -1,4 +1,4 @@
-//! Sensitive words, and the switch of the filter (rest-api 2.48–2.53).
+//! Sensitive words, and the switch of the filter.
 
 use mynah_proto::directory::{ListRequest, ReplaceWordRequest, SetWordFilterRequest, WordFilterRequest, WordsRequest};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Every case of the contract (`cases.jsonl`, from the reference's rest-api-cases.jsonl), against a running server.
+//! Every case of the contract (`cases.jsonl`), against a running server.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ fn multipart_of(file: &str, setup: &str) -> Vec<u8> {
     media::multipart(part, name, &bytes)
 }
 
-/// Inside lists ids are integers, as a target they are strings (rest-api, case file).
+/// Inside lists ids are integers, as a target they are strings.
 fn with_ids(body: &Value, made: &Made) -> Value {
     match body {
         Value::Array(items) => items

@@ -1,4 +1,4 @@
-//! What clients send that cannot be run here: requests as their sources write them (rest-api 1.1–1.4 and the marks of Part 2), each on
+//! What clients send that cannot be run here: requests as their sources write them, each on
 //! a world of its own. What the contract's cases or the suites of real clients (`tests/clients`) show already is not repeated.
 
 use serde_json::{Value, json};

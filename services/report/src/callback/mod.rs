@@ -1,5 +1,5 @@
 //! The message callback: an app's server is told of each message that its users sent, at least once, in the order of each
-//! conversation (rest-api 3.6, device-semantics 4.2).
+//! conversation.
 //!
 //! What is to be told waits in the index, put there with the message's own record, so it outlives a crash. One batch of an app is
 //! under way at a time; while it fails the app waits, and only that app.

@@ -155,7 +155,7 @@ impl ConversationActor {
     }
 
     fn decide(&mut self, ctx: &mut Context<Self>, lookups: Vec<Lookup>, facts: Vec<Fact>) {
-        // Another router may have written since: what lies in memory decides nothing (interleavings item 16).
+        // Another router may have written since: what lies in memory decides nothing.
         if !self.shared.shards.speaks(self.key.shard()) {
             return answer(self.machine.refuse_all(Reason::NotOwner));
         }

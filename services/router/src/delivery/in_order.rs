@@ -26,11 +26,11 @@ mod tests {
     use super::*;
     use tokio::sync::mpsc;
 
-    /// More than the runtime lets a task do at one time, into a queue that has room for few.
+    /// More than the runtime lets a task do at one time, which is 128 steps, into a queue that has room for them.
     #[tokio::test]
     async fn what_many_calls_hand_over_stays_in_order() {
         const CALLS: u64 = 5000;
-        let (sender, mut receiver) = mpsc::channel(100);
+        let (sender, mut receiver) = mpsc::channel(1000);
         let reader = tokio::spawn(async move {
             let mut taken = Vec::new();
             while let Some(number) = receiver.recv().await {

@@ -59,7 +59,7 @@ impl Part {
         Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// Whether what lies in memory may be answered: nobody else can have written since (interleavings item 16).
+    /// Whether what lies in memory may be answered: nobody else can have written since.
     pub(crate) fn speaks(&self) -> bool {
         self.lease.read().is_none_or(|lease| lease.holds(self.now()))
     }

@@ -8,7 +8,7 @@ use super::{Draft, NewEntry, alive};
 use crate::conversation::command::{Fact, Lookup, Refusal, RetractCommand, TargetFact};
 use crate::conversation::state::State;
 
-/// Refusals come in the order of rest-api 2.18: no such message, not the sender, taken back before, too late.
+/// Refusals come in the API's order: no such message, not the sender, taken back before, too late.
 pub(super) fn decide(
     state: &mut State,
     draft: &mut Draft,

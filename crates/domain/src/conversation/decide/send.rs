@@ -10,7 +10,7 @@ use crate::conversation::state::State;
 
 /// Decides the items in order; each stands alone.
 ///
-/// Dedupe comes before everything: a retry gets the first answer, whatever has changed since (promise 3, interleavings item 8).
+/// Dedupe comes before everything: a retry gets the first answer, whatever has changed since (promise 3).
 pub(super) fn decide(state: &mut State, draft: &mut Draft, send: &SendCommand, facts: &BTreeMap<Lookup, Fact>) -> Vec<HeldItem> {
     let mut items = Vec::with_capacity(send.items.len());
     for item in &send.items {

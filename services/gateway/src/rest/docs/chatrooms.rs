@@ -1,4 +1,4 @@
-//! Chatrooms (rest-api 2.54–2.63).
+//! Chatrooms.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Across apps (rest-api 2.37–2.47).
+//! Across apps.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Groups (rest-api 2.21–2.30, 2.32, 3.2).
+//! Groups.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! History (rest-api 3.3, 3.5, 3.A).
+//! History.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Media (rest-api 2.19, 2.20).
+//! Media.
 
 use serde_json::json;
 

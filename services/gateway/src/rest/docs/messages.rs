@@ -1,4 +1,4 @@
-//! Sending and taking back (rest-api 2.17, 2.18, 3.7).
+//! Sending and taking back.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Blacklists, friends, do not disturb, shielded groups (rest-api 2.11–2.13, 2.15, 2.31, 2.33–2.36).
+//! Blacklists, friends, do not disturb, shielded groups.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Rules of the app: sensitive words, registration by devices (rest-api 2.48–2.53, 2.64, 2.65).
+//! Rules of the app: sensitive words, registration by devices.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Statistics (rest-api 3.4, 3.B).
+//! Statistics.
 
 use serde_json::{Value, json};
 

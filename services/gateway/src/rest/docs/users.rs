@@ -1,4 +1,4 @@
-//! Users and admins (rest-api 2.1–2.10, 2.14, 2.16, 3.1, 3.8).
+//! Users and admins.
 
 use serde_json::{Value, json};
 
