@@ -174,4 +174,15 @@ async fn the_list_pages_by_what_moved_last_and_a_login_resumes_with_what_moved_s
     assert!(!resumed.until(|f| f["id"] == 1).await["welcome"]["log_epoch"].as_str().unwrap().is_empty());
     let heads = resumed.until(|f| f["id"] == 2).await["login_ack"]["heads"]["items"].clone();
     assert_eq!((heads.as_array().unwrap().len(), &heads[0]["name"]), (3, &json!("tom02")));
+    // What was stamped before a device's last look and committed after it is told all the same.
+    let login = async |cursor: u64| {
+        let mut device = Device::connect(&server).await;
+        let resume = json!({"cursor":cursor.to_string()});
+        let login = json!({"id":2,"login":{"username":"anna","password":"secret","resume":resume}});
+        device.send(&[json!({"id":1,"hello":{"appkey":server.appkey,"platform":"a","device_id":"d1"}}), login]).await;
+        let ack = device.until(|f| f["id"] == 2).await["login_ack"].clone();
+        ack["heads"]["items"].as_array().map_or(0, Vec::len)
+    };
+    let last: u64 = heads[0]["head_ms"].as_u64().or_else(|| heads[0]["head_ms"].as_str()?.parse().ok()).unwrap();
+    assert_eq!((login(last + 10_000).await, login(last + 60_000).await), (3, 0));
 }

@@ -73,6 +73,7 @@ fn commands_that_gather_become_one_append_with_gapless_seqs() {
     let Step::Append(append) = step(&mut machine, &[]) else { panic!("nothing to append") };
     assert_eq!(append.expected_head, 1);
     assert_eq!(append.entries.iter().map(|e| e.seq).collect::<Vec<Seq>>(), [2, 3, 4]);
+    machine.offer(send(1, "d", 7), 3).unwrap();
     assert!(machine.begin().is_none(), "one append at a time");
     let done = machine.appended(&[MsgId(512), MsgId(768), MsgId(1024)]);
     assert_eq!((done.answers.len(), done.deliver.len()), (3, 3));
@@ -164,6 +165,54 @@ fn a_directory_older_than_the_log_decides_nothing() {
     machine.offer(send(1, "a", 7), 1).unwrap();
     let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended") };
     assert_eq!(only(answers), Err(Refusal::from(Reason::Unavailable)));
+}
+
+#[test]
+fn what_the_log_has_applied_is_not_applied_again_by_who_loads_it() {
+    let mut machine: Machine<u32> = Machine::new(GROUP, Limits::default());
+    let mut tail = Tail { head_seq: 100_000, recent_from: 100_000, ..Tail::default() };
+    tail.meta.member_version = 4;
+    machine.loaded(Loaded { tail, directory_version: 5, changes: vec![change(5, &[1], &[])], ..Loaded::default() });
+    machine.offer(Command::Apply(vec![change(4, &[9], &[]), change(5, &[1], &[])]), 1).unwrap();
+    let Step::Append(append) = step(&mut machine, &[]) else { panic!("nothing to append") };
+    assert_eq!(append.entries.iter().map(|e| (e.seq, e.member_version)).collect::<Vec<_>>(), [(100_001, 5)]);
+}
+
+#[test]
+fn a_dissolution_ends_sending_and_a_retry_of_before_gets_its_answer() {
+    let mut machine = group(&[1, 2]);
+    let first = sent(&mut machine, send(1, "a", 7), 512);
+    machine.offer(Command::Apply(vec![Change { dissolved: true, ..change(2, &[], &[]) }]), 1).unwrap();
+    step(&mut machine, &[]);
+    machine.appended(&[MsgId(768)]);
+    for (cmid, expected) in [("b", Err(Refusal::from(Reason::GroupNotFound))), ("a", Ok(Sent { duplicate: true, ..first }))] {
+        machine.offer(send(1, cmid, 7), 1).unwrap();
+        let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended") };
+        assert_eq!(only(answers), expected);
+    }
+}
+
+#[test]
+fn two_senders_may_use_the_same_cmid() {
+    let mut machine = group(&[1, 2]);
+    let of_one = sent(&mut machine, send(1, "a", 7), 512);
+    let of_two = sent(&mut machine, send(2, "a", 7), 768);
+    assert_eq!((of_one.seq, of_two.seq, of_two.duplicate), (2, 3, false));
+    machine.offer(send(2, "a", 7), 1).unwrap();
+    let Step::Ready(answers) = step(&mut machine, &[]) else { panic!("appended twice") };
+    assert_eq!(only(answers), Ok(Sent { duplicate: true, ..of_two }));
+}
+
+#[test]
+fn times_never_fall_when_the_clock_steps_back() {
+    let mut machine = group(&[1]);
+    let mut at = |now, cmid, id| {
+        machine.offer(send(1, cmid, 7), 1).unwrap();
+        let lookups = machine.begin().unwrap();
+        assert!(matches!(machine.decide(now, lookups, Vec::new()), Step::Append(_)));
+        only(machine.appended(&[MsgId(id)]).answers).unwrap().ctime
+    };
+    assert_eq!([at(5000, "a", 512), at(3000, "b", 768), at(6000, "c", 1024)], [5000, 5000, 6000]);
 }
 
 #[test]

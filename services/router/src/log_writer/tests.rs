@@ -54,6 +54,7 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.
     assert!(writer.append(first_of(key), InFlight::new(&slot)).now_or_never().is_none());
+    assert!(slot.drained().now_or_never().is_none(), "a successor may start beside it");
     let entry = delivered.next().await;
     assert_eq!((entry.conv_id.as_str(), entry.seq), ("s.1.2", 1));
     slot.drained().await;

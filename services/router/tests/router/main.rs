@@ -133,6 +133,27 @@ async fn members_see_from_their_join_to_their_removal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_those_online_is_found_by_who_was_and_accounted_for_by_who_was_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(1_700_000_000_000);
+    let world = start_at(folder.path(), Arc::default(), Settings::default(), Arc::new(clock.clone())).await;
+    let mut fleeting = send(SINGLE, 1, "a", 1);
+    fleeting.items[0].no_offline = true;
+    let said_at = clock.now_ms();
+    world.router.send(fleeting).await.unwrap();
+    clock.advance(1000);
+    // Its successor overtook it on the way to the device.
+    world.router.send(send(SINGLE, 1, "b", 1)).await.unwrap();
+    for (online_since_ms, seqs) in [(said_at, vec![1, 2]), (said_at + 1, vec![2]), (0, vec![2])] {
+        let ranges = vec![SyncRange { conv_id: SINGLE.into(), ..SyncRange::default() }];
+        let reply = world.router.sync(SyncRequest { uid: 2, ranges, online_since_ms, ..SyncRequest::default() }).await.unwrap();
+        let page = &reply.items[0];
+        assert_eq!(page.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs);
+        assert_eq!((page.from_seq, page.covered_to, page.head_seq), (1, 2, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unread_is_arithmetic_over_reads_own_sends_and_retractions() {
     let folder = tempfile::tempdir().unwrap();
     let world = start(folder.path(), Arc::default(), Settings::default()).await;
