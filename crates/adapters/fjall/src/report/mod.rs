@@ -1,5 +1,6 @@
 //! The report index in a store of its own: lost, it is made again from the log, so nothing of it is synced to disk by each write.
 
+mod apps;
 mod counts;
 mod days;
 mod keys;
@@ -10,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use mynah_ports::report_index::{Active, Error, Place, Queued, Recorded, ReportIndex, Scope, Sent, SentTo, Stretch};
 use mynah_types::{AppKey, ConversationKey, Millis, MsgId, ShardId};
 use parking_lot::Mutex;
 
+use apps::{Apps, Given};
 use counts::Counts;
 use days::Zone;
 use keys::Named;
@@ -33,8 +35,7 @@ struct Store {
     rows: Keyspace,
     /// Where messages lie, by day and scope.
     places: Keyspace,
-    /// The numbers of apps.
-    apps: Mutex<HashMap<AppKey, u64>>,
+    apps: Apps,
     zone: Zone,
     counts: Counts,
     /// Rows without a value that are there: they are not written again with each message.
@@ -85,7 +86,7 @@ impl Store {
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(unavailable)?;
         let places = db.keyspace("places", KeyspaceCreateOptions::default).map_err(unavailable)?;
         Ok(Self {
-            apps: Mutex::default(),
+            apps: Apps::default(),
             places,
             db,
             rows,
@@ -106,13 +107,13 @@ impl Store {
         let mut batch = self.db.batch();
         let mut counters: HashMap<Vec<u8>, u64> = HashMap::new();
         let mut queues: HashMap<&AppKey, u64> = HashMap::new();
-        let (mut hours, mut active) = (BTreeSet::new(), HashSet::new());
+        let (mut hours, mut active, mut given) = (BTreeSet::new(), HashSet::new(), Given::new());
         for message in messages {
             let place = message.place;
             let (day, hour) = self.zone.of(place.ctime);
             hours.insert(hour);
             for scope in scopes(message) {
-                let whose = self.named_or_new(&scope, &mut batch)?;
+                let whose = self.named_or_new(&scope, &mut given)?;
                 let row = keys::place(day, &whose, self.zone.within(day, place.ctime), place.msg_id);
                 batch.insert(&self.places, row, packed::place(place.key, place.seq));
                 if !matches!(scope, Scope::User(_)) {
@@ -143,6 +144,9 @@ impl Store {
             let sum = self.counter(&key)? + more;
             batch.insert(&self.rows, key, sum.to_be_bytes());
         }
+        for (app, number) in &given {
+            batch.insert(&self.rows, keys::app_number(app), number.to_be_bytes());
+        }
         for (app, last) in queues {
             batch.insert(&self.rows, keys::queue_end(app), last.to_be_bytes());
         }
@@ -152,6 +156,7 @@ impl Store {
             there.clear();
         }
         there.extend(active);
+        self.apps.stored(given);
         self.counts.recorded(hours);
         Ok(())
     }
@@ -196,26 +201,16 @@ impl Store {
             Scope::Conversation(key) => return Ok(Some(Named::Conversation(*key))),
             Scope::App(app) => app,
         };
-        if let Some(number) = self.apps.lock().get(app) {
-            return Ok(Some(Named::App(*number)));
-        }
-        let stored = self.rows.get(keys::app_number(app)).map_err(unavailable)?;
-        let Some(number) = stored.map(|value| number(&value)).transpose()? else { return Ok(None) };
-        self.apps.lock().insert(app.clone(), number);
-        Ok(Some(Named::App(number)))
+        Ok(self.apps.get(&self.rows, app)?.map(Named::App))
     }
 
-    /// The same where places are recorded: an app that has no number gets the next one. One caller at a time.
-    fn named_or_new(&self, scope: &Scope, batch: &mut WriteBatch) -> Result<Named, Error> {
-        if let Some(named) = self.named(scope)? {
-            return Ok(named);
-        }
-        let Scope::App(app) = scope else { return Err(Error::Damaged("a scope without a name".into())) };
-        // A number whose batch is not committed is given to nobody else: the place of one app is never another's.
-        let number = self.rows_of(keys::APPS.to_vec())?.max(self.apps.lock().values().max().map_or(0, |last| last + 1));
-        batch.insert(&self.rows, keys::app_number(app), number.to_be_bytes());
-        self.apps.lock().insert(app.clone(), number);
-        Ok(Named::App(number))
+    /// The same where places are recorded: an app that has no number is given one.
+    fn named_or_new(&self, scope: &Scope, given: &mut Given) -> Result<Named, Error> {
+        Ok(match scope {
+            Scope::User(uid) => Named::User(*uid),
+            Scope::Conversation(key) => Named::Conversation(*key),
+            Scope::App(app) => Named::App(self.apps.get_or_give(&self.rows, app, given)?),
+        })
     }
 
     fn count(&self, scope: &Scope, stretch: Stretch) -> Result<u64, Error> {
