@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mynah_oracle::{Oracle, Verdict};
 use parking_lot::Mutex;
@@ -12,6 +13,7 @@ use crate::bench::resident;
 use crate::device::{Account, Counts, Device, Notes, Target};
 use crate::rest::Rest;
 use crate::server::{QUICK, Server};
+use crate::traffic::SETTLE_WITHIN;
 use crate::wire::Wire;
 use crate::world::{self, PASSWORD};
 
@@ -118,8 +120,12 @@ async fn talk(devices: &[Device], counts: &Counts, gid: u64, numbers: std::ops::
             // The sender has the answer instead. Who lags is told so, and gets no push.
             let all = number * (devices.len() as u64 - 1);
             let had = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+            let until = Instant::now() + SETTLE_WITHIN;
             while had(&counts.pushed) < all && had(&counts.heads) == 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                if Instant::now() > until {
+                    return Err(format!("{} of {all} were pushed in time", had(&counts.pushed)).into());
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
     }
