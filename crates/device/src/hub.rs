@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::outbound::Outbound;
 use crate::rate::Rates;
-use crate::rooms::{Bounds, Room};
+use crate::rooms::{Bounds, Room, Turns};
 
 /// Kicks that are remembered for logins which are under way.
 const MOST_KICKS: usize = 4096;
@@ -23,6 +23,7 @@ pub(crate) struct Hub {
     users: RwLock<HashMap<Uid, Vec<Arc<Outbound>>>>,
     groups: RwLock<HashMap<ConversationKey, Audience>>,
     rooms: RwLock<HashMap<ConversationKey, Arc<Room>>>,
+    room_turns: Turns,
     kicks: Mutex<Kicks>,
     rates: Mutex<HashMap<Uid, Arc<Rates>>>,
 }
@@ -102,7 +103,7 @@ impl Hub {
 
     pub(crate) fn enter_room(&self, key: ConversationKey, from: Seq, out: &Arc<Outbound>, bounds: Bounds) {
         let mut rooms = self.rooms.write();
-        let room = rooms.entry(key).or_insert_with(|| Arc::new(Room::new(key, bounds)));
+        let room = rooms.entry(key).or_insert_with(|| Arc::new(Room::new(key, bounds, self.room_turns.clone())));
         room.inside.lock().enter(from, out);
     }
 

@@ -50,13 +50,14 @@ struct Queue {
     traced: Vec<Waiting>,
     bytes: usize,
     window: Window,
-    /// Entries that were pushed and are not acknowledged, oldest first.
+    /// Entries that were pushed and are not acknowledged, oldest first. Rooms need no acknowledgement: what their connection cannot
+    /// take is left out and told, and 15,000 of them would cost as much as what they acknowledge.
     unacked: VecDeque<Unacked>,
     unacked_bytes: usize,
     lagging: bool,
     /// Conversations that moved while lagging, and to where.
     behind: BTreeMap<ConversationKey, Seq>,
-    /// What rooms said while lagging: from and to.
+    /// What rooms said while the queue was full: from and to.
     skipped: BTreeMap<ConversationKey, (Seq, Seq)>,
     /// Read marks that changed on other devices: the newest of each conversation.
     reads: BTreeMap<ConversationKey, ReadChanged>,
@@ -245,46 +246,55 @@ impl Outbound {
         queue.bytes = 0;
         let reads = std::mem::take(&mut queue.reads);
         frames.extend(reads.into_values().filter_map(|read| self.codec.encode(&push(server_frame::Body::ReadChanged(read)))));
+        queue.tell_skipped(self.codec, &mut frames);
         let again_at = queue.catch_up(now, self.codec, &mut frames);
         Taken { frames, traced: std::mem::take(&mut queue.traced), close: queue.close, again_at }
     }
 }
 
 impl Queue {
+    /// More is pushed than the device acknowledged, by the window.
+    fn is_behind(&self, more: usize) -> bool {
+        self.unacked.len() >= self.window.frames || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty())
+    }
+
+    /// The queue is full. A device that acknowledges what it has not got does not lift this bound.
     fn is_full(&self, more: usize) -> bool {
-        let unacked = self.unacked.len() >= self.window.frames
-            || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty());
-        // A device that acknowledges what it has not got does not lift the bound of the queue.
-        unacked || self.frames.len() >= self.window.frames || (self.bytes + more > self.window.bytes && !self.frames.is_empty())
+        self.frames.len() >= self.window.frames || (self.bytes + more > self.window.bytes && !self.frames.is_empty())
     }
 
     /// Takes an entry's frame, or remembers that there is one; true if the connection's task has to know.
     fn entry(&mut self, frame: Option<Wire>, key: ConversationKey, seq: Seq, trace: Option<TraceContext>) -> bool {
         let Some(frame) = frame else { return false };
-        if !self.lagging && self.is_full(frame.len()) {
-            self.lagging = true;
-            metrics::counter!("mynah_device_lags_total").increment(1);
+        if matches!(key, ConversationKey::Room(_)) {
+            if self.is_full(frame.len()) || self.skipped.contains_key(&key) {
+                return self.remember(key, seq);
+            }
+        } else {
+            if !self.lagging && (self.is_behind(frame.len()) || self.is_full(frame.len())) {
+                self.lagging = true;
+                metrics::counter!("mynah_device_lags_total").increment(1);
+            }
+            if self.lagging {
+                return self.remember(key, seq);
+            }
+            self.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
+            self.unacked_bytes += frame.len();
         }
-        if self.lagging {
-            return self.remember(key, seq);
-        }
-        self.unacked.push_back(Unacked { key, seq, bytes: frame.len() });
-        self.unacked_bytes += frame.len();
         self.bytes += frame.len();
         self.frames.push_back(frame);
         self.traced.extend(trace.map(Waiting::new));
         true
     }
 
-    /// The same for what a room leaves out: told in its place, or with what a lagging connection hears.
+    /// The same for what a room leaves out: told in its place, or with what its connection cannot take.
     fn gap(&mut self, frame: Option<Wire>, key: ConversationKey, (from, to): (Seq, Seq)) -> bool {
         let Some(frame) = frame else { return false };
-        if !self.lagging && self.frames.len() < self.window.frames {
+        if !self.is_full(frame.len()) && !self.skipped.contains_key(&key) {
             self.bytes += frame.len();
             self.frames.push_back(frame);
             return true;
         }
-        self.lagging = true;
         let news = self.remember(key, from);
         self.remember(key, to);
         news
@@ -305,6 +315,14 @@ impl Queue {
         news
     }
 
+    /// Tells what rooms said while the queue was full. What waited before it is taken: it comes in its place.
+    fn tell_skipped(&mut self, codec: Codec, frames: &mut Vec<Wire>) {
+        for (key, (from_seq, to_seq)) in std::mem::take(&mut self.skipped) {
+            let skipped = Skipped { conv_id: key.to_string(), from_seq, to_seq };
+            frames.extend(codec.encode(&push(server_frame::Body::Skipped(skipped))));
+        }
+    }
+
     /// While lagging: tells where conversations stand, at most once a second; ends the lag when half of the window is free.
     fn catch_up(&mut self, now: Instant, codec: Codec, frames: &mut Vec<Wire>) -> Option<Instant> {
         if !self.lagging {
@@ -320,11 +338,6 @@ impl Queue {
             let items = behind.into_iter().map(|(key, head_seq)| Head { conv_id: key.to_string(), head_seq }).collect();
             let heads = Heads { items, resync_all: std::mem::take(&mut self.overflown) };
             frames.extend(codec.encode(&push(server_frame::Body::Heads(heads))));
-            self.heads_at = Some(now);
-        }
-        for (key, (from_seq, to_seq)) in std::mem::take(&mut self.skipped) {
-            let skipped = Skipped { conv_id: key.to_string(), from_seq, to_seq };
-            frames.extend(codec.encode(&push(server_frame::Body::Skipped(skipped))));
             self.heads_at = Some(now);
         }
         None
@@ -402,6 +415,40 @@ mod tests {
         let told = pushes(&outbound, now);
         let Some(server_frame::Body::Skipped(skipped)) = &told[1] else { panic!("{told:?}") };
         assert_eq!((skipped.from_seq, skipped.to_seq), (8, 9));
+    }
+
+    #[test]
+    fn a_room_needs_no_acknowledgements_and_takes_no_place_in_the_window() {
+        let (outbound, now) = (outbound(2), Instant::now());
+        for seq in 1..=10 {
+            push_all(&outbound, ROOM, seq..=seq);
+            assert_eq!(outbound.take(now).frames.len(), 1);
+        }
+        push_all(&outbound, GROUP, 1..=1);
+        assert_eq!(outbound.take(now).frames.len(), 1);
+        push_all(&outbound, GROUP, 2..=3);
+        let mut told = pushes(&outbound, now);
+        assert_eq!((told.len(), heads(told.remove(1))), (2, vec![3]));
+        // One that lags elsewhere goes on hearing its room.
+        push_all(&outbound, ROOM, 11..=11);
+        assert_eq!(outbound.take(now).frames.len(), 1);
+    }
+
+    #[test]
+    fn what_a_full_queue_left_out_of_a_room_is_told_before_what_it_says_next() {
+        let (outbound, now) = (outbound(2), Instant::now());
+        push_all(&outbound, GROUP, 1..=2);
+        push_all(&outbound, ROOM, 1..=1);
+        let told = outbound.take(now).frames.len();
+        push_all(&outbound, ROOM, 2..=2);
+        assert_eq!((told, outbound.take(now).frames.len()), (3, 1));
+        let frame = Shared::new(push(server_frame::Body::Ok(mynah_proto::device::Ok::default())));
+        push_all(&outbound, ROOM, 3..=5);
+        // The range of a gap joins what is left out already.
+        outbound.push_all(ROOM, [Heard::Skipped { frame: &frame, range: (6, 8) }]);
+        let told = pushes(&outbound, now);
+        let Some(server_frame::Body::Skipped(skipped)) = &told[2] else { panic!("{told:?}") };
+        assert_eq!((told.len(), skipped.from_seq, skipped.to_seq), (3, 5, 8));
     }
 
     #[test]

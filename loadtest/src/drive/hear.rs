@@ -56,6 +56,9 @@ impl Driver {
             {
                 self.suspects.push_back((self.now_us + SUSPECT_US, at, conv));
             }
+            if entry.key.is_room() {
+                continue;
+            }
             let Some(conn) = self.conns.get_mut(at) else { return };
             if conn.pushes == 0 {
                 self.unacked.push((self.now_us + ACK_AFTER_US, at));

@@ -367,7 +367,9 @@ export class Chat {
   }
 
   // Batched: frees the window that the server keeps for this connection.
+  // Chatrooms need none.
   #ack(convId, seq) {
+    if (convId.startsWith("r.")) return;
     if (seq > (this.acks.get(convId) ?? 0)) this.acks.set(convId, seq);
     this.ackTimer ??= setTimeout(() => {
       this.ackTimer = undefined;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, Bounds, Next, Range, Said, Step};
 use super::inside::Inside;
+use super::turns::Turns;
 use crate::codec::Shared;
 use crate::outbound::{Heard, push};
 use crate::traced;
@@ -30,6 +31,7 @@ pub(crate) struct Message {
 #[derive(Debug)]
 pub(crate) struct Room {
     key: ConversationKey,
+    turns: Turns,
     pub(crate) inside: Mutex<Inside>,
     work: Mutex<Work>,
 }
@@ -42,9 +44,9 @@ struct Work {
 }
 
 impl Room {
-    pub(crate) fn new(key: ConversationKey, bounds: Bounds) -> Self {
+    pub(crate) fn new(key: ConversationKey, bounds: Bounds, turns: Turns) -> Self {
         let work = Work { backlog: Backlog::new(bounds), under_way: false };
-        Self { key, inside: Mutex::default(), work: Mutex::new(work) }
+        Self { key, turns, inside: Mutex::default(), work: Mutex::new(work) }
     }
 
     /// Takes a message; it never waits.
@@ -99,6 +101,7 @@ impl Room {
                 metrics::histogram!("mynah_device_room_wait_seconds").record(said.since.elapsed().as_secs_f64());
             }
         }
+        let mut turn = self.turns.begin().await;
         let (chunks, mut pushed) = (self.inside.lock().chunks(), 0);
         for chunk in chunks {
             for (from, out) in chunk.iter() {
@@ -106,8 +109,7 @@ impl Room {
                 let heard = steps.iter().zip(&gaps).filter_map(|(step, gap)| heard(step, gap.as_ref(), *from, out.conn, traced));
                 out.push_all(self.key, heard.inspect(|heard| pushed += usize::from(matches!(heard, Heard::Entry { .. }))));
             }
-            // Everybody else has a turn before the next few.
-            tokio::task::yield_now().await;
+            turn.go_on().await;
         }
         metrics::counter!("mynah_device_deliveries_total").increment(pushed as u64);
     }

@@ -3,6 +3,7 @@
 mod backlog;
 mod expand;
 mod inside;
+mod turns;
 
 use mynah_proto::device::{Party, RoomEnter, RoomFlags, RoomInfo, RoomLeave, RoomState, ServerFrame, server_frame};
 use mynah_proto::router::RoomTailRequest;
@@ -15,6 +16,7 @@ use crate::errors;
 
 pub(crate) use backlog::{Bounds, Said};
 pub(crate) use expand::{Message, Room};
+pub(crate) use turns::Turns;
 
 /// Rooms that one connection may be in.
 const MOST_ROOMS: usize = 100;
