@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, report, stall};
+use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, machine, report, stall};
 
 // Many small buffers that come and go: the system's allocator costs the generator a part of its core.
 #[global_allocator]
@@ -145,6 +145,7 @@ fn main() -> ExitCode {
 
 #[allow(clippy::print_stdout, reason = "the report is this program's answer")]
 fn run(command: Command) -> Result<bool, Failed> {
+    machine::small_pages()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
         Command::Run(run) => runtime.block_on(run.run()),

@@ -24,6 +24,27 @@ pub fn log_lines(filter: &str) -> Result<(), tracing_subscriber::filter::ParseEr
     Ok(())
 }
 
+/// The runtime of a process that answers others: a thread a processor, and memory in small pages.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    small_pages();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// A huge page is cleared in one go when it is touched first, which takes up to 5 ms on a virtual machine, and everybody on that
+/// thread waits. The allocator asks for them where the system leaves it to programs.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::warn!(%error, "huge pages are not switched off: some answers will come a few ms later");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
+
 /// Listens; the error names the address.
 ///
 /// # Errors

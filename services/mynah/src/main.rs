@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
     process::log_lines(&settings.product.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = process::runtime()?;
     match cli.command {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
         Some(Command::Operate(command)) => runtime.block_on(operate(settings, command)),

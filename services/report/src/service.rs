@@ -67,7 +67,7 @@ impl Default for Settings {
 pub(crate) struct Inner {
     pub(crate) deps: Deps,
     /// Held while the index follows: one at a time.
-    pub(crate) following: Mutex<()>,
+    pub(crate) following: Mutex<projector::Positions>,
     pub(crate) callbacks: Callbacks,
 }
 
@@ -79,7 +79,7 @@ impl Report {
     /// Puts it together.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self(Arc::new(Inner { deps, following: Mutex::new(()), callbacks: Callbacks::default() }))
+        Self(Arc::new(Inner { deps, following: Mutex::default(), callbacks: Callbacks::default() }))
     }
 
     /// Keeps the index near the log, forgets what is too old, and calls back. Never ends.
