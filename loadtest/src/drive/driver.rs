@@ -24,7 +24,7 @@ use crate::judge::Judge;
 /// Bytes that one read takes at most.
 const READ: usize = 256 << 10;
 /// How often what is late is looked after.
-const TICK_US: u64 = 20_000;
+pub(super) const TICK_US: u64 = 20_000;
 /// Readiness that is taken at one time.
 const EVENTS: usize = 4096;
 
@@ -81,6 +81,8 @@ pub(super) struct Driver {
     pub(super) times: BTreeMap<String, f64>,
     pub(super) timeline: super::timeline::Timeline,
     pub(super) proof: super::prove::Proof,
+    /// The device that was last looked at for its silence.
+    pub(super) spoken: usize,
     pub(super) dice: Dice,
     pub(super) told: SyncSender<(u32, Told)>,
 }
@@ -198,6 +200,7 @@ impl Driver {
             times: BTreeMap::new(),
             timeline: super::timeline::Timeline::default(),
             proof: super::prove::Proof::default(),
+            spoken: 0,
             dice: Dice::new(seed),
             told,
             job,
@@ -252,6 +255,8 @@ impl Driver {
         self.send_again();
         self.look_at_suspects();
         self.knock_again();
+        self.look_after_connections();
+        self.speak();
         self.second();
         match self.phase {
             Phase::Connecting => {
@@ -278,13 +283,11 @@ impl Driver {
         u32::try_from(self.conns.iter().filter(|conn| !conn.stays_away).count()).unwrap_or(u32::MAX)
     }
 
-    /// Ends a second of the load, and keeps connections that say nothing alive.
+    /// Ends a second of the load.
     fn second(&mut self) {
         if self.begin_us == 0 || self.now_us < self.begin_us + (u64::from(self.seconds) + 1) * us(1.0) {
-            self.look_after_connections(false);
             return;
         }
-        self.look_after_connections(true);
         let kept = self.times.entry("judge_kept".into()).or_default();
         *kept = kept.max(self.judge.kept() as f64);
         let behind = self.behind();

@@ -9,7 +9,7 @@ use mio::{Interest, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Asked, State};
-use super::driver::{Driver, Phase};
+use super::driver::{Driver, Phase, TICK_US};
 use crate::Failed;
 use crate::client::frames::{greeting, ping, username};
 use crate::client::text::SERVER;
@@ -281,22 +281,31 @@ impl Driver {
         }
     }
 
-    /// Ends what does not come to a login; every second, shows that silent devices live.
-    pub(super) fn look_after_connections(&mut self, speak: bool) {
-        if self.connecting > 0 || speak {
-            for at in 0..self.conns.len() {
-                let Some(conn) = self.conns.get_mut(at) else { return };
-                match conn.state {
-                    State::Off => {}
-                    State::Ready if speak && conn.spoke_us + SPEAK_EVERY_US < self.now_us => {
-                        let id = conn.ask(Asked::Ping);
-                        conn.say(ping(id).as_bytes(), self.now_us);
-                        self.mark_dirty(at);
-                    }
-                    State::Ready => {}
-                    _ if conn.since_us + LOG_IN_WITHIN_US < self.now_us => self.lost(at, "no login in time"),
-                    _ => {}
-                }
+    /// Ends what does not come to a login.
+    pub(super) fn look_after_connections(&mut self) {
+        if self.connecting == 0 {
+            return;
+        }
+        for at in 0..self.conns.len() {
+            let Some(conn) = self.conns.get(at) else { return };
+            let on_its_way = !matches!(conn.state, State::Off | State::Ready);
+            if on_its_way && conn.since_us + LOG_IN_WITHIN_US < self.now_us {
+                self.lost(at, "no login in time");
+            }
+        }
+    }
+
+    /// Shows that silent devices live: a part of them at a time, all in a second, so that they do not speak at one moment.
+    pub(super) fn speak(&mut self) {
+        let part = self.conns.len() * TICK_US as usize / 1_000_000 + 1;
+        for _ in 0..part.min(self.conns.len()) {
+            self.spoken = (self.spoken + 1) % self.conns.len();
+            let at = self.spoken;
+            let Some(conn) = self.conns.get_mut(at) else { return };
+            if conn.state == State::Ready && conn.spoke_us + SPEAK_EVERY_US < self.now_us {
+                let id = conn.ask(Asked::Ping);
+                conn.say(ping(id).as_bytes(), self.now_us);
+                self.mark_dirty(at);
             }
         }
     }
