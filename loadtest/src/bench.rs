@@ -2,6 +2,7 @@
 
 mod bare;
 mod fanout;
+mod growth;
 mod idle;
 mod login;
 mod process;
@@ -59,7 +60,7 @@ pub async fn run(plan: &Plan) -> Result<Value, Failed> {
         }
         let figure = match name {
             "sends" => sends::many_connections(plan).await?,
-            "growth" => sends::growing_conversation(plan).await?,
+            "growth" => growth::measure(plan).await?,
             "fanout" => fanout::measure(plan).await?,
             "idle" => idle::measure(plan).await?,
             "rest" => rest::measure(plan).await?,

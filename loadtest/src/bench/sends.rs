@@ -1,4 +1,4 @@
-//! Acknowledged sends: over many connections against the log alone, and as a conversation grows.
+//! Acknowledged sends over many connections, against the log alone.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const OUTSTANDING: u64 = 32;
 /// Sends before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-fn account(server: &Server, name: &str) -> Account {
+pub(super) fn account(server: &Server, name: &str) -> Account {
     Account {
         addresses: vec![server.http],
         appkey: server.appkey.clone(),
@@ -106,7 +106,7 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
 }
 
 /// Waits until everything was delivered, and says what the oracle finds.
-async fn settled(notes: &Notes) -> String {
+pub(super) async fn settled(notes: &Notes) -> String {
     let began = Instant::now();
     loop {
         let verdict = notes.lock().judge();
@@ -130,54 +130,4 @@ async fn batches(server: &Server) -> Result<Value, Failed> {
     let up_to: serde_json::Map<String, Value> =
         of_batches("bucket").filter_map(|line| Some((line.split('"').nth(1)?.to_owned(), value(line)?.into()))).collect();
     Ok(json!({"mean": mean, "up_to": up_to}))
-}
-
-/// One conversation that grows: processor time of a send at its beginning and at its end.
-pub(super) async fn growing_conversation(plan: &Plan) -> Result<Value, Failed> {
-    let folder = tempfile::tempdir()?;
-    let server = server(plan, folder.path()).await?;
-    let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
-    let names = world::users(&rest, 2).await?;
-    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
-    let (first, second) = (names.first().ok_or("no user")?, names.get(1).ok_or("no user")?);
-    for viewer in &names {
-        notes.lock().must_see(&single(first, second), viewer, 1, u64::MAX);
-    }
-    let counts = Arc::new(Counts::default());
-    let start = |name: &String| Device::start(account(&server, name), Arc::clone(&notes), Arc::clone(&counts));
-    let devices = [start(first), start(second)];
-    let pid = server.pid().ok_or("the server is gone")?;
-    let sender = devices.first().ok_or("no device")?.sender();
-    let mut points = Vec::new();
-    let (mut sent, mut at) = (0_u64, 10_u64);
-    let mut mark = (cpu_seconds(pid)?, 0_u64, Instant::now());
-    while sent < plan.grow_to {
-        let answers: Vec<_> = {
-            let mut answers = Vec::new();
-            for number in sent..sent + 64 {
-                answers.push(sender.send(Target::User(second.clone()), format!("m{number}")).await);
-            }
-            answers
-        };
-        for answer in answers {
-            answer.await?.map_err(|code| format!("refused with {code}"))?;
-        }
-        sent += 64;
-        // A window of a tenth of the size, at least 2,000 sends, before each point.
-        if sent >= at.saturating_sub((at / 10).max(2000)) && mark.1 == 0 {
-            mark = (cpu_seconds(pid)?, sent, Instant::now());
-        }
-        if sent >= at.max(4000) {
-            let cpu = cpu_seconds(pid)? - mark.0;
-            let count = (sent - mark.1) as f64;
-            let per_s = (count / mark.2.elapsed().as_secs_f64()).round();
-            points.push(json!({"entries": sent, "server_us_per_send": (cpu / count * 1e6).round(), "per_s": per_s}));
-            at = if sent < 10_000 { 10_000 } else { plan.grow_to };
-            mark = (0.0, 0, Instant::now());
-        }
-    }
-    for device in &devices {
-        device.idle().await;
-    }
-    Ok(json!({"points": points, "verdict": settled(&notes).await}))
 }

@@ -112,7 +112,7 @@ async fn pages(kept: &mut Kept, users: usize) -> Result<Value, Failed> {
 }
 
 /// MD5 of "secret": importing costs no hash.
-fn write_users(file: &std::path::Path, count: usize) -> Result<(), Failed> {
+pub(super) fn write_users(file: &std::path::Path, count: usize) -> Result<(), Failed> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
     for n in 0..count {
         writeln!(out, "{{\"username\":\"import{n:08}\",\"password_md5\":\"5ebe2294ecd0e0f08eab7690d2a6ee69\"}}")?;

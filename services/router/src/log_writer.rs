@@ -1,9 +1,10 @@
-//! Group commit: what many actors want to append becomes one durable batch, with no artificial delay.
+//! Group commit: what many actors want to append becomes one durable batch.
 //!
-//! Whatever gathered while the last commit ran is the next batch. Each database of the log has a writer of its own, so that none waits for
+//! Whatever gathered while the last commit ran, and in a rest of half as long, is the next batch. Each database of the log has a writer of its own, so that none waits for
 //! another's commit; of each one commit is in flight at a time.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mynah_domain::writer::{Batch, Composer};
 use mynah_ports::MessageLog;
@@ -13,6 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::conversation::InFlight;
 use crate::delivery::{Delivery, Progress};
 use crate::ownership::Claimer;
+
+/// A rest between two commits, at most.
+const MOST_REST: Duration = Duration::from_millis(4);
 
 /// How an append ended, for its actor.
 #[derive(Debug)]
@@ -135,7 +139,9 @@ impl Writer {
                     if count == 0 {
                         return;
                     }
+                    let began = Instant::now();
                     self.commit(std::mem::take(&mut gathered)).await;
+                    tokio::time::sleep(rest(began.elapsed())).await;
                 }
             }
         }
@@ -173,7 +179,7 @@ impl Writer {
         let entries: usize = shards.iter().flat_map(|s| &s.conversations).map(|c| c.entries.len()).sum();
         metrics::histogram!("mynah_log_batch_entries").record(u32::try_from(entries).unwrap_or(u32::MAX));
         let ids: Vec<ShardId> = shards.iter().map(|s| s.shard).collect();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let outcomes = self.log.append(shards).await;
         metrics::histogram!("mynah_log_commit_seconds").record(started.elapsed().as_secs_f64());
         let lost: Vec<ShardId> = ids
@@ -239,6 +245,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// How long more gathers before the next commit, after one that took so long. A commit costs a database nearly as much with one entry as
+/// with ten, and several routers on one database share its time.
+fn rest(took: Duration) -> Duration {
+    let half = took / 2;
+    // The timer knows no less than a millisecond, and a store that is so quick needs no rest.
+    if half < Duration::from_millis(1) { Duration::ZERO } else { half.min(MOST_REST) }
 }
 
 fn answer(done: oneshot::Sender<Written>, written: Written) {
