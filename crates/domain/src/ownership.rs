@@ -105,6 +105,14 @@ pub fn plan(me: RouterId, live: &[RouterId], shards: &[Held]) -> Plan {
     plan
 }
 
+/// Whether a router that starts may be one of several that start at one time, as after a loss of power: nobody holds a shard, and another
+/// one was the last to hold some.
+#[must_use]
+pub fn all_begin(me: RouterId, shards: &[Held]) -> bool {
+    let free = |held: &Held| held.owner.is_none() || held.expired;
+    shards.iter().all(free) && shards.iter().any(|held| held.owner.is_some_and(|owner| owner != me))
+}
+
 /// A router's lease as the router itself sees it: by its own monotonic clock, counted from when a heartbeat was sent, never from when
 /// its answer came.
 #[derive(Debug, Clone, Copy)]
@@ -259,6 +267,16 @@ mod tests {
         assert_eq!((plan.claim.len(), plan.release.len(), plan.share), (128, 128, 128));
         let kept: Vec<Held> = rows.iter().map(|row| Held { lost: false, ..*row }).collect();
         assert!(super::plan(live[0], &live, &kept).claim.is_empty());
+    }
+
+    #[test]
+    fn all_begin_when_nobody_holds_a_shard_and_another_one_did() {
+        let row = |n, owner: Option<u64>, expired| Held { shard: ShardId(n), owner: owner.map(RouterId), expired, lost: false };
+        let begin = |rows: &[Held]| all_begin(RouterId(1), rows);
+        assert!(begin(&[row(0, Some(1), true), row(1, Some(2), true), row(2, None, false)]));
+        assert!(!begin(&[row(0, Some(1), true), row(1, Some(2), true), row(2, Some(3), false)]), "another one lives");
+        assert!(!begin(&[row(0, Some(1), true), row(1, None, false)]), "it was alone");
+        assert!(!begin(&[row(0, None, false), row(1, None, false)]), "nobody was here, or all of them left");
     }
 
     #[test]

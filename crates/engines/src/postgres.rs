@@ -44,11 +44,7 @@ impl PostgreSql {
     }
 
     fn start_as(certificate: Option<&Certificate>) -> Result<Self, EngineError> {
-        let bin = find()?;
-        let folder = tempfile::tempdir()?;
-        if let Some((uid, gid)) = other_user()? {
-            chown(folder.path(), Some(uid), Some(gid))?;
-        }
+        let (bin, folder) = (find()?, own_folder()?);
         let data = folder.path().join("data");
         let mut init = as_user(&bin.join("initdb"), folder.path());
         init.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
@@ -57,10 +53,42 @@ impl PostgreSql {
             certificate.write(&data, other_user()?)?;
             std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
         }
-        let guard = guard(&data)?;
+        Self::serve_first(bin, folder)
+    }
+
+    fn serve_first(bin: PathBuf, folder: TempDir) -> Result<Self, EngineError> {
+        let guard = guard(&folder.path().join("data"))?;
         let mut engine = Self { server: None, guard, bin, folder, port: free_port()? };
         engine.restart()?;
         Ok(engine)
+    }
+
+    /// Makes a replica, which follows this server by streaming.
+    ///
+    /// # Errors
+    /// When it cannot be copied, or does not start.
+    pub fn replica(&self) -> Result<Self, EngineError> {
+        let folder = own_folder()?;
+        let mut copy = as_user(&self.bin.join("pg_basebackup"), folder.path());
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER, "-D"]).arg(folder.path().join("data"));
+        run(copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"]))?;
+        Self::serve_first(self.bin.clone(), folder)
+    }
+
+    /// Sends the process by which a replica receives a signal: stop, continue. False if it has none.
+    pub fn signal_receiver(&self, signal: Signal) -> bool {
+        let title = |pid: &Pid| std::fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        let found = sessions(self.pid()).into_iter().find(|pid| title(pid).contains("walreceiver"));
+        found.is_some_and(|receiver| rustix::process::kill_process(receiver, signal).is_ok())
+    }
+
+    /// A replica takes over: it goes on with what it has, in a time line of its own.
+    ///
+    /// # Errors
+    /// When it is none, or does not take over in time.
+    pub fn take_over(&self) -> Result<(), EngineError> {
+        let mut promote = as_user(&self.bin.join("pg_ctl"), self.folder.path());
+        run(promote.args(["promote", "-w", "-D"]).arg(self.folder.path().join("data")))
     }
 
     /// Its process id; 0 after it was killed.
@@ -129,7 +157,7 @@ impl PostgreSql {
         }
     }
 
-    /// Starts it as a replica that takes over does: it recovers what it has and goes on in a time line of its own.
+    /// Starts it as a replica that lacks nothing and takes over: it recovers what it has and goes on in a time line of its own.
     ///
     /// # Errors
     /// When it does not start.
@@ -197,6 +225,15 @@ fn other_user() -> Result<Option<(u32, u32)>, EngineError> {
     });
     let missing = || EngineError::Missing { program: "the user postgres".into(), hint: HINT.into() };
     ids.map(Some).ok_or_else(missing)
+}
+
+/// A folder of the user that the server runs as.
+fn own_folder() -> Result<TempDir, EngineError> {
+    let folder = tempfile::tempdir()?;
+    if let Some((uid, gid)) = other_user()? {
+        chown(folder.path(), Some(uid), Some(gid))?;
+    }
+    Ok(folder)
 }
 
 fn as_user(program: &Path, folder: &Path) -> Command {

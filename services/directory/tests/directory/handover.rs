@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use mynah_proto::directory as wire;
 use mynah_types::Reason;
 
-use crate::support::{Mode, World, members, new_group, until, why};
+use crate::support::{Mode, World, members, new_group, quick, until, why};
 
 const CONV: &str = "g.10000001";
 
@@ -140,7 +141,7 @@ async fn the_outbox_hands_over_what_a_dead_process_left() {
 
 #[tokio::test]
 async fn a_failed_call_wakes_the_outbox() {
-    let mut world = World::with(mynah_directory::Settings { outbox_poll: Duration::from_secs(3600), ..crate::support::quick() });
+    let mut world = World::with(mynah_directory::Settings { outbox_poll: Duration::from_secs(3600), ..quick() });
     let app = world.app().await;
     world.users(app, &["tom1", "ann1"]).await;
     let gid = world.group(app, "tom1", &[]).await;
@@ -171,6 +172,39 @@ async fn an_actor_may_read_the_changes_during_a_hand_over() {
     *world.router.loads_from.lock() = Some(world.api.clone());
     world.add(app, gid, &["ann1"]).await.unwrap();
     world.remove(app, gid, &["ann1"]).await.unwrap();
+}
+
+/// Every actor is gone. Each of a hundred groups has a change that waited and one that is new, and its actor asks for the changes while
+/// they are handed over; the outbox works beside the calls. All are at the router before any is answered, with two connections to the
+/// store for hand-overs and loads: who held one of them over the hand-over, or a turn, would let nobody load.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_cold_groups_load_while_their_changes_are_handed_over() {
+    const GROUPS: usize = 100;
+    let settings = mynah_directory::Settings { handover_deadline: Duration::from_secs(20), ..quick() };
+    let mut world = World::over_connections(settings, 2).await;
+    let app = world.app().await;
+    let uids = world.users(app, &["tom1", "ann1", "bob1"]).await;
+    let mut gids = Vec::new();
+    for _ in 0..GROUPS {
+        gids.push(world.group(app, "tom1", &[]).await);
+    }
+    world.router.set(Mode::Fails);
+    for gid in &gids {
+        assert_eq!(why(world.add(app, *gid, &["ann1"]).await), Reason::Unavailable);
+    }
+    world.router.set(Mode::Answers);
+    *world.router.loads_from.lock() = Some(world.api.clone());
+    *world.router.together.lock() = GROUPS;
+    world.run_outbox();
+    for done in join_all(gids.iter().map(|gid| world.add(app, *gid, &["bob1"]))).await {
+        done.unwrap();
+    }
+    for gid in &gids {
+        let conv_id = format!("g.{gid}");
+        // The fake refuses a version before its turn.
+        assert_eq!((world.router.versions(&conv_id), world.router.members(&conv_id)), (vec![1, 2, 3], uids.clone()));
+    }
+    until("nothing waits", async || world.store.pending_count().await.unwrap() == 0).await;
 }
 
 /// Calls on one group wait their turn, but not for ever; other groups do not wait.

@@ -1,6 +1,6 @@
 //! A directory with its surroundings, and short forms of its calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +19,7 @@ use mynah_types::{ManualClock, Reason};
 use parking_lot::Mutex;
 use prost::Message as _;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status};
 
@@ -74,6 +75,10 @@ pub struct RouterState {
     pub calls: Mutex<Vec<String>>,
     /// Asked for the changes while one is applied, as an actor that loads does.
     pub loads_from: Mutex<Option<DirectoryClient>>,
+    /// No change is applied before so many conversations are handed over at one time.
+    pub together: Mutex<usize>,
+    /// Conversations of which a hand-over has come.
+    met: watch::Sender<BTreeSet<String>>,
 }
 
 impl std::ops::Deref for FakeRouter {
@@ -89,13 +94,22 @@ impl FakeRouter {
         *self.mode.lock() = mode;
     }
 
+    async fn meet(&self, conv_id: &str) {
+        let together = *self.together.lock();
+        if together > 0 {
+            self.met.send_modify(|met| _ = met.insert(conv_id.into()));
+            // The sender is this fake's own.
+            _ = self.met.subscribe().wait_for(|met| met.len() >= together).await;
+        }
+    }
+
     pub fn versions(&self, conv_id: &str) -> Vec<u64> {
         self.applied.lock().get(conv_id).map(|all| all.iter().map(|c| c.version).collect()).unwrap_or_default()
     }
 
     /// The members by the changes applied.
     pub fn members(&self, conv_id: &str) -> Vec<u64> {
-        let mut members = std::collections::BTreeSet::new();
+        let mut members = BTreeSet::new();
         for change in self.applied.lock().get(conv_id).into_iter().flatten() {
             members.extend(change.joined.iter().map(|m| m.uid));
             members.retain(|uid| !change.left.contains(uid) && !change.dissolved);
@@ -134,6 +148,7 @@ impl Router for FakeRouter {
         self.calls.lock().push(request.conv_id.clone());
         let mode = *self.mode.lock();
         mode.before().await?;
+        self.meet(&request.conv_id).await;
         let loads_from = self.loads_from.lock().clone();
         if let Some(directory) = loads_from {
             let conv_id = request.conv_id.clone();
@@ -360,8 +375,13 @@ impl World {
 
     /// One of several processes on a PostgreSQL database of its own.
     pub async fn of_several(settings: Settings) -> Self {
+        Self::over_connections(settings, 8).await
+    }
+
+    /// The same, with so many connections to the database.
+    pub async fn over_connections(settings: Settings, connections: usize) -> Self {
         let url = database();
-        let store = Arc::new(PostgresDirectory::open(&url, 8).await.unwrap());
+        let store = Arc::new(PostgresDirectory::open(&url, connections).await.unwrap());
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let settings = Settings { process: 1, cached_users: 0, cached_rosters: 0, ..settings };
         let (router, gateway, clock) = (FakeRouter::default(), FakeGateway::default(), ManualClock::at(START));

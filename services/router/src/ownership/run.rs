@@ -75,8 +75,7 @@ impl Drop for Running {
 
 /// How a life ended.
 enum End {
-    /// The lease is over: the next incarnation is above this one. Nothing is claimed for a lease, so that all who begin anew together
-    /// find one another first.
+    /// The lease is over: the next incarnation is above this one.
     Lost(u64),
     /// The router goes.
     Left,
@@ -85,21 +84,21 @@ enum End {
 impl Owner {
     async fn run(self: Arc<Self>, stopped: watch::Receiver<bool>) {
         // Above that of an earlier process of this router.
-        let (mut newest, mut waits) = (self.clock.now_ms(), Duration::ZERO);
-        while let End::Lost(incarnation) = self.live(newest + 1, waits, stopped.clone()).await {
+        let (mut newest, mut anew) = (self.clock.now_ms(), false);
+        while let End::Lost(incarnation) = self.live(newest + 1, anew, stopped.clone()).await {
             metrics::counter!("mynah_router_lives_lost_total").increment(1);
             tracing::warn!(incarnation, range = %self.part.range, "the router's lease is over: it begins anew");
-            (newest, waits) = (incarnation, self.membership.lease);
+            (newest, anew) = (incarnation, true);
         }
     }
 
-    async fn live(self: &Arc<Self>, incarnation: u64, waits: Duration, mut stopped: watch::Receiver<bool>) -> End {
+    async fn live(self: &Arc<Self>, incarnation: u64, anew: bool, mut stopped: watch::Receiver<bool>) -> End {
         let member = Member { router: self.membership.router, incarnation };
         *self.member.lock() = Some(member);
         let mut lease = Lease::new(millis(self.membership.lease), millis(self.membership.margin));
         self.part.set_lease(lease);
         let (held, holds) = watch::channel(false);
-        let sharing = tokio::spawn(Arc::clone(self).share(member, waits, holds));
+        let sharing = tokio::spawn(Arc::clone(self).share(member, anew, holds));
         let mut ticks = tokio::time::interval(self.membership.heartbeat);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
@@ -147,11 +146,14 @@ impl Owner {
     }
 
     /// Claims and hands over, for one life.
-    async fn share(self: Arc<Self>, member: Member, waits: Duration, mut holds: watch::Receiver<bool>) {
+    async fn share(self: Arc<Self>, member: Member, anew: bool, mut holds: watch::Receiver<bool>) {
         if holds.wait_for(|holds| *holds).await.is_err() {
             return;
         }
-        tokio::time::sleep(waits).await;
+        // Whoever begins together finds one another first: no shard is taken by the first and then goes on to the next.
+        if anew || self.all_begin(member).await {
+            tokio::time::sleep(self.membership.lease).await;
+        }
         loop {
             let pause = match self.look(member).await {
                 Ok(true) => self.membership.heartbeat,
@@ -163,6 +165,13 @@ impl Owner {
             };
             _ = tokio::time::timeout(pause, self.part.look.notified()).await;
         }
+    }
+
+    /// Whether the others may be starting too. While the rows cannot be read, they may.
+    async fn all_begin(&self, member: Member) -> bool {
+        let rows = self.membership.leases.shards().await;
+        let held = |rows: &[ShardHolder]| rows.iter().map(|row| seen(row, member, &self.shards)).collect::<Vec<_>>();
+        rows.map_or(true, |rows| ownership::all_begin(member.router, &held(&rows)))
     }
 
     /// One look at the rows, and what follows from it. True if every shard is where it should be, as far as it is this router's.

@@ -14,7 +14,7 @@ use crate::leases::{LONG, ONE, beat};
 use crate::support::{KEY, Writer, whole};
 
 /// Appends until the server is gone, and tells each answer. An owner whose outcome is unknown claims again, as a router does.
-async fn write(log: PostgresLog, answered: watch::Sender<Seq>) {
+pub async fn write(log: PostgresLog, answered: watch::Sender<Seq>) {
     let mut writer = Writer::on(&log).await.unwrap();
     while !answered.is_closed() {
         if writer.next(3).await == Appended::Done {

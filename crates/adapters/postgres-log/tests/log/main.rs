@@ -6,6 +6,7 @@ mod contract;
 mod faults;
 mod kills;
 mod leases;
+mod replicas;
 mod schema;
 mod sharded;
 mod stopped;
