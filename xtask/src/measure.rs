@@ -43,7 +43,13 @@ const fn case(name: &'static str, command: &'static str, scenario: &'static str,
 
 /// More than it can take is offered: what it takes tells what sharding costs.
 const fn distributed(name: &'static str, routers: usize) -> Case {
-    Case { name, command: "run", scenario: "single-uniform", further: &["--users", "200", "--rate", "4000", "--warm-up", "5"], routers }
+    Case {
+        name,
+        command: "run",
+        scenario: "single-uniform",
+        further: &["--users", "200", "--rate", "4000", "--warm-up", "5"],
+        routers,
+    }
 }
 
 const CASES: &[Case] = &[
