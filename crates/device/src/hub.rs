@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::outbound::Outbound;
 use crate::rate::Rates;
 use crate::rooms::{Bounds, Room, Turns};
+use crate::subscriptions::Subscriptions;
 
 /// Kicks that are remembered for logins which are under way.
 const MOST_KICKS: usize = 4096;
@@ -21,7 +22,7 @@ const MOST_IDLE_RATES: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: RwLock<HashMap<Uid, Vec<Arc<Outbound>>>>,
-    groups: RwLock<HashMap<ConversationKey, Audience>>,
+    groups: RwLock<Subscriptions>,
     rooms: RwLock<HashMap<ConversationKey, Arc<Room>>>,
     room_turns: Turns,
     kicks: Mutex<Kicks>,
@@ -59,45 +60,35 @@ impl Hub {
             return Vec::new();
         }
         users.remove(&uid);
-        drop(users);
-        let mut ended = Vec::new();
-        self.groups.write().retain(|key, group| {
-            if group.disconnect(uid) && group.is_empty() {
-                ended.push(*key);
-            }
-            !group.is_forgettable()
-        });
-        ended
+        // Under both locks: who logs in again meanwhile subscribes after this, and not before.
+        self.groups.write().forget(uid)
     }
 
     /// Subscribes a user, unless he is known to have left since. True if he is the group's first here.
     pub(crate) fn join_group(&self, key: ConversationKey, uid: Uid, since: u64) -> bool {
-        self.groups.write().entry(key).or_default().join(uid, since)
+        self.groups.write().join(key, uid, since)
     }
 
     /// The groups that a user is subscribed to, each with the version since when.
     pub(crate) fn memberships(&self, uid: Uid) -> Vec<(ConversationKey, u64)> {
-        let groups = self.groups.read();
-        groups.iter().filter_map(|(key, group)| Some((*key, group.since(uid)?))).collect()
+        self.groups.read().of(uid)
     }
 
     /// Ends a subscription, unless it began anew since. True if nobody here hears of the group any more.
     pub(crate) fn leave_group(&self, key: ConversationKey, uid: Uid, since: u64) -> bool {
-        let mut groups = self.groups.write();
-        let Some(group) = groups.get_mut(&key).filter(|group| group.since(uid) == Some(since)) else { return false };
-        group.disconnect(uid) && group.is_empty()
+        self.groups.write().leave(key, uid, since)
     }
 
     /// Raises or lowers a user's shield against a group. True if it was up and is not any more.
     pub(crate) fn shield(&self, key: ConversationKey, uid: Uid, up: bool) -> bool {
-        self.groups.write().get_mut(&key).is_some_and(|group| group.shield(uid, up))
+        self.groups.write().get_mut(key).is_some_and(|group| group.shield(uid, up))
     }
 
     /// Who hears of a group's message.
     pub(crate) fn message_audience(&self, key: ConversationKey, version: u64) -> Vec<Arc<Outbound>> {
         let users = self.users.read();
         let mut groups = self.groups.write();
-        let Some(group) = groups.get_mut(&key) else { return Vec::new() };
+        let Some(group) = groups.get_mut(key) else { return Vec::new() };
         group.message(version).iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect()
     }
 
@@ -131,7 +122,7 @@ impl Hub {
     pub(crate) fn hears(&self, key: ConversationKey) -> bool {
         match key {
             ConversationKey::Room(_) => self.rooms.read().contains_key(&key),
-            _ => self.groups.read().get(&key).is_some_and(|group| !group.is_empty()),
+            _ => self.groups.read().get(key).is_some_and(|group| !group.is_empty()),
         }
     }
 
@@ -143,7 +134,7 @@ impl Hub {
     pub(crate) fn members_here(&self, key: ConversationKey) -> Vec<Arc<Outbound>> {
         let users = self.users.read();
         let groups = self.groups.read();
-        let members = groups.get(&key).into_iter().flat_map(Audience::members);
+        let members = groups.get(key).into_iter().flat_map(Audience::members);
         members.filter_map(|uid| users.get(&uid)).flatten().cloned().collect()
     }
 
@@ -162,16 +153,8 @@ impl Hub {
     /// The second value: this gateway begins to hear of the group with it.
     pub(crate) fn group_audience(&self, key: ConversationKey, version: u64, change: &MemberChange) -> (Vec<Arc<Outbound>>, bool) {
         let users = self.users.read();
-        let mut groups = self.groups.write();
-        let group = groups.entry(key).or_default();
-        let was_empty = group.is_empty();
-        let hear = group.record(version, change, |uid| users.contains_key(&uid));
-        let connections = hear.iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect();
-        let begins = was_empty && !group.is_empty();
-        if change.dissolved || group.is_forgettable() {
-            groups.remove(&key);
-        }
-        (connections, begins)
+        let (hear, begins) = self.groups.write().record(key, version, change, |uid| users.contains_key(&uid));
+        (hear.iter().filter_map(|uid| users.get(uid)).flatten().cloned().collect(), begins)
     }
 
     /// Where the list of kicks stands: a login notes it before it asks the directory.

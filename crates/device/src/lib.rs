@@ -26,6 +26,7 @@ mod rate;
 mod rooms;
 mod sends;
 mod settings;
+mod subscriptions;
 mod traced;
 
 pub use devices::{Deps, Devices};
