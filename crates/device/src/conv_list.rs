@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use mynah_ports::message_log::SETTLES_WITHIN;
 use mynah_proto::device::{ConvItem, ConvList, ConvPage, ServerFrame, Target, server_frame};
 use mynah_proto::router::{HeadInfo, HeadsRequest, SingleChatsRequest};
 use mynah_proto::{Failure, directory};
@@ -17,8 +19,13 @@ use crate::rate::Kind;
 const MOST_LISTED: usize = 200;
 /// Conversations whose heads are read at once.
 const HEADS_AT_ONCE: usize = 500;
-/// Entries are stamped before they are durable: a list by time reaches back by the append deadline and the clocks' skew.
-const OVERLAP_MS: Millis = 15_000;
+/// Clocks of several machines differ by this, at most.
+const SKEW: Duration = Duration::from_secs(5);
+
+/// Entries have their time before they are durable: a list by time reaches back.
+fn overlap_ms() -> Millis {
+    Millis::try_from((SETTLES_WITHIN + SKEW).as_millis()).unwrap_or(Millis::MAX)
+}
 
 /// What a conversation is with.
 #[derive(Default, Clone)]
@@ -82,7 +89,7 @@ impl Session {
         let conversations = self.conversations(&list.kinds, &mut names).await?;
         self.admit_many(Kind::Call, u32::try_from(conversations.len() / HEADS_AT_ONCE).unwrap_or(u32::MAX))?;
         let mut heads = self.heads(conversations, false).await?;
-        let since = list.since_ms.saturating_sub(OVERLAP_MS);
+        let since = list.since_ms.saturating_sub(overlap_ms());
         // A feed without an event is no conversation yet.
         heads.retain(|head| {
             head.head_seq > 0 && head.head_ms >= since && cursor.as_ref().is_none_or(|cursor| cursor.passes(head))

@@ -6,10 +6,19 @@
 //! - entries of one append become visible together, and not before they are durable;
 //! - reads see every append that was answered before they began.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mynah_types::{Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardId, Uid};
 
 pub use mynah_types::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
+
+/// From an entry's time to when it is durable, at most: an entry that would be later is never there. Who lists by time reaches back so
+/// far. It is the sum of what an append may wait, of [`APPEND_WITHIN`], and of what a process may take to end after that.
+pub const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long an append may take. A store that cannot tell what became of one after that must end with it.
+pub const APPEND_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why the log cannot answer.
 #[derive(Debug, thiserror::Error)]

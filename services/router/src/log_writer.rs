@@ -1,7 +1,7 @@
 //! Group commit: what many actors want to append becomes one durable batch.
 //!
-//! Whatever gathered while the last commit ran, and in a rest of half as long, is the next batch. Each database of the log has a writer of its own, so that none waits for
-//! another's commit; of each one commit is in flight at a time.
+//! Whatever gathered while the last commit ran, and in a rest of half as long, is the next batch. Each database of the log has a writer of
+//! its own, so that none waits for another's commit; of each one commit is in flight at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use mynah_ports::MessageLog;
 use mynah_types::{Appended, Claim, ConversationAppend, MsgId, ShardAppend, ShardId, ShardRange};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::Settings;
 use crate::conversation::InFlight;
 use crate::delivery::{Delivery, Progress};
 use crate::ownership::Claimer;
@@ -33,6 +34,8 @@ pub(crate) enum Written {
 
 pub(crate) struct Request {
     append: ConversationAppend,
+    /// When it was decided.
+    since: Instant,
     done: oneshot::Sender<Written>,
     /// Holds the conversation's slot until the append has an outcome, even if the actor is gone.
     _in_flight: InFlight,
@@ -64,14 +67,21 @@ impl LogWriter {
         claimers: Vec<(ShardRange, Claimer)>,
         delivery: &Delivery,
         progress: &Arc<Progress>,
-        queue: usize,
-        most: usize,
+        settings: &Settings,
     ) -> Self {
         let lane = |(range, claimer)| {
-            let (requests, received) = mpsc::channel(queue);
+            let (requests, received) = mpsc::channel(settings.writer_queue);
             let (changes, changed) = mpsc::channel(1);
             let (log, progress) = (Arc::clone(log), Arc::clone(progress));
-            let writer = Writer { log, claimer, composer: Composer::default(), delivery: delivery.clone(), progress, most };
+            let writer = Writer {
+                log,
+                claimer,
+                composer: Composer::default(),
+                delivery: delivery.clone(),
+                progress,
+                most: settings.commit_entries,
+                begins_within: settings.commit_begins_within,
+            };
             tokio::spawn(writer.run(received, changed));
             Lane { range, requests, changes }
         };
@@ -100,7 +110,7 @@ impl LogWriter {
     pub(crate) async fn append(&self, append: ConversationAppend, in_flight: InFlight) -> Written {
         let (done, outcome) = oneshot::channel();
         let Some(lane) = self.lane(append.key.shard()) else { return Written::NotOwner };
-        let request = Request { append, done, _in_flight: in_flight };
+        let request = Request { append, since: Instant::now(), done, _in_flight: in_flight };
         if lane.requests.send(request).await.is_err() {
             return Written::NotOwner;
         }
@@ -125,6 +135,7 @@ struct Writer {
     delivery: Delivery,
     progress: Arc<Progress>,
     most: usize,
+    begins_within: Duration,
 }
 
 impl Writer {
@@ -167,6 +178,11 @@ impl Writer {
     }
 
     async fn commit(&mut self, requests: Vec<Request>) {
+        let (requests, late): (Vec<_>, Vec<_>) = requests.into_iter().partition(|r| r.since.elapsed() <= self.begins_within);
+        for request in late {
+            // Not written: decided again, it gets a new time.
+            answer(request.done, Written::HeadMoved);
+        }
         let progress = Arc::clone(&self.progress);
         let split = requests.into_iter().map(|r| (r.append, (r.done, r._in_flight)));
         let Batch { shards, tickets, not_owned } = self.composer.compose(split, |shard| progress.to_store(shard));

@@ -21,6 +21,9 @@ pub struct Settings {
     pub writer_queue: usize,
     /// Entries of one durable commit.
     pub commit_entries: usize,
+    /// How long a decided entry may wait for its commit. After that it is decided again and gets a new time, since who lists by time
+    /// reaches back by `SETTLES_WITHIN` of the message log only.
+    pub commit_begins_within: Duration,
     /// Entries that may wait for delivery, per lane.
     pub delivery_queue: usize,
     /// Bytes of records that may wait for one gateway; beyond it devices catch up by seq.
@@ -43,6 +46,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(60),
             writer_queue: 4096,
             commit_entries: 4096,
+            commit_begins_within: Duration::from_secs(4),
             delivery_queue: 8192,
             link_bytes: 16 << 20,
             deliver_within: Duration::from_secs(5),

@@ -90,8 +90,7 @@ impl Router {
         let progress = Arc::new(Progress::new(settings.progress_every));
         let delivery = Delivery::start(presence, bus, gateways, Arc::clone(&progress), &settings);
         parts().for_each(|part| _ = tokio::spawn(delivery.clone().run_retries(Arc::clone(&log), part.range)));
-        let (queue, most) = (settings.writer_queue, settings.commit_entries);
-        let writer = LogWriter::start(&log, claimers, &delivery, &progress, queue, most);
+        let writer = LogWriter::start(&log, claimers, &delivery, &progress, &settings);
         let (actors, arbiters) = ActorThreads::start(settings.arbiters).await?;
         let shared = Arc::new(Shared { log, directory, writer, delivery, clock, shards, settings });
         let registry = Arc::new(Registry::new(arbiters, Arc::clone(&shared)));

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
-use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
+use mynah_ports::message_log::{APPEND_WITHIN, Error, Location, Logged, MessageLog, Span};
 use mynah_types::{
     Appended, Claim, Clock, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, OwnerToken, Position, Progress,
     SHARDS, Seq, ShardAppend, ShardId, SystemClock, Tail, Uid,
@@ -28,13 +29,15 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Bytes of the block cache.
     pub cache_bytes: u64,
+    /// How long an append may take. After that the store counts as failed: what it may still write is not to be passed by a cursor.
+    pub append_within: Duration,
     /// Open even if durable commits are missing. The log gets a new epoch, so that devices start anew.
     pub accept_loss: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), cache_bytes: 32 << 20, accept_loss: false }
+        Self { clock: Arc::new(SystemClock), cache_bytes: 32 << 20, append_within: APPEND_WITHIN, accept_loss: false }
     }
 }
 
@@ -124,6 +127,7 @@ pub(crate) struct Store {
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Notify,
     clock: Arc<dyn Clock>,
+    append_within: Duration,
     log_epoch: String,
 }
 
@@ -170,6 +174,7 @@ impl FjallLog {
             failed: AtomicBool::new(false),
             failure: Notify::new(),
             clock,
+            append_within: options.append_within,
             log_epoch,
         };
         Ok(Self(Arc::new(store)))
@@ -252,7 +257,7 @@ impl Store {
         Ok(claims)
     }
 
-    pub(crate) fn fail(&self, error: &fjall::Error) -> Error {
+    pub(crate) fn fail(&self, error: &dyn std::fmt::Display) -> Error {
         self.failed.store(true, Ordering::SeqCst);
         self.failure.notify_waiters();
         tracing::error!(%error, "a commit of the message log failed: its outcome is unknown, nothing more is written");
@@ -275,7 +280,17 @@ impl MessageLog for FjallLog {
     async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
         let store = Arc::clone(&self.0);
         let unknown: Vec<_> = batch.iter().map(|s| vec![Appended::Unknown; s.conversations.len()]).collect();
-        tokio::task::spawn_blocking(move || append::append(&store, batch)).await.unwrap_or(unknown)
+        let appended = tokio::task::spawn_blocking({
+            let store = Arc::clone(&store);
+            move || append::append(&store, batch)
+        });
+        match tokio::time::timeout(store.append_within, appended).await {
+            Ok(appended) => appended.unwrap_or(unknown),
+            Err(_) => {
+                _ = store.fail(&format!("no answer within {} ms", store.append_within.as_millis()));
+                unknown
+            }
+        }
     }
 
     async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {
@@ -332,5 +347,57 @@ impl MessageLog for FjallLog {
 
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
         read::since(&self.0, shard, after, limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use mynah_types::{ConversationAppend, EntryKind};
+
+    use super::*;
+
+    fn first_of(key: ConversationKey, claim: &Claim) -> Vec<ShardAppend> {
+        let entry = Entry {
+            seq: 1,
+            msg_id: MsgId::compose(claim.counter + 1, claim.shard),
+            ctime: 1,
+            sender: Uid(1),
+            cmid: None,
+            content_hash: 0,
+            member_version: 0,
+            cum_unread: 1,
+            kind: EntryKind::Message { unread_delta: 1, no_offline: false },
+            payload: bytes::Bytes::new(),
+        };
+        let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
+        vec![ShardAppend { shard: claim.shard, token: claim.token, conversations, progress: None }]
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stands_still_has_failed_and_writes_nothing_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { append_within: Duration::from_millis(20), ..Options::default() };
+        let log = FjallLog::open(folder.path(), &options).unwrap();
+        let key = ConversationKey::single(Uid(1), Uid(2));
+        let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
+        // The one writer is held up, as by a disk that does not answer.
+        let (holds, is_held) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let store = Arc::clone(&log.0);
+        let holder = std::thread::spawn(move || {
+            let _held = store.owners.lock();
+            holds.send(()).unwrap();
+            _ = released.recv();
+        });
+        is_held.recv().unwrap();
+        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        log.failed().await;
+        drop(release);
+        holder.join().unwrap();
+        assert!(log.claim(&[key.shard()]).await.is_err());
+        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        assert_eq!(log.load(key, 0).await.unwrap().head_seq, 0);
     }
 }

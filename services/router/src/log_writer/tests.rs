@@ -35,27 +35,50 @@ fn first_of(key: ConversationKey) -> ConversationAppend {
     ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }
 }
 
-/// On one thread: the writer runs when the test waits, not before.
-#[tokio::test]
-async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
+struct Parts {
+    writer: LogWriter,
+    log: Arc<dyn MessageLog>,
+    delivered: gateway::Delivered,
+    _folder: tempfile::TempDir,
+}
+
+async fn start(key: ConversationKey, settings: crate::Settings) -> Parts {
     let folder = tempfile::tempdir().unwrap();
     let log: Arc<dyn MessageLog> = Arc::new(FjallLog::open(folder.path(), &Options::default()).unwrap());
-    let key = ConversationKey::single(Uid(1), Uid(2));
     let claims = log.claim(&[key.shard()]).await.unwrap();
     let progress = Arc::new(Progress::new(Duration::ZERO));
     progress.claimed(&claims);
-    let (gateway, mut delivered) = Recorder::start(0);
-    let gateways = Gateways::single(GATEWAY, gateway);
-    let (bus, settings) = (Arc::new(MemoryBus::new(64)), crate::Settings::default());
+    let (gateway, delivered) = Recorder::start(0);
+    let (gateways, bus) = (Gateways::single(GATEWAY, gateway), Arc::new(MemoryBus::new(64)));
     let delivery = Delivery::start(connected(2).await, bus, gateways, Arc::clone(&progress), &settings);
     let claimers = vec![(ShardRange::ALL, Claimer::Sole(Arc::clone(&log)))];
-    let writer = LogWriter::start(&log, claimers, &delivery, &progress, 64, 64);
+    let writer = LogWriter::start(&log, claimers, &delivery, &progress, &settings);
     writer.claimed(claims).await;
+    Parts { writer, log, delivered, _folder: folder }
+}
+
+/// On one thread: the writer runs when the test waits, not before.
+#[tokio::test]
+async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
+    let key = ConversationKey::single(Uid(1), Uid(2));
+    let Parts { writer, mut delivered, log: _, _folder } = start(key, crate::Settings::default()).await;
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.
     assert!(writer.append(first_of(key), InFlight::new(&slot)).now_or_never().is_none());
     assert!(slot.drained().now_or_never().is_none(), "a successor may start beside it");
     let entry = delivered.next().await;
     assert_eq!((entry.conv_id.as_str(), entry.seq), ("s.1.2", 1));
+    slot.drained().await;
+}
+
+#[tokio::test]
+async fn what_waited_too_long_is_not_written_but_decided_again() {
+    let key = ConversationKey::single(Uid(1), Uid(2));
+    let settings = crate::Settings { commit_begins_within: Duration::ZERO, ..crate::Settings::default() };
+    let parts = start(key, settings).await;
+    let slot = Arc::new(Slot::default());
+    let written = parts.writer.append(first_of(key), InFlight::new(&slot)).await;
+    assert!(matches!(written, Written::HeadMoved), "{written:?}");
+    assert_eq!(parts.log.load(key, 0).await.unwrap().head_seq, 0);
     slot.drained().await;
 }

@@ -1,0 +1,37 @@
+//! What happens while an answer of the directory is on its way.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code, reason = "a test fails by panicking; the support is shared")]
+
+#[path = "../device/support.rs"]
+mod support;
+mod wiring;
+
+use mynah_proto::directory::GetUserRequest;
+use mynah_proto::gateway::KickRequest;
+use mynah_proto::gateway::gateway_server::Gateway as _;
+use serde_json::json;
+use support::{Device, serve};
+use wiring::GATE;
+
+const SUBPROTOCOL: &str = support::JSON;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kick_while_a_device_logs_in_puts_it_out() {
+    let server = serve().await;
+    drop(Device::login(&server, "anna", "phone").await);
+    let uid =
+        server.directory.get_user(GetUserRequest { app_id: server.app_id, username: "anna".into(), uid: 0 }).await.unwrap().uid;
+    let mut tablet = Device::connect(&server).await;
+    tablet.send(&[json!({"id":1,"hello":{"appkey":server.appkey,"platform":"a","device_id":"tablet"}})]).await;
+    assert!(tablet.until(|f| f["id"] == 1).await["welcome"].is_object());
+    GATE.shut();
+    tablet.send(&[json!({"id":2,"login":{"username":"anna","password":"secret"}})]).await;
+    // The session is there, and its gateway does not know of it yet: the kick finds no connection.
+    GATE.holds_one().await;
+    let kick = KickRequest { uid, reason: "session_revoked".into(), ..KickRequest::default() };
+    let kicked = server.devices.kick(tonic::Request::new(kick)).await.unwrap().into_inner().kicked;
+    assert_eq!(kicked, 0);
+    GATE.open();
+    let answer = tablet.until(|f| f["id"] == 2).await;
+    assert!(answer["login_ack"].is_null() && answer["error"].is_object(), "{answer}");
+}
