@@ -8,6 +8,7 @@
 
 mod append;
 mod codec;
+mod engine;
 mod keys;
 mod log;
 mod mark;

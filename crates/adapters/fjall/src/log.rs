@@ -18,7 +18,7 @@ use prost::Message as _;
 use tokio::sync::Notify;
 
 use crate::mark::Mark;
-use crate::{append, codec, keys, read};
+use crate::{append, codec, engine, keys, read};
 
 const FORMAT_VERSION: u32 = 2;
 
@@ -142,15 +142,15 @@ impl FjallLog {
     /// See [`OpenError`]. Nothing is repaired in silence.
     pub fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let name = path.display().to_string();
-        let engine = |source| OpenError::Engine { path: name.clone(), source };
-        let db = Database::builder(path).cache_size(options.cache_bytes).worker_threads(1).open().map_err(engine)?;
-        let open = |keyspace: &str| db.keyspace(keyspace, KeyspaceCreateOptions::default).map_err(engine);
+        let failed = |source| OpenError::Engine { path: name.clone(), source };
+        let db = engine::open(path, options.cache_bytes).map_err(failed)?;
+        let open = |keyspace: &str| db.keyspace(keyspace, KeyspaceCreateOptions::default).map_err(failed);
         let (entries, messages, sends, rows) = (open("entries")?, open("messages")?, open("sends")?, open("rows")?);
-        let mut log_epoch = match rows.get(keys::FORMAT).map_err(engine)? {
+        let mut log_epoch = match rows.get(keys::FORMAT).map_err(failed)? {
             Some(value) => check_format(&name, &value)?,
-            None => create(&db, &rows).map_err(engine)?,
+            None => create(&db, &rows).map_err(failed)?,
         };
-        let commits = rows.get(keys::COMMITS).map_err(engine)?;
+        let commits = rows.get(keys::COMMITS).map_err(failed)?;
         let commits = commits.and_then(|n| Some(u64::from_be_bytes(n.as_ref().try_into().ok()?))).unwrap_or(0);
         let mark_failed = |source| OpenError::Mark { path: name.clone(), source };
         let (mut mark, durable) = Mark::open(&path.with_extension("mark")).map_err(mark_failed)?;
@@ -160,7 +160,7 @@ impl FjallLog {
                 return Err(OpenError::Lost { path: name, missing });
             }
             tracing::error!(missing, "commits of the message log are lost, and the loss was accepted: devices start anew");
-            log_epoch = create(&db, &rows).map_err(engine)?;
+            log_epoch = create(&db, &rows).map_err(failed)?;
             mark.reset(commits).map_err(mark_failed)?;
         }
         let clock = Arc::clone(&options.clock);

@@ -21,7 +21,7 @@ use counts::Counts;
 use days::Zone;
 use keys::Named;
 
-use crate::packed;
+use crate::{engine, packed};
 
 /// Rows that are deleted with one write.
 const SWEEP: usize = 10_000;
@@ -82,7 +82,7 @@ impl FjallReport {
 
 impl Store {
     fn open(path: &Path, zone_minutes: i32) -> Result<Self, Error> {
-        let db = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(unavailable)?;
+        let db = engine::open(path, CACHE_BYTES).map_err(unavailable)?;
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(unavailable)?;
         let places = db.keyspace("places", KeyspaceCreateOptions::default).map_err(unavailable)?;
         Ok(Self {
