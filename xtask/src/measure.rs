@@ -143,10 +143,23 @@ fn measured(case: &Case, seconds: &str, report: &Path) -> Outcome<Vec<(String, f
             if kind == "single" { format!("/kinds/{kind}/delivery_ms/p99") } else { format!("/kinds/{kind}/deliveries_per_s") };
         figures.extend(report.pointer(&path).and_then(Value::as_f64).map(|value| (name.to_owned(), value)));
     }
+    figures.extend(median_second(&report).map(|value| ("ack p99 of the median second".to_owned(), value)));
     for name in ["back_s", "caught_up_s", "skipped"] {
         figures.extend(report.pointer(&format!("/figures/{name}")).and_then(Value::as_f64).map(|value| (name.to_owned(), value)));
     }
     Ok(figures)
+}
+
+/// The 99th percentile of acknowledgements in each second of the window, the median of these: what a machine's own stalls of some
+/// milliseconds do not touch, which fall into one second of three here.
+fn median_second(report: &Value) -> Option<f64> {
+    let number = |name: &str| report.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let window = number("warm_up_s")..=number("warm_up_s") + number("window_s");
+    let seconds = report.get("seconds").and_then(Value::as_array).into_iter().flatten();
+    let in_window = seconds.filter(|second| second.get("at_s").and_then(Value::as_f64).is_some_and(|at| window.contains(&at)));
+    let mut found: Vec<f64> = in_window.filter_map(|second| second.pointer("/ack_ms/p99").and_then(Value::as_f64)).collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied()
 }
 
 /// The sum over servers of what a series comes to in the window.
