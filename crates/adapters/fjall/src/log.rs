@@ -225,9 +225,7 @@ pub(crate) fn unavailable(error: fjall::Error) -> Error {
 impl Store {
     fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
         let mut owners = self.owners.lock();
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(Error::Unavailable("an earlier commit failed".into()));
-        }
+        self.is_sound()?;
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
         let mut claims = Vec::with_capacity(shards.len());
         for shard in shards {
@@ -257,6 +255,11 @@ impl Store {
         Ok(claims)
     }
 
+    /// No commit failed.
+    fn is_sound(&self) -> Result<(), Error> {
+        if self.failed.load(Ordering::SeqCst) { Err(Error::Unavailable("an earlier commit failed".into())) } else { Ok(()) }
+    }
+
     pub(crate) fn fail(&self, error: &dyn std::fmt::Display) -> Error {
         self.failed.store(true, Ordering::SeqCst);
         self.failure.notify_waiters();
@@ -273,6 +276,8 @@ impl MessageLog for FjallLog {
 
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
         let (store, shards) = (Arc::clone(&self.0), shards.to_vec());
+        // A commit that stands still holds the writer: nobody waits behind it.
+        store.is_sound()?;
         let claimed = tokio::task::spawn_blocking(move || store.claim(&shards)).await;
         claimed.unwrap_or_else(|error| Err(Error::Unavailable(error.to_string())))
     }
@@ -280,6 +285,9 @@ impl MessageLog for FjallLog {
     async fn append(&self, batch: Vec<ShardAppend>) -> Vec<Vec<Appended>> {
         let store = Arc::clone(&self.0);
         let unknown: Vec<_> = batch.iter().map(|s| vec![Appended::Unknown; s.conversations.len()]).collect();
+        if store.is_sound().is_err() {
+            return unknown;
+        }
         let appended = tokio::task::spawn_blocking({
             let store = Arc::clone(&store);
             move || append::append(&store, batch)
@@ -394,10 +402,11 @@ mod tests {
         is_held.recv().unwrap();
         assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
         log.failed().await;
-        drop(release);
-        holder.join().unwrap();
+        // Nobody waits behind it.
         assert!(log.claim(&[key.shard()]).await.is_err());
         assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        drop(release);
+        holder.join().unwrap();
         assert_eq!(log.load(key, 0).await.unwrap().head_seq, 0);
     }
 }
