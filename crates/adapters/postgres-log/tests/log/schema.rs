@@ -37,4 +37,7 @@ async fn a_newer_schema_and_another_number_of_shards_are_refused() {
     operator.batch_execute("UPDATE mynah_log.schema_version SET version = 99").await.unwrap();
     let refused = PostgresLog::open(&url, &Options::default()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
+    assert_eq!(refused.to_string(), "the message log has schema 99, made by a newer version; this one knows 5");
+    let version: i32 = operator.query_one("SELECT version FROM mynah_log.schema_version", &[]).await.unwrap().get(0);
+    assert_eq!(version, 99, "it is left alone");
 }
