@@ -12,7 +12,7 @@ use mynah_postgres_log::{Databases, OpenError, Options, PostgresLog, ShardedLog}
 use mynah_types::{Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, ShardAppend, ShardId, Uid};
 
 use crate::faults::session;
-use crate::support::new_database;
+use crate::support::{new_database, of_starters};
 
 /// A database each for the lower and the upper half of the shards.
 fn halves(low: &str, high: &str) -> Databases {
@@ -183,19 +183,12 @@ async fn a_database_takes_nothing_for_anothers_shards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn starters_at_once_make_one_set() {
     let databases = two();
-    let starting: Vec<_> = (0..6)
-        .map(|_| {
-            let databases = databases.clone();
-            tokio::spawn(async move { ShardedLog::open(&databases, &Options::default()).await.map(|log| log.log_epoch()) })
-        })
-        .collect();
-    let mut epochs = Vec::new();
-    for starter in starting {
-        epochs.push(starter.await.unwrap().unwrap());
-    }
-    epochs.dedup();
-    assert_eq!(epochs.len(), 1, "{epochs:?}");
-    assert_ne!(opened(&two()).log_epoch(), epochs[0]);
+    let epoch = of_starters(|| {
+        let databases = databases.clone();
+        async move { ShardedLog::open(&databases, &Options::default()).await.map(|log| log.log_epoch()) }
+    });
+    let epoch = epoch.await;
+    assert_ne!(opened(&two()).log_epoch(), epoch);
 }
 
 /// Two that begin with databases in another order each: one is first, the other is refused, and nothing is half of both.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mynah_engines::PostgreSql;
 use mynah_ports::MessageLog as _;
 use mynah_ports::message_log::{Error, Span};
-use mynah_postgres_log::PostgresLog;
+use mynah_postgres_log::{OpenError, PostgresLog};
 use mynah_types::{
     Appended, Claim, Cmid, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, OwnerToken, Seq, ShardAppend, Uid,
 };
@@ -22,6 +22,21 @@ pub fn new_database() -> String {
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     server.create_database(&name).unwrap();
     server.url(&name)
+}
+
+/// What several starters at once tell of the log: all the same.
+pub async fn of_starters<F>(start: impl Fn() -> F) -> String
+where
+    F: Future<Output = Result<String, OpenError>> + Send + 'static,
+{
+    let starting: Vec<_> = (0..6).map(|_| tokio::spawn(start())).collect();
+    let mut epochs = Vec::new();
+    for starter in starting {
+        epochs.push(starter.await.unwrap().unwrap());
+    }
+    epochs.dedup();
+    assert_eq!(epochs.len(), 1, "{epochs:?}");
+    epochs.remove(0)
 }
 
 /// An owner of the shard of [`KEY`].
