@@ -32,6 +32,9 @@ pub fn main() -> ExitCode {
     process::run("router", &process::command("router", about).get_matches(), run)
 }
 
+/// The longest rest of a log writer: PostgreSQL is shared.
+const COMMIT_REST: Duration = Duration::from_millis(4);
+
 async fn run(settings: Settings) -> Outcome {
     settings.require(&[
         ("name", !settings.name.is_empty()),
@@ -58,7 +61,7 @@ async fn run(settings: Settings) -> Outcome {
         gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
         clock: Arc::new(SystemClock),
         ownership: Ownership::Shared(memberships),
-        settings: mynah_router::Settings::default(),
+        settings: mynah_router::Settings { commit_rest: COMMIT_REST, ..mynah_router::Settings::default() },
     })
     .await?;
     let probed = router.clone();

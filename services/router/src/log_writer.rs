@@ -1,7 +1,7 @@
 //! Group commit: what many actors want to append becomes one durable batch.
 //!
-//! Whatever gathered while the last commit ran, and in a rest of half as long, is the next batch. Each database of the log has a writer of
-//! its own, so that none waits for another's commit; of each one commit is in flight at a time.
+//! Whatever gathered while the last commit ran, and in a rest after it if there is one, is the next batch. Each database of the log has a
+//! writer of its own, so that none waits for another's commit; of each one commit is in flight at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +15,6 @@ use crate::Settings;
 use crate::conversation::InFlight;
 use crate::delivery::{Delivery, Progress};
 use crate::ownership::Claimer;
-
-/// A rest between two commits, at most.
-const MOST_REST: Duration = Duration::from_millis(4);
 
 /// How an append ended, for its actor.
 #[derive(Debug)]
@@ -81,6 +78,7 @@ impl LogWriter {
                 progress,
                 most: settings.commit_entries,
                 begins_within: settings.commit_begins_within,
+                most_rest: settings.commit_rest,
             };
             tokio::spawn(writer.run(received, changed));
             Lane { range, requests, changes }
@@ -136,6 +134,7 @@ struct Writer {
     progress: Arc<Progress>,
     most: usize,
     begins_within: Duration,
+    most_rest: Duration,
 }
 
 impl Writer {
@@ -152,7 +151,7 @@ impl Writer {
                     }
                     let began = Instant::now();
                     self.commit(std::mem::take(&mut gathered)).await;
-                    tokio::time::sleep(rest(began.elapsed())).await;
+                    tokio::time::sleep(rest(began.elapsed(), self.most_rest)).await;
                 }
             }
         }
@@ -263,12 +262,11 @@ impl Writer {
     }
 }
 
-/// How long more gathers before the next commit, after one that took so long. A commit costs a database nearly as much with one entry as
-/// with ten, and several routers on one database share its time.
-fn rest(took: Duration) -> Duration {
-    let half = took / 2;
+/// How long more gathers before the next commit, after one that took so long.
+fn rest(took: Duration, most: Duration) -> Duration {
+    let half = (took / 2).min(most);
     // The timer knows no less than a millisecond, and a store that is so quick needs no rest.
-    if half < Duration::from_millis(1) { Duration::ZERO } else { half.min(MOST_REST) }
+    if half < Duration::from_millis(1) { Duration::ZERO } else { half }
 }
 
 fn answer(done: oneshot::Sender<Written>, written: Written) {

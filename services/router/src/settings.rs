@@ -21,6 +21,9 @@ pub struct Settings {
     pub writer_queue: usize,
     /// Entries of one durable commit.
     pub commit_entries: usize,
+    /// After a slow commit more gathers for half as long as it took, at most so long: for a database that several routers share, where a
+    /// commit costs nearly as much with one entry as with ten. None for a store of one's own.
+    pub commit_rest: Duration,
     /// How long a decided entry may wait for its commit. After that it is decided again and gets a new time, since who lists by time
     /// reaches back by `SETTLES_WITHIN` of the message log only.
     pub commit_begins_within: Duration,
@@ -46,6 +49,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(60),
             writer_queue: 4096,
             commit_entries: 4096,
+            commit_rest: Duration::ZERO,
             commit_begins_within: Duration::from_secs(4),
             delivery_queue: 8192,
             link_bytes: 16 << 20,
