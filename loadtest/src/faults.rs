@@ -25,6 +25,8 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// Where the binaries are.
     pub binaries: PathBuf,
+    /// Databases of the message log; the fault of one of them needs two.
+    pub log_databases: usize,
     /// Faults.
     pub rounds: u32,
     /// Only faults of this kind; all if empty.
@@ -107,7 +109,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
         directories: 2,
         routers: 3,
         over_tls: false,
-        log_databases: 2,
+        log_databases: plan.log_databases,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     };
     let done = drive(plan, parts).await;
@@ -125,7 +127,9 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
     let mut run = traffic::prepare(&place, plan.users).await?;
     let senders = traffic::start_senders(&run, &mut dice, plan.pause_ms);
     tokio::time::sleep(Duration::from_millis(CALM_MS)).await;
-    let faults: Vec<_> = Fault::ALL.iter().filter(|(name, _)| plan.only.as_deref().is_none_or(|only| only == *name)).collect();
+    let wanted = |name: &str| plan.only.as_deref().is_none_or(|only| only == name);
+    let possible = |fault: Fault| fault != Fault::KillLogDatabase || plan.log_databases > 1;
+    let faults: Vec<_> = Fault::ALL.iter().filter(|(name, fault)| wanted(name) && possible(*fault)).collect();
     let mut done = Vec::new();
     for round in 0..plan.rounds {
         // Each once, then at random.
