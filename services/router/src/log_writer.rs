@@ -180,6 +180,7 @@ impl Writer {
         let (requests, late): (Vec<_>, Vec<_>) = requests.into_iter().partition(|r| r.since.elapsed() <= self.begins_within);
         for request in late {
             // Not written: decided again, it gets a new time.
+            drop(request._in_flight);
             answer(request.done, Written::HeadMoved);
         }
         let progress = Arc::clone(&self.progress);

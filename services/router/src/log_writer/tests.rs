@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::MemoryBus;
+use mynah_ports::message_log::{APPEND_WITHIN, SETTLES_WITHIN};
 use mynah_types::{ConversationKey, Entry, EntryKind, Uid};
 
 use super::*;
@@ -81,4 +82,18 @@ async fn what_waited_too_long_is_not_written_but_decided_again() {
     assert!(matches!(written, Written::HeadMoved), "{written:?}");
     assert_eq!(parts.log.load(key, 0).await.unwrap().head_seq, 0);
     slot.drained().await;
+}
+
+#[test]
+fn what_waits_and_what_is_appended_fit_into_what_lists_reach_back() {
+    // What is left is for a process to end in: it drains its devices for 5 s and waits 2 s for its threads.
+    let ends = Duration::from_secs(7);
+    assert!(crate::Settings::default().commit_begins_within + APPEND_WITHIN + ends <= SETTLES_WITHIN);
+}
+
+#[test]
+fn only_slow_commits_are_rested_from_and_only_where_it_is_asked_for() {
+    let ms = Duration::from_millis;
+    assert_eq!(rest(ms(100), Duration::ZERO), Duration::ZERO);
+    assert_eq!([ms(1), ms(2), ms(6), ms(100)].map(|took| rest(took, ms(4))), [ms(0), ms(1), ms(3), ms(4)]);
 }
