@@ -13,7 +13,7 @@ use crate::bench::resident;
 use crate::device::{Account, Counts, Device, Notes, Target};
 use crate::rest::Rest;
 use crate::server::{QUICK, Server};
-use crate::traffic::SETTLE_WITHIN;
+use crate::traffic::{SETTLE_WITHIN, logged_in};
 use crate::wire::Wire;
 use crate::world::{self, PASSWORD};
 
@@ -68,7 +68,7 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
     let devices: Vec<Device> =
         others.iter().map(|name| Device::start(account(name), Arc::clone(&notes), Arc::clone(&counts))).collect();
     // Who comes later finds by sync what the sender waits for to be pushed.
-    logged_in(&devices, &counts).await?;
+    logged_in(&counts, devices.len() as u64).await?;
     // What a start takes is over before anybody stalls.
     talk(&devices, &counts, gid, 1..=WARM_UP).await?;
     let pid = server.pid().ok_or("the server is gone")?;
@@ -110,17 +110,6 @@ pub async fn run(plan: &Plan) -> Result<(Verdict, Value), Failed> {
         return Err(format!("{lagged} others lagged: {figures}").into());
     }
     Ok((verdict, figures))
-}
-
-async fn logged_in(devices: &[Device], counts: &Counts) -> Result<(), Failed> {
-    let until = Instant::now() + SETTLE_WITHIN;
-    while counts.logins.load(std::sync::atomic::Ordering::Relaxed) < devices.len() as u64 {
-        if Instant::now() > until {
-            return Err("not all devices logged in".into());
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    Ok(())
 }
 
 async fn talk(devices: &[Device], counts: &Counts, gid: u64, numbers: std::ops::RangeInclusive<u64>) -> Result<(), Failed> {

@@ -198,6 +198,18 @@ pub async fn settle(notes: &Notes) -> Verdict {
     }
 }
 
+/// Waits until so many logins were counted.
+pub(crate) async fn logged_in(counts: &Counts, expected: u64) -> Result<(), Failed> {
+    let started = Instant::now();
+    while counts.logins.load(Ordering::Relaxed) < expected {
+        if started.elapsed() > SETTLE_WITHIN {
+            return Err("not every device logged in".into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
 /// Another device of each user reads everything from its beginning: it is told where it holds all, and must.
 ///
 /// # Errors
@@ -209,13 +221,7 @@ pub async fn prove(run: &Run) -> Result<(), Failed> {
     };
     let fresh: Vec<Device> = run.names.iter().enumerate().map(start).collect();
     let expected = before + u64::try_from(fresh.len())?;
-    let started = Instant::now();
-    while run.counts.logins.load(Ordering::Relaxed) < expected {
-        if started.elapsed() > SETTLE_WITHIN {
-            return Err("not every fresh device logged in".into());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    logged_in(&run.counts, expected).await?;
     for (device, room) in fresh.iter().zip(&run.rooms) {
         device.enter(*room).await;
     }
