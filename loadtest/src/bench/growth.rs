@@ -1,8 +1,8 @@
 //! What a send costs as its conversation, the log and the app grow: processor time of the server, beside what it was when all was small.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use mynah_measure::case;
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -19,53 +19,60 @@ use crate::world;
 
 /// Sends that wait for their answers.
 const OUTSTANDING: u64 = 64;
-/// Sends of a point: the kernel counts processor time in hundredths of a second.
-const OF_A_POINT: u64 = 12_800;
-/// Conversations that are new at each point.
-const NEW: usize = 20;
+/// Sends of a round: the kernel counts processor time in hundredths of a second, and what the log writes out and merges beside them falls
+/// into some rounds and not into others.
+const OF_A_ROUND: u64 = 51_200;
+/// Conversations of a point of small ones.
+const SMALL: usize = 20;
 
 struct Grown {
     server: Server,
     notes: Notes,
     counts: Arc<Counts>,
     devices: Vec<Device>,
-    points: Vec<Value>,
+    rounds: usize,
+    /// Each point's rounds, in microseconds of the server's processor time a send.
+    points: Vec<(String, Vec<f64>)>,
     /// Messages so far: each has a client message id of its own.
     number: u64,
 }
 
-/// Two users of the growing conversation, then pairs for the new ones.
+/// Pairs of users: some to warm up, some for small conversations, and one that grows.
 pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let folder = tempfile::tempdir()?;
     let server = server(plan, folder.path()).await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
     let names = world::users(&rest, 1000).await?;
     let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
-    let mut grown = Grown { server, notes, counts: Arc::default(), devices: Vec::new(), points: Vec::new(), number: 0 };
+    let mut grown =
+        Grown { server, notes, counts: Arc::default(), devices: Vec::new(), rounds: plan.rounds, points: Vec::new(), number: 0 };
     let mut pairs = names.chunks_exact(2);
     let mut new = |grown: &mut Grown| -> Result<Vec<(usize, Target)>, Failed> {
-        pairs.by_ref().take(NEW).map(|pair| grown.pair(pair)).collect()
+        pairs.by_ref().take(SMALL).map(|pair| grown.pair(pair)).collect()
     };
     let (warm_up, first, grows) = (new(&mut grown)?, new(&mut grown)?, new(&mut grown)?);
     let [grows, ..] = grows.as_slice() else { return Err("no user".into()) };
-    grown.send(&warm_up, OF_A_POINT, None).await?;
-    grown.send(&first, OF_A_POINT, Some("new conversations")).await?;
-    grown.grow(grows, 10_000).await?;
-    grown.grow(grows, plan.grow_to).await?;
+    grown.send(&warm_up, OF_A_ROUND).await?;
+    grown.point(&first, "new conversations").await?;
+    grown.grow(&first, 10_000).await?;
+    grown.grow(std::slice::from_ref(grows), plan.grow_to).await?;
     let beside = new(&mut grown)?;
-    grown.send(&beside, OF_A_POINT, Some("new conversations beside it")).await?;
+    grown.point(&beside, "new conversations beside it").await?;
     let file = folder.path().join("users.jsonl");
     write_users(&file, plan.users)?;
     grown.server.app_command(&["import-users", &grown.server.appkey, &file.display().to_string()])?;
     let later = new(&mut grown)?;
-    grown.send(&later, OF_A_POINT, None).await?;
-    grown.send(&later, OF_A_POINT, Some("the same in an app of the imported users")).await?;
-    grown.send(std::slice::from_ref(grows), OF_A_POINT, Some("the grown one in that app")).await?;
+    grown.send(&later, OF_A_ROUND).await?;
+    grown.point(&later, "new conversations in an app of the imported users").await?;
+    grown.point(std::slice::from_ref(grows), "the grown conversation in that app").await?;
     for device in &grown.devices {
         device.idle().await;
     }
     let verdict = settled(&grown.notes).await;
-    Ok(json!({"points": grown.points, "users_imported": plan.users, "verdict": verdict}))
+    let first = grown.points.first().map(|(_, rounds)| rounds.clone()).unwrap_or_default();
+    let cases = grown.points.iter().map(|(what, rounds)| case(what, "us of a core", rounds, "new conversations", &first));
+    let cases: Vec<Value> = cases.collect();
+    Ok(json!({"sends_of_a_round": OF_A_ROUND, "cases": cases, "users_imported": plan.users, "verdict": verdict}))
 }
 
 impl Grown {
@@ -80,17 +87,26 @@ impl Grown {
         Ok((self.devices.len() - 2, Target::User(b.clone())))
     }
 
-    /// Sends until the conversation has so many entries; the last of them are a point.
-    async fn grow(&mut self, conversation: &(usize, Target), to: u64) -> Result<(), Failed> {
-        let one = std::slice::from_ref(conversation);
-        self.send(one, to.saturating_sub(OF_A_POINT).max(OUTSTANDING), None).await?;
-        self.send(one, OF_A_POINT, Some(&format!("a conversation of {to}"))).await
+    /// Sends until each conversation has so many entries; then comes a point.
+    async fn grow(&mut self, conversations: &[(usize, Target)], to: u64) -> Result<(), Failed> {
+        self.send(conversations, to.saturating_mul(conversations.len() as u64)).await?;
+        self.point(conversations, &format!("conversations of {to}")).await
     }
 
-    /// Sends so many, to each conversation as many as to the others, and notes what one cost.
-    async fn send(&mut self, to: &[(usize, Target)], count: u64, point: Option<&str>) -> Result<(), Failed> {
+    /// What a send costs here, round by round.
+    async fn point(&mut self, conversations: &[(usize, Target)], what: &str) -> Result<(), Failed> {
+        let mut rounds = Vec::new();
+        for _ in 0..self.rounds {
+            rounds.push(self.send(conversations, OF_A_ROUND).await?);
+        }
+        self.points.push((what.to_owned(), rounds));
+        Ok(())
+    }
+
+    /// Sends so many, to each conversation as many as to the others; answers what one cost.
+    async fn send(&mut self, to: &[(usize, Target)], count: u64) -> Result<f64, Failed> {
         let pid = self.server.pid().ok_or("the server is gone")?;
-        let (began, cpu, mut sent) = (Instant::now(), cpu_seconds(pid)?, 0);
+        let (cpu, mut sent) = (cpu_seconds(pid)?, 0);
         for (device, target) in to.iter().cycle() {
             if sent >= count {
                 break;
@@ -106,11 +122,6 @@ impl Grown {
             }
             sent += OUTSTANDING;
         }
-        if let Some(what) = point {
-            let us = ((cpu_seconds(pid)? - cpu) / sent as f64 * 1e6).round();
-            let per_s = (sent as f64 / began.elapsed().as_secs_f64()).round();
-            self.points.push(json!({"what": what, "sends": sent, "server_us_per_send": us, "per_s": per_s}));
-        }
-        Ok(())
+        Ok((cpu_seconds(pid)? - cpu) / sent as f64 * 1e6)
     }
 }
