@@ -3,6 +3,7 @@
 //! A generator owns a share of the users and judges what they see. Threads and other machines' agents are the same to the coordinator:
 //! both are told [`Order`]s and tell [`Told`].
 
+mod arrival;
 pub(crate) mod clock;
 mod conn;
 mod driver;

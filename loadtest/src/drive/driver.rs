@@ -27,6 +27,8 @@ const READ: usize = 256 << 10;
 pub(super) const TICK_US: u64 = 20_000;
 /// Readiness that is taken at one time.
 const EVENTS: usize = 4096;
+/// Devices that are listened to until what is due is sent: a message waits for so many at most.
+const BETWEEN_SENDS: usize = 64;
 
 /// Where the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,10 @@ pub(super) struct Driver {
     pub(super) reader: Reader,
     pub(super) frame: Frame,
     pub(super) buffer: Vec<u8>,
+    /// Where the kernel tells when bytes came.
+    pub(super) control: Vec<u8>,
+    /// When the last bytes of what is being heard came.
+    pub(super) arrived_us: u64,
     pub(super) scratch: Vec<u8>,
     /// The local users' numbers; their devices are in the same order.
     pub(super) users: Vec<u32>,
@@ -106,11 +112,13 @@ pub(crate) fn drive(job: Job, orders: &Receiver<Order>, told: SyncSender<(u32, T
             return Err(error.into());
         }
         driver.now_us = driver.clock.now_us();
-        for event in &events {
+        for (nth, event) in events.iter().enumerate() {
             driver.ready(event.token().0, event.is_readable(), event.is_writable() || event.is_error());
+            if nth % BETWEEN_SENDS == BETWEEN_SENDS - 1 {
+                driver.send_due();
+            }
         }
-        driver.now_us = driver.clock.now_us();
-        driver.issue();
+        driver.send_due();
         if driver.now_us >= tick_at {
             tick_at = driver.now_us + TICK_US;
             match orders.try_recv() {
@@ -171,6 +179,8 @@ impl Driver {
             poll: Poll::new()?,
             frame: Frame::default(),
             buffer: vec![0; READ],
+            control: super::arrival::control(),
+            arrived_us: 0,
             scratch: Vec::new(),
             users: share.iter().map(|(user, _)| *user).collect(),
             conns,
@@ -205,6 +215,12 @@ impl Driver {
             told,
             job,
         })
+    }
+
+    fn send_due(&mut self) {
+        self.now_us = self.clock.now_us();
+        self.issue();
+        self.flush();
     }
 
     /// How long nothing is to be done.

@@ -49,7 +49,7 @@ impl Driver {
             let then = self.judge.saw(at, user, entry, How::Push);
             if let Some(own) = &entry.own {
                 let flow = self.flow_of.get(own.conv as usize).copied().unwrap_or_default();
-                self.counter.delivered(usize::from(flow), own.due_us, self.now_us);
+                self.counter.delivered(usize::from(flow), own.due_us, self.arrived_us);
             }
             if then == Then::Hole
                 && let Some(conv) = self.judge.number(entry.key)
@@ -97,7 +97,7 @@ impl Driver {
         let (Some(Asked::Send(flight)), Some(key)) = (asked, frame.key) else { return };
         self.in_flight -= 1;
         let flow = self.flow_of.get(flight.own.conv as usize).copied().unwrap_or_default();
-        self.counter.acked(usize::from(flow), flight.own.due_us, self.now_us);
+        self.counter.acked(usize::from(flow), flight.own.due_us, self.arrived_us);
         self.judge.acked(at, &flight.own, key, frame.seq, frame.msg_id, mix(flight.text, frame.msg_id));
     }
 

@@ -1,13 +1,14 @@
 //! Connections: opened, read, written, ended, opened again.
 
 use std::cmp::Reverse;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::arrival;
 use super::conn::{Asked, State};
 use super::driver::{Driver, Phase, TICK_US};
 use crate::Failed;
@@ -65,6 +66,7 @@ impl Driver {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        arrival::note(&socket)?;
         if let Some(source) = source(target, at / PER_ADDRESS) {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
@@ -112,14 +114,15 @@ impl Driver {
     }
 
     fn read(&mut self, at: usize) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(stream) = self.conns.get_mut(at).and_then(|conn| conn.stream.as_mut()) {
-            match stream.read(&mut buffer) {
-                Ok(0) => {
+        let (mut buffer, mut control) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.control));
+        while let Some(stream) = self.conns.get(at).and_then(|conn| conn.stream.as_ref()) {
+            match arrival::read(stream, &mut buffer, &mut control) {
+                Ok((0, _)) => {
                     self.lost(at, "closed");
                     break;
                 }
-                Ok(count) => {
+                Ok((count, ago_us)) => {
+                    self.arrived_us = self.clock.now_us().saturating_sub(ago_us);
                     let whole = count < buffer.len();
                     if let Err(why) = self.arrived(at, buffer.get(..count).unwrap_or_default()) {
                         self.lost(at, why);
@@ -137,7 +140,7 @@ impl Driver {
                 }
             }
         }
-        self.buffer = buffer;
+        (self.buffer, self.control) = (buffer, control);
     }
 
     fn arrived(&mut self, at: usize, bytes: &[u8]) -> Result<(), &'static str> {
