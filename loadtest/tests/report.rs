@@ -118,6 +118,7 @@ fn any_run_can_be_shown() {
         pictures(&page::render(&report));
         assert!(!summary::render(&report, Style::Plain).is_empty());
         assert_eq!(brief(&report)["verdict"], if words::passed(&report) { "pass" } else { "fail" });
+        assert_eq!(brief(&report)["figures"]["sends_per_s"], brief(&report)["sends_per_s"]);
     }
     let empty = page::render(&Report::default());
     assert!(empty.contains("The run has no seconds to show.") && !empty.contains("NaN"));

@@ -43,28 +43,51 @@ const fn case(name: &'static str, command: &'static str, scenario: &'static str,
 
 /// More than it can take is offered: what it takes tells what sharding costs.
 const fn distributed(name: &'static str, routers: usize) -> Case {
-    Case {
-        name,
-        command: "run",
-        scenario: "single-uniform",
-        further: &["--users", "200", "--rate", "4000", "--warm-up", "5"],
-        routers,
-    }
+    Case { name, command: "run", scenario: "single-uniform", further: &["--users", "200", "--rate", "4000"], routers }
 }
 
+/// More than a core takes is offered where the rate is the figure; `search` finds the highest that is stable, for as many times as long.
 const CASES: &[Case] = &[
-    case("single-chats", "search", "single-uniform", &["--from", "4000"]),
-    case("skewed-chats", "search", "single-skewed", &["--from", "4000"]),
-    case("small-groups", "search", "small-groups", &["--from", "2000"]),
-    case("large-groups", "search", "large-groups", &["--from", "50"]),
-    case("rest", "search", "broadcast", &["--from", "1000"]),
-    case("quiet-room", "run", "quiet-room", &["--warm-up", "5"]),
-    case("hot-room", "run", "hot-room", &["--warm-up", "5"]),
-    case("reconnect-storm", "run", "reconnect-storm", &["--warm-up", "5"]),
-    case("churn", "run", "churn", &["--warm-up", "5"]),
+    case("single-chats", "run", "single-uniform", &["--rate", "16000"]),
+    case("single-chats-half", "run", "single-uniform", &["--rate", "6000"]),
+    case("skewed-chats", "run", "single-skewed", &["--rate", "16000"]),
+    case("small-groups", "run", "small-groups", &["--rate", "8000"]),
+    case("large-groups", "run", "large-groups", &["--rate", "250"]),
+    case("quiet-room", "run", "quiet-room", &[]),
+    case("hot-room", "run", "hot-room", &[]),
+    case("reconnect-storm", "run", "reconnect-storm", &[]),
+    case("churn", "run", "churn", &[]),
     distributed("distributed-1", 1),
     distributed("distributed-2", 2),
     distributed("distributed-3", 3),
+    case("search-single-chats", "search", "single-uniform", &["--from", "4000"]),
+    case("search-small-groups", "search", "small-groups", &["--from", "2000"]),
+    case("search-rest", "search", "broadcast", &["--from", "1000"]),
+];
+
+/// Columns: the figure's key, its head, what it is divided by, its digits.
+const SHOWN: [(&str, &str, f64, usize); 8] = [
+    ("sends_per_s", "sends/s", 1.0, 0),
+    ("deliveries_per_s", "deliveries/s", 1.0, 0),
+    ("server.sends_per_core_s", "sends a core second", 1.0, 0),
+    ("ack_ms.p50", "ack p50, ms", 1.0, 1),
+    ("ack_ms.p99", "ack p99, ms", 1.0, 1),
+    ("delivery_ms.p99", "delivery p99, ms", 1.0, 1),
+    ("server.cpu_cores", "server cores", 1.0, 2),
+    ("server.resident_bytes", "memory, MiB", 1_048_576.0, 0),
+];
+
+/// What only some cases have, in words.
+const REST: [(&str, &str); 9] = [
+    ("ack p50 at half", "ack p50 at half"),
+    ("ack p99 at half", "ack p99 at half"),
+    ("ack_ms.median_second_p99", "ack p99 of the median second"),
+    ("single.ack_ms.p99", "single chats' ack p99"),
+    ("single.delivery_ms.p99", "single chats' delivery p99"),
+    ("room.deliveries_per_s", "room deliveries/s"),
+    ("figures.back_s", "back after, s"),
+    ("figures.skipped", "skipped"),
+    ("figures.generator_lag_p99_ms", "generator's lag p99, ms"),
 ];
 
 /// Measures, and prints a table.
@@ -86,10 +109,8 @@ pub fn run(words: &[&str]) -> Outcome {
     cargo(&["build", "--release", "-p", "mynah", "-p", "mynah-cluster", "-p", "mynah-loadtest"])?;
     let folder = root().join("target/measure");
     std::fs::create_dir_all(&folder)?;
-    println!(
-        "| case | sends/s | deliveries/s | ack p50, ms | ack p99, ms | delivery p99, ms | server cores | memory, MiB | rest |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    let heads = SHOWN.map(|(_, words, _, _)| words);
+    println!("| case | {} | rest |\n|---|{}---|", heads.join(" | "), "---|".repeat(heads.len()));
     for case in CASES.iter().filter(|case| only.is_empty() || only.contains(&case.name)) {
         let mut found = Vec::new();
         for nth in 0..runs {
@@ -104,7 +125,8 @@ pub fn run(words: &[&str]) -> Outcome {
 /// One run: the figures by name.
 fn measured(case: &Case, seconds: &str, report: &Path) -> Outcome<Vec<(String, f64)>> {
     let mut load = Command::new(root().join("target/release/loadtest"));
-    load.args([case.command, case.scenario, "--json", "--generator-cpu", CPUS.1, "--seconds", seconds]).args(case.further);
+    load.args([case.command, case.scenario, "--json", "--generator-cpu", CPUS.1, "--warm-up", "10", "--seconds", seconds]);
+    load.args(case.further);
     load.arg("--out").arg(report);
     let cluster = match case.routers {
         0 => {
@@ -121,65 +143,13 @@ fn measured(case: &Case, seconds: &str, report: &Path) -> Outcome<Vec<(String, f
     if ["lost", "doubled", "reordered", "leaked"].iter().any(|count| line.get(count).and_then(Value::as_u64) != Some(0)) {
         return Err(format!("{}: {line}", case.name).into());
     }
-    let number = |path: &str| line.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let report: Value = serde_json::from_slice(&std::fs::read(report)?)?;
-    let mut figures: Vec<(String, f64)> = [
-        ("sends", "/sends_per_s"),
-        ("deliveries", "/deliveries_per_s"),
-        ("ack p50", "/ack_ms/p50"),
-        ("ack p99", "/ack_ms/p99"),
-        ("delivery p99", "/delivery_ms/p99"),
-    ]
-    .map(|(name, path)| (name.to_owned(), number(path)))
-    .into();
-    figures.push(("cores".into(), of_servers(&report, "cpu_cores", |values| values.iter().sum::<f64>() / values.len() as f64)));
-    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max) / 1_048_576.0;
-    figures.push(("memory".into(), of_servers(&report, "resident_bytes", most)));
+    let number = |path: &str| line.pointer(path).and_then(Value::as_f64);
+    let figures = line.get("figures").and_then(Value::as_object).into_iter().flatten();
+    let mut found: Vec<(String, f64)> = figures.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
     for (name, path) in [("ack p50 at half", "/ack_ms_at_half/p50"), ("ack p99 at half", "/ack_ms_at_half/p99")] {
-        figures.extend(line.pointer(path).and_then(Value::as_f64).map(|value| (name.to_owned(), value)));
+        found.extend(number(path).map(|value| (name.to_owned(), value)));
     }
-    for (name, kind) in [("single p99", "single"), ("room deliveries", "room")] {
-        let path =
-            if kind == "single" { format!("/kinds/{kind}/delivery_ms/p99") } else { format!("/kinds/{kind}/deliveries_per_s") };
-        figures.extend(report.pointer(&path).and_then(Value::as_f64).map(|value| (name.to_owned(), value)));
-    }
-    figures.extend(median_second(&report).map(|value| ("ack p99 of the median second".to_owned(), value)));
-    for name in ["back_s", "caught_up_s", "skipped"] {
-        figures.extend(report.pointer(&format!("/figures/{name}")).and_then(Value::as_f64).map(|value| (name.to_owned(), value)));
-    }
-    Ok(figures)
-}
-
-/// The 99th percentile of acknowledgements in each second of the window, the median of these: what a machine's own stalls of some
-/// milliseconds do not touch, which fall into one second of three here.
-fn median_second(report: &Value) -> Option<f64> {
-    let number = |name: &str| report.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    let window = number("warm_up_s")..=number("warm_up_s") + number("window_s");
-    let seconds = report.get("seconds").and_then(Value::as_array).into_iter().flatten();
-    let in_window = seconds.filter(|second| second.get("at_s").and_then(Value::as_f64).is_some_and(|at| window.contains(&at)));
-    let mut found: Vec<f64> = in_window.filter_map(|second| second.pointer("/ack_ms/p99").and_then(Value::as_f64)).collect();
-    found.sort_by(f64::total_cmp);
-    found.get(found.len() / 2).copied()
-}
-
-/// The sum over servers of what a series comes to in the window.
-fn of_servers(report: &Value, name: &str, sum_up: impl Fn(&[f64]) -> f64) -> f64 {
-    let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    let (from, until) = (number(report, "warm_up_s"), number(report, "warm_up_s") + number(report, "window_s"));
-    let all = report.get("series").and_then(Value::as_array).into_iter().flatten();
-    let text = |series: &Value, name: &str| series.get(name).and_then(Value::as_str).map(str::to_owned);
-    let mine = all.filter(|series| {
-        text(series, "name").as_deref() == Some(name) && text(series, "source").is_some_and(|source| source != "generator")
-    });
-    mine.map(|series| {
-        let points = series.get("points").and_then(Value::as_array).into_iter().flatten();
-        let values: Vec<f64> = points
-            .filter(|point| point.get(0).and_then(Value::as_f64).is_some_and(|at| (from..=until).contains(&at)))
-            .filter_map(|point| point.get(1).and_then(Value::as_f64))
-            .collect();
-        if values.is_empty() { 0.0 } else { sum_up(&values) }
-    })
-    .sum()
+    Ok(found)
 }
 
 /// A deployment on the servers' processor, its engines included.
@@ -226,36 +196,22 @@ fn deployment(routers: usize, load: &mut Command) -> Outcome<(Cluster, PathBuf)>
     Ok((cluster, folder))
 }
 
-/// A row of the table: medians, with the least and the most of the rate.
+/// A row of the table: medians, and the least and the most of each.
 fn row(case: &Case, found: &[Vec<(String, f64)>]) -> String {
     let values = |name: &str| {
         let mut all: Vec<f64> = found.iter().flatten().filter(|(of, _)| of == name).map(|(_, value)| *value).collect();
         all.sort_by(f64::total_cmp);
         all
     };
-    let median = |name: &str| values(name).get(found.len() / 2).copied().unwrap_or(f64::NAN);
-    let sends = values("sends");
-    let spread = format!("{:.0}–{:.0}", sends.first().unwrap_or(&f64::NAN), sends.last().unwrap_or(&f64::NAN));
-    let shown = ["sends", "deliveries", "ack p50", "ack p99", "delivery p99", "cores", "memory"];
-    let others: Vec<&String> =
-        found.iter().flatten().map(|(name, _)| name).filter(|name| !shown.contains(&name.as_str())).collect();
-    let mut rest: Vec<String> = Vec::new();
-    for name in others {
-        let text = format!("{name} {:.1}", median(name));
-        if !rest.contains(&text) {
-            rest.push(text);
-        }
-    }
-    format!(
-        "| {} | {:.0} ({spread}) | {:.0} | {:.1} | {:.1} | {:.1} | {:.2} | {:.0} | {} |",
-        case.name,
-        median("sends"),
-        median("deliveries"),
-        median("ack p50"),
-        median("ack p99"),
-        median("delivery p99"),
-        median("cores"),
-        median("memory"),
-        rest.join(", ")
-    )
+    let cell = |name: &str, by: f64, digits: usize| {
+        let values = values(name);
+        let (Some(least), Some(median), Some(most)) = (values.first(), values.get(values.len() / 2), values.last()) else {
+            return "–".to_owned();
+        };
+        format!("{:.digits$} ({:.digits$} – {:.digits$})", median / by, least / by, most / by)
+    };
+    let shown = SHOWN.map(|(name, _, by, digits)| cell(name, by, digits));
+    let rest = REST.iter().filter(|(name, _)| !values(name).is_empty());
+    let rest: Vec<String> = rest.map(|(name, words)| format!("{words} {}", cell(name, 1.0, 1))).collect();
+    format!("| {} | {} | {} |", case.name, shown.join(" | "), rest.join(", "))
 }

@@ -6,7 +6,7 @@ use super::figures::Figures;
 use super::model::Report;
 use super::words;
 
-/// Verdict, rates, latencies, errors; the numbers are those of the page and of the terminal.
+/// Verdict, rates, latencies, errors, and every figure by its key; the numbers are those of the page and of the terminal.
 ///
 /// A figure that there is not, as a latency of no message, is `null`.
 #[must_use]
@@ -17,6 +17,7 @@ pub fn brief(report: &Report) -> Value {
         let parts = ["p50", "p99", "max"];
         parts.iter().map(|part| ((*part).to_owned(), number(&format!("{of}.{part}")))).collect::<Map<_, _>>().into()
     };
+    let all: Map<String, Value> = figures.0.iter().map(|figure| (figure.key.clone(), number(&figure.key))).collect();
     let verdict = &report.verdict;
     json!({
         "verdict": if words::passed(report) { "pass" } else { "fail" },
@@ -31,6 +32,7 @@ pub fn brief(report: &Report) -> Value {
         "ack_ms": latency("ack_ms"),
         "delivery_ms": latency("delivery_ms"),
         "errors": report.errors,
+        "figures": all,
     })
 }
 

@@ -91,6 +91,9 @@ impl Figures {
         all.push(Figure::new("errors_total", "errors", Some(errors as f64), Unit::Count).less_is_better());
         let behind = report.seconds.iter().filter(|second| second.at_s > report.warm_up_s).map(|second| second.behind).max();
         all.push(Figure::new("behind.peak", "most messages behind", behind.map(|count| count as f64), Unit::Count).shown_only());
+        all.push(
+            Figure::new("ack_ms.median_second_p99", "ack p99 of the median second", median_second(report), Unit::Ms).shown_only(),
+        );
         all.extend(server(report));
         for (name, value) in &report.figures {
             // The unit is written behind the number.
@@ -139,6 +142,16 @@ pub fn traffic(prefix: &str, of: &Traffic) -> Vec<Figure> {
 
 fn parts(of: &Quantiles) -> [(&'static str, &'static str, f64); 5] {
     [("p50", "p50", of.p50), ("p90", "p90", of.p90), ("p99", "p99", of.p99), ("p999", "p99.9", of.p999), ("max", "max", of.max)]
+}
+
+/// The 99th percentile of acknowledgements in each second of the window, the median of these: what a machine's own stalls of some
+/// milliseconds do not touch.
+fn median_second(report: &Report) -> Option<f64> {
+    let counted = report.warm_up_s..=report.warm_up_s + report.window_s;
+    let seconds = report.seconds.iter().filter(|second| second.sends > 0 && counted.contains(&second.at_s));
+    let mut found: Vec<f64> = seconds.map(|second| second.ack_ms.p99).collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied()
 }
 
 /// The source of what the generator tells of itself.
