@@ -1,7 +1,11 @@
 //! Chatrooms: heard from inside only, found again after an absence.
 
+use std::time::Duration;
+
 use mynah_device::Rate;
+use mynah_ports::presence::Audience;
 use mynah_proto::directory::CreateRoomRequest;
+use mynah_types::ConversationKey;
 use serde_json::{Value, json};
 
 use crate::support::{Device, Server, serve, serve_with, text};
@@ -73,6 +77,25 @@ async fn a_connection_that_ends_leaves_its_rooms_and_the_others_stay() {
     }
 }
 
+/// Nobody is in the room on this gateway any more, so that nothing of it comes here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_not_heard_when_its_last_connection_has_ended() {
+    let server = serve().await;
+    let mut ann = Device::login(&server, "anna", "d1").await;
+    let room = room(&server).await;
+    let key = ConversationKey::Room(room.parse().unwrap());
+    let is_heard = async || server.presence.audience(key).await.unwrap() != Audience::Known(vec![]);
+    enter(&mut ann, &room, 0).await;
+    assert!(is_heard().await);
+    drop(ann);
+    let left = async {
+        while is_heard().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), left).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_is_not_there_or_of_another_kind_is_refused() {
     let server = serve().await;
@@ -89,7 +112,7 @@ async fn a_hot_room_is_skipped_in_parts_and_holds_up_nobody() {
     let settings = mynah_device::Settings {
         sends: Rate::per_minute(0),
         room_pushes: 1,
-        room_patience: std::time::Duration::from_millis(1),
+        room_patience: Duration::from_millis(1),
         ..mynah_device::Settings::default()
     };
     let server = serve_with(settings).await;

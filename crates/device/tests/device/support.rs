@@ -33,6 +33,7 @@ pub struct Server {
     pub directory: DirectoryClient,
     pub devices: Devices,
     pub store: Arc<dyn DirectoryStore>,
+    pub presence: Arc<dyn Presence>,
     _folder: tempfile::TempDir,
 }
 
@@ -76,7 +77,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     let devices = Devices::new(Deps {
         directory: directory.clone(),
         router,
-        presence,
+        presence: Arc::clone(&presence),
         gateway_id: GATEWAY,
         words: mynah_words::Words::new(directory.clone()),
         clock,
@@ -89,7 +90,7 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let appkey = credentials.appkey.to_string();
     let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
-    Server { address, appkey, app_id: app.app_id, directory, devices, store, _folder: folder }
+    Server { address, appkey, app_id: app.app_id, directory, devices, store, presence, _folder: folder }
 }
 
 /// A connection; frames are JSON here, whatever its codec.

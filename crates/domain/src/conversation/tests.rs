@@ -265,6 +265,15 @@ fn an_event_comes_into_a_feed_once_however_often_it_is_posted() {
 }
 
 #[test]
+fn an_event_that_the_window_does_not_cover_is_looked_up() {
+    let mut machine: Machine<u32> = Machine::new(ConversationKey::Feed(Uid(7)), Limits { window: 1, ..Limits::default() });
+    machine.loaded(Loaded { tail: Tail { head_seq: 50, recent_from: 50, ..Tail::default() }, ..Loaded::default() });
+    let first = mynah_types::FirstAnswer { seq: 3, msg_id: MsgId(9), ctime: 5, content_hash: 0 };
+    let facts = [Fact::Send(Some(first)), Fact::Send(None), Fact::KeptFrom(1)];
+    assert_eq!(posted(&mut machine, post(1..=2), &facts).0, [51]);
+}
+
+#[test]
 fn a_feed_keeps_its_newest_events_and_none_that_are_too_old() {
     let mut machine = feed();
     let (mut first, mut dropped) = (1, Vec::new());

@@ -44,7 +44,7 @@ macro_rules! directory_store_contract {
                 friendship_is_mutual_and_its_notes_are_not, switches_change_together_or_not_at_all, a_shield_waits_for_the_router_as_it_stands, a_shield_is_told_again_as_it_stands_then, events_wait_in_order_and_only_with_what_they_tell_of, answered_writes_survive_a_reopening;
             sessions: the_rule_decides_who_goes, a_login_that_may_not_kick_is_refused, the_same_device_takes_its_own_place,
                 a_password_change_ends_sessions_with_it, a_login_by_an_old_password_is_refused, a_password_hashed_anew_leaves_sessions_alone, disabling_ends_sessions_with_it,
-                a_revoked_session_stays_revoked, revoked_sessions_are_told_from_others, ended_sessions_are_forgotten, devices_tell_the_newest_of_each_platform,
+                a_deletion_ends_sessions_with_it, a_revoked_session_stays_revoked, revoked_sessions_are_told_from_others, ended_sessions_are_forgotten, devices_tell_the_newest_of_each_platform,
                 generations_rise_across_openers, growth_counts_who_is_there_and_who_came;
             rosters: ids_come_from_one_sequence, a_change_needs_the_version_that_it_saw, racing_adds_fill_a_roster_exactly,
                 racing_joins_fill_a_users_groups_exactly, a_refused_change_has_no_effect, the_owner_comes_first_then_join_order, silence_and_names_change_with_a_version_and_stay,

@@ -200,7 +200,7 @@ async fn a_feed_keeps_its_bounds_and_says_so_to_who_comes_too_late() {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(1_700_000_000_000);
     let mut settings = Settings { passivate_after: std::time::Duration::from_millis(1), ..Settings::default() };
-    (settings.limits.feed_entries, settings.feed_age_ms) = (10, 1000);
+    (settings.limits.feed_entries, settings.limits.window, settings.feed_age_ms) = (10, 2, 1000);
     let world = start_at(folder.path(), Arc::default(), settings, Arc::new(clock.clone())).await;
     post(&world, 1..=100).await;
     // A repeat, also of what the actor has long forgotten, is one entry.

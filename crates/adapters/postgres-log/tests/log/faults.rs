@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use mynah_ports::MessageLog as _;
 use mynah_postgres_log::{Options, PostgresLog};
 use mynah_types::{
-    Appended, ConversationAppend, ConversationKey, Hidden, Meta, MsgId, OwnerToken, Position, Progress, ShardAppend, Uid,
+    Appended, Clock as _, ConversationAppend, ConversationKey, Hidden, Meta, MsgId, OwnerToken, Position, Progress, ShardAppend,
+    SystemClock, Uid,
 };
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
+use crate::leases::{LONG, ONE, beat};
 use crate::support::{KEY, Writer, new_database, whole};
 
 /// A session of its own, as an operator's or a stopped owner's.
@@ -156,18 +158,41 @@ async fn an_append_that_nobody_waits_for_goes_on() {
     tokio::time::timeout(Duration::from_secs(5), there).await.unwrap();
 }
 
+/// The log in the hands of who takes shards from everybody, and of a router.
+async fn both(log: &PostgresLog) -> [PostgresLog; 2] {
+    beat(log, ONE, LONG).await;
+    [log.clone(), log.owned_by(ONE)]
+}
+
+async fn set_counter(url: &str, counter: u64) {
+    let set = format!("UPDATE mynah_log.shards SET counter = {counter} WHERE shard = {}", KEY.shard());
+    session(url).await.batch_execute(&set).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_go_on_above_a_stored_counter_that_is_ahead_of_the_clock() {
     let (url, log) = log().await;
-    let ahead = 1_u64 << 43;
-    let set = format!("UPDATE mynah_log.shards SET counter = {ahead} WHERE shard = {}", KEY.shard());
-    session(&url).await.batch_execute(&set).await.unwrap();
-    let mut writer = Writer::on(&log).await.unwrap();
-    assert_eq!(writer.claim.counter, ahead);
-    assert_eq!(writer.next(3).await, Appended::Done);
-    assert_eq!(log.claim(&[KEY.shard()]).await.unwrap()[0].counter, ahead + 3);
-    // Claims are answered in the order asked.
-    let asked = [ConversationKey::Group(1).shard(), KEY.shard(), ConversationKey::Group(2).shard()];
-    let claimed: Vec<_> = log.claim(&asked).await.unwrap().iter().map(|claim| claim.shard).collect();
-    assert_eq!(claimed, asked);
+    for (ahead, log) in [1_u64 << 43, 1 << 44].into_iter().zip(both(&log).await) {
+        set_counter(&url, ahead).await;
+        let mut writer = Writer::on(&log).await.unwrap();
+        assert_eq!(writer.claim.counter, ahead);
+        assert_eq!(writer.next(3).await, Appended::Done);
+        assert_eq!(log.claim(&[KEY.shard()]).await.unwrap()[0].counter, ahead + 3);
+        // Claims are answered in the order asked.
+        let asked = [ConversationKey::Group(1).shard(), KEY.shard(), ConversationKey::Group(2).shard()];
+        let claimed: Vec<_> = log.claim(&asked).await.unwrap().iter().map(|claim| claim.shard).collect();
+        assert_eq!(claimed, asked);
+    }
+}
+
+/// Devices may have seen ids that the database has forgotten: they were of an earlier time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_go_on_above_the_clock_in_a_database_that_was_set_back() {
+    let (url, log) = log().await;
+    for log in both(&log).await {
+        set_counter(&url, 7).await;
+        let before = SystemClock.now_ms();
+        let counter = log.claim(&[KEY.shard()]).await.unwrap()[0].counter;
+        assert!(counter >= before, "{counter} at {before}");
+    }
 }

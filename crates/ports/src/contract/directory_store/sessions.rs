@@ -134,6 +134,16 @@ pub async fn disabling_ends_sessions_with_it(harness: &dyn Harness) {
     assert!(!is_live(&*store, &phone).await && store.login(login(app, uid, 'w', "two")).await.is_ok());
 }
 
+/// Its gateways ask which sessions are revoked: a connection of one that stayed live would outlive its user.
+pub async fn a_deletion_ends_sessions_with_it(harness: &dyn Harness) {
+    let (store, app, uid) = with_user(harness).await;
+    let phone = login(app, uid, 'a', "one");
+    let session = store.login(phone.clone()).await.unwrap().session;
+    assert_eq!(ids(&store.delete_users(&[uid], 110, vec![]).await.unwrap()), [session.id]);
+    assert!(!is_live(&*store, &phone).await);
+    assert_eq!(store.revoked_sessions(&[session.id]).await.unwrap(), [session.id]);
+}
+
 pub async fn a_revoked_session_stays_revoked(harness: &dyn Harness) {
     let (store, app, uid) = with_user(harness).await;
     let (phone, web) = (login(app, uid, 'a', "one"), login(app, uid, 'j', "two"));
