@@ -16,6 +16,7 @@ mod claim;
 mod columns;
 mod databases;
 mod judge;
+mod late;
 mod leases;
 mod log;
 mod pool;

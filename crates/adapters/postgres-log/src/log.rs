@@ -15,7 +15,7 @@ use mynah_types::{
 use crate::claim::Claims;
 use crate::pool::{Gate, Pool};
 use crate::schema::{Found, Note, Opened};
-use crate::{append, claim, read, schema};
+use crate::{append, claim, late, read, schema};
 
 /// How a log is opened.
 #[derive(Debug, Clone)]
@@ -24,7 +24,8 @@ pub struct Options {
     pub writers: usize,
     /// Connections for reads.
     pub readers: usize,
-    /// How long an answer may take: a connection, then a statement. What takes longer is unavailable, or of unknown outcome.
+    /// How long an answer may take: a connection, then a statement. What takes longer is unavailable, or of unknown outcome. An append of
+    /// anybody's that the server has not ended after that loses its session: all processes of a log have the same bound.
     pub within: Duration,
     /// The same for heartbeats and the list of routers: well below a lease, so that there is time to try again.
     pub lease_within: Duration,
@@ -82,11 +83,12 @@ const CLAIMS: usize = 2;
 /// Connections for heartbeats, the list of routers, and the help that claims need: nothing that waits.
 const LEASES: usize = 4;
 
-struct Inner {
+pub(crate) struct Inner {
     writers: Pool,
     readers: Pool,
     claims: Pool,
-    leases: Pool,
+    pub(crate) leases: Pool,
+    pub(crate) within: Duration,
     log_epoch: RwLock<String>,
     shards: ShardRange,
     gate: Gate,
@@ -120,7 +122,8 @@ impl PostgresLog {
             |size, within| Pool::new(&address, size, within, &gate).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
-        let inner = Inner { writers, readers, claims, leases, log_epoch: RwLock::default(), shards, gate };
+        let inner =
+            Inner { writers, readers, claims, leases, within: options.within, log_epoch: RwLock::default(), shards, gate };
         Ok(Self { inner: Arc::new(inner), owner: None })
     }
 
@@ -132,7 +135,9 @@ impl PostgresLog {
     pub(crate) async fn enter(&self, set: Option<&str>) -> Result<Opened, OpenError> {
         let opened = schema::open(&self.inner.readers, self.inner.shards, set).await?;
         self.remember(&opened.identity);
-        _ = self.inner.gate.set(());
+        if self.inner.gate.set(()).is_ok() {
+            tokio::spawn(late::watch(Arc::downgrade(&self.inner)));
+        }
         Ok(opened)
     }
 

@@ -29,7 +29,8 @@ macro_rules! presence_contract {
             joining_and_leaving_may_be_repeated, the_live_gateways_are_known,
             the_newest_login_is_the_one_shown_in_any_order, a_generation_counts_for_its_session_only,
             telling_twice_of_a_connection_makes_one, an_end_takes_its_connection_only, many_users_are_read_at_once,
-            the_last_word_on_an_audience_counts, the_last_word_on_a_connection_counts
+            the_last_word_on_an_audience_counts, the_last_word_on_a_connection_counts,
+            who_went_elsewhere_with_a_room_is_heard_there_however_late_the_first_place_ends
         );
     };
     (@cases $fresh:path; $($case:ident),+) => {
@@ -204,5 +205,21 @@ pub async fn the_last_word_on_a_connection_counts(presence: &impl Presence) {
             told.unwrap();
         }
         assert_eq!(online(presence, uid).await.len(), usize::from(last_is_online));
+    }
+}
+
+/// The first gateway says nothing while its device enters the room elsewhere, under the same number; its end comes late, and twice.
+pub async fn who_went_elsewhere_with_a_room_is_heard_there_however_late_the_first_place_ends(presence: &impl Presence) {
+    let (room, here) = (ConversationKey::Room(5), device(7, TWO, 1, 2));
+    presence.online(device(7, ONE, 1, 1)).await.unwrap();
+    presence.join_audience(room, ONE).await.unwrap();
+    presence.online(here.clone()).await.unwrap();
+    presence.join_audience(room, TWO).await.unwrap();
+    assert_eq!(presence.audience(room).await.unwrap(), Audience::Known(vec![ONE, TWO]));
+    for _ in 0..2 {
+        presence.offline(Uid(7), ONE, 1).await.unwrap();
+        presence.leave_audience(room, ONE).await.unwrap();
+        assert_eq!(online(presence, 7).await, std::slice::from_ref(&here));
+        assert_eq!(presence.audience(room).await.unwrap(), Audience::Known(vec![TWO]));
     }
 }

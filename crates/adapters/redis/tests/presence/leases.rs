@@ -8,7 +8,7 @@ use mynah_ports::presence::{Audience, Error};
 use mynah_redis::RedisPresence;
 use mynah_types::{ConversationKey, Uid};
 
-use crate::support::{LIFETIME, ONE, TWO, device, live, repaired, settled, shared, single, start, until};
+use crate::support::{LIFETIME, ONE, Pair, TWO, device, live, repaired, settled, shared, single, start, until};
 
 const GROUP: ConversationKey = ConversationKey::Group(3);
 
@@ -29,6 +29,37 @@ async fn a_killed_gateways_users_are_offline_within_the_lease() {
     assert!(took < LIFETIME * 2, "it took {took:?}");
     assert_eq!(pair.reader.audience(GROUP).await.unwrap(), Audience::Known(vec![]));
     assert_eq!(live(&pair.reader).await.unwrap(), [TWO]);
+}
+
+/// Before the dead one's lease ends, and after; and when its next process tells of what the dead one had.
+#[tokio::test]
+async fn a_room_that_is_entered_again_elsewhere_is_heard_there_alone() {
+    let redis = shared();
+    let (room, here) = (ConversationKey::Room(5), device(7, TWO, 1, 2));
+    for lease_is_over in [false, true] {
+        let Pair { one, two, reader, prefix, .. } = settled(&single(&redis)).await;
+        one.online(device(7, ONE, 1, 1)).await.unwrap();
+        one.join_audience(room, ONE).await.unwrap();
+        drop(one);
+        let alone = |live: &Result<Vec<_>, Error>| live.as_deref().ok() == Some(&[TWO]);
+        if lease_is_over {
+            _ = until("one gateway alone", || live(&reader), alone).await;
+        }
+        two.online(here.clone()).await.unwrap();
+        two.join_audience(room, TWO).await.unwrap();
+        assert!(matches!(reader.audience(room).await.unwrap(), Audience::Known(who) if who.contains(&TWO)));
+        _ = until("one gateway alone", || live(&reader), alone).await;
+        let later = start(&single(&redis), &prefix, Some(ONE));
+        _ = until("both gateways", || live(&reader), |live| live.as_deref().ok() == Some(&[ONE, TWO])).await;
+        for _ in 0..2 {
+            assert_eq!(reader.devices(&[Uid(7)]).await.unwrap(), std::slice::from_ref(&here));
+            let known = |audience: &Result<Audience, Error>| matches!(audience, Ok(Audience::Known(_)));
+            let audience = until("a known audience", || reader.audience(room), known).await;
+            assert_eq!(audience.unwrap(), Audience::Known(vec![TWO]));
+            later.offline(Uid(7), ONE, 1).await.unwrap();
+            later.leave_audience(room, ONE).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
