@@ -25,6 +25,8 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// Where the binaries are.
     pub binaries: PathBuf,
+    /// Binaries of another version, for the second process of each kind.
+    pub skewed: Option<PathBuf>,
     /// Databases of the message log; the fault of one of them needs two.
     pub log_databases: usize,
     /// Faults.
@@ -104,6 +106,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
     let settings = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
     let parts = Parts {
         binaries: plan.binaries.clone(),
+        skewed: plan.skewed.clone(),
         folder: folder.path().into(),
         gateways: 2,
         directories: 2,

@@ -61,6 +61,9 @@ enum Command {
         /// The folder of the binaries gateway, directory, router and report
         #[arg(long)]
         binaries: PathBuf,
+        /// A folder of binaries of another version: the second gateway, directory and router come from there, as far as it has them
+        #[arg(long)]
+        skewed: Option<PathBuf>,
         /// Databases of the message log; 1 for binaries that know of one only
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
         log_databases: u8,
@@ -162,9 +165,9 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
         }
-        Command::Faults { binaries, log_databases, rounds, only, users, pause_ms, seed } => {
+        Command::Faults { binaries, skewed, log_databases, rounds, only, users, pause_ms, seed } => {
             let (log_databases, seed) = (log_databases.into(), seed.unwrap_or_else(any_seed));
-            let plan = faults::Plan { binaries, log_databases, rounds, only, users, pause_ms, seed };
+            let plan = faults::Plan { binaries, skewed, log_databases, rounds, only, users, pause_ms, seed };
             let outcome = runtime.block_on(faults::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())

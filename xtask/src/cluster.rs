@@ -80,6 +80,7 @@ fn hold(profile: &str, sizes: &[&str]) -> Outcome {
     let mut next = |usual: usize| numbers.next().unwrap_or(Ok(usual)).map_err(|_| USAGE);
     let plan = Plan {
         binaries: root().join("target").join(profile),
+        skewed: None,
         folder: folder(),
         gateways: next(2)?,
         directories: next(2)?,

@@ -1,5 +1,6 @@
 //! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask measure …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
-//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`.
+//! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`,
+//! `cargo xtask skew …`.
 
 mod bench;
 mod capacity;
@@ -11,10 +12,11 @@ mod docs;
 mod measure;
 mod python;
 mod schemathesis;
+mod skew;
 mod steps;
 
 const USAGE: &str = "usage: cargo xtask test | bench … | measure … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
-                     deploy | capacity";
+                     deploy | capacity | skew COMMIT …";
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +35,7 @@ fn main() -> std::process::ExitCode {
         ["cluster", command @ ..] => cluster::run(command),
         ["deploy"] => deploy::check(),
         ["capacity"] => capacity::write(),
+        ["skew", words @ ..] => skew::skew(words),
         _ => Err(USAGE.into()),
     };
     match done {

@@ -168,6 +168,7 @@ fn deployment(routers: usize, load: &mut Command) -> Outcome<(Cluster, PathBuf)>
     let settings = SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let plan = Plan {
         binaries: root().join("target/release"),
+        skewed: None,
         folder: folder.clone(),
         gateways: 1,
         directories: 1,

@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Plan {
     /// Where the binaries are.
     pub binaries: PathBuf,
+    /// Binaries of another version, for the second process of each kind that this folder has one of.
+    pub skewed: Option<PathBuf>,
     /// Where logs and keys go.
     pub folder: PathBuf,
     /// Gateways.
@@ -247,7 +249,7 @@ impl Cluster {
 
     fn start_at(&mut self, at: usize) -> Result<(), Error> {
         let Some(member) = self.members.get_mut(at) else { return Ok(()) };
-        let binary = self.plan.binaries.join(member.kind.name());
+        let binary = binary(&self.plan, member);
         let mut settings = self.settings.clone();
         if member.kind == Kind::Router {
             if member.wires.is_empty() {
@@ -270,6 +272,12 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn binary(plan: &Plan, member: &Member) -> PathBuf {
+    let name = member.kind.name();
+    let skewed = plan.skewed.as_ref().filter(|_| member.name == format!("{name}-2")).map(|folder| folder.join(name));
+    skewed.filter(|binary| binary.exists()).unwrap_or_else(|| plan.binaries.join(name))
 }
 
 /// Shards that a router takes calls for.

@@ -60,6 +60,7 @@ async fn start(
     let quick = [("argon2_memory_kib", "8"), ("argon2_iterations", "1"), ("sends_per_minute", "0"), ("syncs_per_minute", "0")];
     let plan = Plan {
         binaries: binaries(),
+        skewed: None,
         folder: folder.path().into(),
         gateways,
         directories: 2,

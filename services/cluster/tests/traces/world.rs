@@ -31,6 +31,7 @@ impl World {
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let plan = Plan {
             binaries,
+            skewed: None,
             folder: folder.path().to_owned(),
             gateways: 2,
             directories: 1,
