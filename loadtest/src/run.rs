@@ -17,7 +17,7 @@ use crate::drive::places::World;
 use crate::drive::server_sends::{self, Progress, Sent};
 use crate::drive::stats::{Part, SecondPart};
 use crate::drive::{Job, Order, Told};
-use crate::report::model::{Report, Series};
+use crate::report::model::{Report, Second, Series};
 use crate::rest::Rest;
 use crate::scenario::Scenario;
 use crate::{Failed, machine};
@@ -67,7 +67,7 @@ pub struct Setting {
 struct Outcome {
     world: Arc<World>,
     parts: Vec<Part>,
-    seconds: Vec<SecondPart>,
+    seconds: Vec<Second>,
     sent: Option<Sent>,
     series: Vec<Series>,
     started_ms: u64,
@@ -140,7 +140,7 @@ struct Watch {
     drained: u32,
     connected: Vec<(u32, u32)>,
     parts: Vec<Part>,
-    seconds: Vec<SecondPart>,
+    seconds: Vec<Second>,
     /// The seconds of which not all generators told yet.
     open: Vec<(u32, SecondPart)>,
     scraper: scrape::Scraper,
@@ -238,8 +238,10 @@ impl Watch {
         whole.errors += now.2 - self.server_seen.2;
         whole.behind += now.0.saturating_sub(now.1 + now.2);
         self.server_seen = now;
-        self.show.second(&figures::second(&whole), self.total_s);
-        self.seconds.push(whole);
+        // What is kept of a second is small: runs last hours.
+        let second = figures::second(&whole);
+        self.show.second(&second, self.total_s);
+        self.seconds.push(second);
     }
 }
 

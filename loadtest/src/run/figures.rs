@@ -104,7 +104,7 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         total: total.traffic(scenario.window_s),
         kinds,
         errors,
-        seconds: seconds.iter().map(second).collect(),
+        seconds,
         series,
         marks: marks(scenario, &figures),
         figures,
