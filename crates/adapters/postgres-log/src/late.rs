@@ -12,10 +12,14 @@ use crate::log::Inner;
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Sessions of other roles are not seen, and could not be ended.
-const END_LATE: &str = "SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND starts_with(query, 'SELECT append(') AND backend_xid IS NOT NULL
-        AND xact_start < clock_timestamp() - $1 * interval '1 millisecond' AND pg_terminate_backend(pid)";
+/// Sessions of other roles are not seen, and could not be ended. Found first and then ended: among the conditions of one query the server
+/// would choose the order, and end sessions that it has not looked at yet.
+const END_LATE: &str = "WITH late AS MATERIALIZED (
+        SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND starts_with(query, 'SELECT append(') AND backend_xid IS NOT NULL
+            AND xact_start < clock_timestamp() - $1 * interval '1 millisecond'
+    )
+    SELECT pg_terminate_backend(pid) FROM late";
 
 /// Looks for as long as the log is open in this process: its writer may be dead, and nobody able to claim.
 pub(crate) async fn watch(log: Weak<Inner>) {
