@@ -79,6 +79,30 @@ async fn a_claim_waits_for_an_append_that_has_checked_and_not_yet_written() {
     assert_eq!(new.next(1).await, Appended::Done);
 }
 
+/// Whoever has the log open ends appends that are under way for too long, and no other ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_is_under_way_is_not_ended_before_its_bound() {
+    let url = new_database();
+    let options = Options { within: Duration::from_secs(60), ..Options::default() };
+    let log = PostgresLog::open(&url, &options).await.unwrap();
+    let mut writer = Writer::on(&log).await.unwrap();
+    let gate = session(&url).await;
+    gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
+    let appending = tokio::spawn(async move { (writer.next(3).await, writer) });
+    until_it_waits(&url, "append", &appending).await;
+    let observer = session(&url).await;
+    let looked = "SELECT EXISTS (SELECT FROM pg_stat_activity l, pg_stat_activity a
+        WHERE l.datname = current_database() AND a.datname = current_database() AND l.state = 'idle'
+            AND starts_with(l.query, 'WITH late') AND starts_with(a.query, 'SELECT append(') AND l.query_start > a.query_start)";
+    let since = Instant::now();
+    while !observer.query_one(looked, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(!appending.is_finished(), "the append was ended");
+        assert!(since.elapsed() < Duration::from_secs(20), "nobody looks");
+    }
+    gate.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(appending.await.unwrap().0, Appended::Done);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_among_appends_fence_each_earlier_owner() {
     let (_, log) = log().await;
