@@ -57,6 +57,11 @@ impl Cluster {
     /// # Errors
     /// When a part does not start, or work does not flow in time.
     pub fn start(plan: Plan) -> Result<Self, Error> {
+        // Otherwise all would be of one version, and nobody would know.
+        let second = [Kind::Gateway, Kind::Directory, Kind::Router];
+        if let Some(folder) = plan.skewed.as_ref().filter(|folder| !second.iter().any(|kind| folder.join(kind.name()).exists())) {
+            return Err(format!("{} has no gateway, directory or router", folder.display()).into());
+        }
         std::fs::create_dir_all(plan.folder.join("logs"))?;
         let engines = Engines::start(plan.over_tls, plan.log_databases)?;
         let mut members = Vec::new();
