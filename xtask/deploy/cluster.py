@@ -209,7 +209,8 @@ def policies(objects, told, sources):
         for address in told[setting].split(","):
             if int(address.rsplit(":", 1)[1]) not in reached.get(kind, set()):
                 found.append(f"{setting}: no policy lets the {kind} out to {address}")
-    wanted = {"directory": {7100, 5432, 6379}, "router": {7100, 5432, 6379}, "gateway": {7100, 6379}, "report": {7100, 5432}}
+    # 4317: a collector of traces, by OTLP.
+    wanted = {"directory": {7100, 5432, 6379, 4317}, "router": {7100, 5432, 6379, 4317}, "gateway": {7100, 6379, 4317}, "report": {7100, 5432, 4317}}
     found += [f"no policy lets the {kind} out to {sorted(ports - reached.get(kind, set()))}" for kind, ports in wanted.items() if ports - reached.get(kind, set())]
     return found
 

@@ -31,6 +31,7 @@ MUTATIONS = [
     ("base/network.yaml", "values: [gateway, directory, router]\n  policyTypes: [Egress]\n  egress:\n    - ports:\n        - protocol: TCP\n          port: 9092", "values: [router]\n  policyTypes: [Egress]\n  egress:\n    - ports:\n        - protocol: TCP\n          port: 9092", "no policy lets the directory out to kafka"),
     ("base/directory.yaml", "key: directory_database", "key: database", "the manifests refer to"),
     ("base/budgets.yaml", "component: router\n    app", "component: routers\n    app", "PodDisruptionBudget mynah-router"),
+    ("base/network.yaml", "port: 4317", "port: 4318", "no policy lets the router out to [4317]"),
     ("base/network.yaml", "port: 8080", "port: 8081", "is none of ours"),
     ("base/ingress.yaml", 'read-timeout: "3600"', 'read-timeout: "60"', "ends connections of silent devices"),
     ("base/ingress.yaml", "name: http", "name: https", "has no port https"),

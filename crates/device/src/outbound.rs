@@ -170,7 +170,7 @@ impl Outbound {
     /// An entry exists that is not pushed: the device hears where the conversation stands.
     pub(crate) fn missed(&self, key: ConversationKey, seq: Seq) {
         let mut queue = self.queue.lock();
-        queue.lagging = true;
+        queue.lag("link");
         queue.remember(key, seq);
         drop(queue);
         self.wake.notify_one();
@@ -179,7 +179,7 @@ impl Outbound {
     /// Nobody knows what was not pushed: the device is to look at everything.
     pub(crate) fn missed_much(&self) {
         let mut queue = self.queue.lock();
-        queue.lagging = true;
+        queue.lag("link");
         queue.overflown = true;
         drop(queue);
         self.wake.notify_one();
@@ -253,6 +253,20 @@ impl Outbound {
 }
 
 impl Queue {
+    /// From here on it only remembers what moved.
+    fn lag(&mut self, reason: &'static str) {
+        if !std::mem::replace(&mut self.lagging, true) {
+            metrics::counter!("mynah_device_lags_total", "reason" => reason).increment(1);
+            metrics::gauge!("mynah_device_lagging").increment(1.0);
+        }
+    }
+
+    fn keeps_up(&mut self) {
+        if std::mem::take(&mut self.lagging) {
+            metrics::gauge!("mynah_device_lagging").decrement(1.0);
+        }
+    }
+
     /// More is pushed than the device acknowledged, by the window.
     fn is_behind(&self, more: usize) -> bool {
         self.unacked.len() >= self.window.frames || (self.unacked_bytes + more > self.window.bytes && !self.unacked.is_empty())
@@ -271,9 +285,10 @@ impl Queue {
                 return self.remember(key, seq);
             }
         } else {
-            if !self.lagging && (self.is_behind(frame.len()) || self.is_full(frame.len())) {
-                self.lagging = true;
-                metrics::counter!("mynah_device_lags_total").increment(1);
+            if self.is_behind(frame.len()) {
+                self.lag("unacknowledged");
+            } else if self.is_full(frame.len()) {
+                self.lag("queue");
             }
             if self.lagging {
                 return self.remember(key, seq);
@@ -329,7 +344,7 @@ impl Queue {
             return None;
         }
         if self.unacked.len() <= self.window.frames / 2 && self.unacked_bytes <= self.window.bytes / 2 {
-            self.lagging = false;
+            self.keeps_up();
         } else if let Some(due) = self.heads_at.map(|at| at + HEADS_EVERY).filter(|due| *due > now) {
             return Some(due);
         }
@@ -341,6 +356,12 @@ impl Queue {
             self.heads_at = Some(now);
         }
         None
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.keeps_up();
     }
 }
 

@@ -116,4 +116,8 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Entries of a shard with an id above `after`, by id, at most `limit`: what a new owner may have to deliver again.
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error>;
+
+    /// For how long the oldest append that has not ended yet is under way, whoever makes it; zero: none is. Its entries are there when it
+    /// ends, and have times of before it began.
+    async fn under_way(&self) -> Result<Duration, Error>;
 }

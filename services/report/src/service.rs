@@ -35,7 +35,8 @@ pub struct Settings {
     pub follow_every: Duration,
     /// How long a question waits for the index to follow.
     pub follow_within: Duration,
-    /// A message that is so old has none before it any more that is still on its way into the log.
+    /// How old a message is, at most, when its append begins. One that is older by as long as the oldest append is under way has none
+    /// before it any more that is still on its way into the log.
     pub settles_after: Duration,
     /// Days that history goes back.
     pub keep_days: u64,

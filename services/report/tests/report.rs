@@ -6,14 +6,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mynah_engines::PostgreSql;
 use mynah_fjall::{FjallLog, FjallReport, Options};
 use mynah_ports::{MessageLog, ReportIndex};
+use mynah_postgres_log::PostgresLog;
 use mynah_proto::device::{Entry as Payload, Message, Party, Target, entry};
 use mynah_proto::report::HistoryRequest;
 use mynah_proto::{DirectoryClient, ReportClient};
 use mynah_report::{Deps, Report, Settings};
 use mynah_types::{
-    Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, ManualClock, MsgId, SHARDS, ShardAppend, ShardId, Uid,
+    Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, ManualClock, MsgId, Reason, SHARDS, ShardAppend,
+    ShardId, Uid,
 };
 use prost::Message as _;
 
@@ -21,7 +24,7 @@ const NOW: u64 = 1_767_240_000_000;
 const APP: &str = "0123456789abcdef01234567";
 
 struct World {
-    log: Arc<FjallLog>,
+    log: Arc<dyn MessageLog>,
     claims: HashMap<ShardId, Claim>,
     folder: tempfile::TempDir,
 }
@@ -29,7 +32,11 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = Arc::new(FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap());
+        let log = FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap();
+        Self::on(Arc::new(log), folder).await
+    }
+
+    async fn on(log: Arc<dyn MessageLog>, folder: tempfile::TempDir) -> Self {
         let shards: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
         let claims = log.claim(&shards).await.unwrap();
         Self { log, claims: claims.into_iter().map(|claim| (claim.shard, claim)).collect(), folder }
@@ -39,7 +46,7 @@ impl World {
     fn report(&self, index: &str, settings: Settings) -> ReportClient {
         let index = FjallReport::open(&self.folder.path().join(index), &self.log.log_epoch(), 480).unwrap();
         ReportClient::local(Report::new(Deps {
-            log: Arc::clone(&self.log) as Arc<dyn MessageLog>,
+            log: Arc::clone(&self.log),
             index: Arc::new(index) as Arc<dyn ReportIndex>,
             directory: DirectoryClient::late(),
             clock: Arc::new(ManualClock::at(NOW)),
@@ -49,6 +56,11 @@ impl World {
 
     /// The first message of a group.
     async fn say(&mut self, gid: u64, ctime: u64, text: &str) {
+        let batch = self.said(gid, ctime, text);
+        assert_eq!(self.log.append(vec![batch]).await[0][0], Appended::Done);
+    }
+
+    fn said(&mut self, gid: u64, ctime: u64, text: &str) -> ShardAppend {
         let key = ConversationKey::Group(gid);
         let claim = self.claims.get_mut(&key.shard()).unwrap();
         claim.counter += 1;
@@ -73,8 +85,7 @@ impl World {
             payload: payload.encode_to_vec().into(),
         };
         let append = ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) };
-        let batch = ShardAppend { shard: key.shard(), token: claim.token, conversations: vec![append], progress: None };
-        assert_eq!(self.log.append(vec![batch]).await[0][0], Appended::Done);
+        ShardAppend { shard: key.shard(), token: claim.token, conversations: vec![append], progress: None }
     }
 }
 
@@ -104,6 +115,34 @@ async fn no_page_passes_a_message_that_is_still_on_its_way() {
     assert_eq!(asked.await.unwrap(), (vec![1, 2], true));
     let next = HistoryRequest { after_ms: NOW + 2, after_id: u64::MAX >> 1, ..page(2, true) };
     assert_eq!(times(&report, next).await, (vec![3, 4], false));
+}
+
+/// The message got its time long ago, and its append hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_passes_a_message_whose_append_hangs() {
+    let server = tokio::task::block_in_place(PostgreSql::start).unwrap();
+    server.create_database("log").unwrap();
+    let url = server.url("log");
+    let log = Arc::new(PostgresLog::open(&url, &mynah_postgres_log::Options::default()).await.unwrap());
+    let mut world = World::on(log.clone(), tempfile::tempdir().unwrap()).await;
+    for (gid, after) in [(1, 1), (3, 3), (4, 4)] {
+        world.say(gid, NOW + after, "young").await;
+    }
+    let (gate, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
+    let late = world.said(2, NOW + 2, "late");
+    let appending = tokio::spawn({
+        let log = log.clone();
+        async move { log.append(vec![late]).await }
+    });
+    while log.under_way().await.unwrap().is_zero() {}
+    let report = world.report("index", Settings { settles_after: Duration::from_millis(200), ..Settings::default() });
+    let refused = report.history(page(2, true)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::Unavailable, "{refused:?}");
+    gate.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(appending.await.unwrap(), [[Appended::Done]]);
+    assert_eq!(times(&report, page(2, true)).await, (vec![1, 2], true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,7 @@ impl LogWriter {
         progress: &Arc<Progress>,
         settings: &Settings,
     ) -> Self {
-        let lane = |(range, claimer)| {
+        let lane = |(range, claimer): (ShardRange, Claimer)| {
             let (requests, received) = mpsc::channel(settings.writer_queue);
             let (changes, changed) = mpsc::channel(1);
             let (log, progress) = (Arc::clone(log), Arc::clone(progress));
@@ -79,6 +79,7 @@ impl LogWriter {
                 most: settings.commit_entries,
                 begins_within: settings.commit_begins_within,
                 most_rest: settings.commit_rest,
+                waiting: metrics::gauge!("mynah_log_writer_waiting", "range" => range.to_string()),
             };
             tokio::spawn(writer.run(received, changed));
             Lane { range, requests, changes }
@@ -135,6 +136,7 @@ struct Writer {
     most: usize,
     begins_within: Duration,
     most_rest: Duration,
+    waiting: metrics::Gauge,
 }
 
 impl Writer {
@@ -151,6 +153,7 @@ impl Writer {
                     }
                     let began = Instant::now();
                     self.commit(std::mem::take(&mut gathered)).await;
+                    self.waiting.set(u32::try_from(requests.len()).unwrap_or(u32::MAX));
                     tokio::time::sleep(rest(began.elapsed(), self.most_rest)).await;
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
@@ -124,6 +124,8 @@ pub(crate) struct Store {
     pub(crate) rows: Keyspace,
     /// Held by the writer for the whole of an append or a claim.
     pub(crate) owners: Mutex<Owners>,
+    /// When each append began that has not ended.
+    pub(crate) under_way: Mutex<Vec<Instant>>,
     pub(crate) failed: AtomicBool,
     pub(crate) failure: Notify,
     clock: Arc<dyn Clock>,
@@ -171,6 +173,7 @@ impl FjallLog {
             sends,
             rows,
             owners: Mutex::new(Owners { commits, mark: Some(mark), ..Owners::default() }),
+            under_way: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: Notify::new(),
             clock,
@@ -268,6 +271,29 @@ impl Store {
     }
 }
 
+/// An append, until it ends, however long that takes.
+struct UnderWay {
+    store: Arc<Store>,
+    began: Instant,
+}
+
+impl UnderWay {
+    fn begin(store: &Arc<Store>) -> Self {
+        let (store, began) = (Arc::clone(store), Instant::now());
+        store.under_way.lock().push(began);
+        Self { store, began }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut under_way = self.store.under_way.lock();
+        if let Some(place) = under_way.iter().position(|began| *began == self.began) {
+            under_way.swap_remove(place);
+        }
+    }
+}
+
 #[async_trait]
 impl MessageLog for FjallLog {
     fn log_epoch(&self) -> String {
@@ -290,7 +316,8 @@ impl MessageLog for FjallLog {
         }
         let appended = tokio::task::spawn_blocking({
             let store = Arc::clone(&store);
-            move || append::append(&store, batch)
+            let under_way = UnderWay::begin(&store);
+            move || append::append(&under_way.store, batch)
         });
         match tokio::time::timeout(store.append_within, appended).await {
             Ok(appended) => appended.unwrap_or(unknown),
@@ -356,6 +383,10 @@ impl MessageLog for FjallLog {
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
         read::since(&self.0, shard, after, limit)
     }
+
+    async fn under_way(&self) -> Result<Duration, Error> {
+        Ok(self.0.under_way.lock().iter().map(Instant::elapsed).max().unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -383,14 +414,8 @@ mod tests {
         vec![ShardAppend { shard: claim.shard, token: claim.token, conversations, progress: None }]
     }
 
-    #[tokio::test]
-    async fn a_store_that_stands_still_has_failed_and_writes_nothing_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options { append_within: Duration::from_millis(20), ..Options::default() };
-        let log = FjallLog::open(folder.path(), &options).unwrap();
-        let key = ConversationKey::single(Uid(1), Uid(2));
-        let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
-        // The one writer is held up, as by a disk that does not answer.
+    /// The one writer is held up, as by a disk that does not answer, until what it gives is called.
+    fn held_up(log: &FjallLog) -> impl FnOnce() {
         let (holds, is_held) = std::sync::mpsc::channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
         let store = Arc::clone(&log.0);
@@ -400,13 +425,46 @@ mod tests {
             _ = released.recv();
         });
         is_held.recv().unwrap();
+        move || {
+            drop(release);
+            holder.join().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stands_still_has_failed_and_writes_nothing_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { append_within: Duration::from_millis(20), ..Options::default() };
+        let log = FjallLog::open(folder.path(), &options).unwrap();
+        let key = ConversationKey::single(Uid(1), Uid(2));
+        let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
+        let release = held_up(&log);
         assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
         log.failed().await;
         // Nobody waits behind it.
         assert!(log.claim(&[key.shard()]).await.is_err());
         assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
-        drop(release);
-        holder.join().unwrap();
+        release();
         assert_eq!(log.load(key, 0).await.unwrap().head_seq, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_append_is_under_way_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = FjallLog::open(folder.path(), &Options::default()).unwrap();
+        let key = ConversationKey::single(Uid(1), Uid(2));
+        let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
+        let release = held_up(&log);
+        let appending = tokio::spawn({
+            let (log, batch) = (log.clone(), first_of(key, &claim));
+            async move { log.append(batch).await }
+        });
+        while log.under_way().await.unwrap() < Duration::from_millis(5) {
+            assert!(!appending.is_finished());
+            tokio::task::yield_now().await;
+        }
+        release();
+        assert_eq!(appending.await.unwrap(), [[Appended::Done]]);
+        assert_eq!(log.under_way().await.unwrap(), Duration::ZERO);
     }
 }

@@ -7,7 +7,10 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use mynah_ports::message_log::Error;
+
 use crate::log::Inner;
+use crate::pool::Pool;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +23,17 @@ const END_LATE: &str = "WITH late AS MATERIALIZED (
             AND xact_start < clock_timestamp() - $1 * interval '1 millisecond'
     )
     SELECT pg_terminate_backend(pid) FROM late";
+
+/// One that waits for a lock counts, too: what it will write was decided before.
+const UNDER_WAY: &str =
+    "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::double precision FROM pg_stat_activity
+    WHERE datname = current_database() AND starts_with(query, 'SELECT append(') AND state = 'active'";
+
+/// For how long the oldest append is under way.
+pub(crate) async fn under_way(pool: &Pool) -> Result<Duration, Error> {
+    let rows = pool.read(UNDER_WAY, &[]).await?;
+    Ok(rows.first().map_or(Duration::ZERO, |row| Duration::try_from_secs_f64(row.get(0)).unwrap_or_default()))
+}
 
 /// Looks for as long as the log is open in this process: its writer may be dead, and nobody able to claim.
 pub(crate) async fn watch(log: Weak<Inner>) {

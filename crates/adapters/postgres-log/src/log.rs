@@ -253,4 +253,8 @@ impl MessageLog for PostgresLog {
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
         read::since(&self.inner.readers, shard, after, limit).await
     }
+
+    async fn under_way(&self) -> Result<Duration, Error> {
+        late::under_way(&self.inner.leases).await
+    }
 }

@@ -61,6 +61,15 @@ pub(crate) enum Step<T> {
     Said(Said<T>),
 }
 
+/// How many messages were left out, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shed {
+    /// More would have waited than may.
+    pub(crate) full: u64,
+    /// They waited for too long.
+    pub(crate) late: u64,
+}
+
 /// The messages that wait, in order, each with what was left out before it.
 #[derive(Debug)]
 pub(crate) struct Backlog<T> {
@@ -69,8 +78,7 @@ pub(crate) struct Backlog<T> {
     bytes: usize,
     /// Left out behind the last that waits.
     skipped: Option<Range>,
-    /// Messages that were left out, ever.
-    shed: u64,
+    shed: Shed,
     /// Pushes that are allowed; a message larger than what is left makes a debt.
     allowed: i64,
     refilled: Option<Instant>,
@@ -79,13 +87,15 @@ pub(crate) struct Backlog<T> {
 impl<T> Backlog<T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let allowed = bounds.pushes.into();
-        Self { bounds, waiting: VecDeque::new(), bytes: 0, skipped: None, shed: 0, allowed, refilled: None }
+        Self { bounds, waiting: VecDeque::new(), bytes: 0, skipped: None, shed: Shed::default(), allowed, refilled: None }
     }
 
     /// Adds a message; the oldest make room for it.
     pub(crate) fn say(&mut self, said: Said<T>) {
         let over = |log: &Self| log.waiting.len() >= log.bounds.messages || log.bytes + said.bytes > log.bounds.bytes;
-        while over(self) && self.leave_out_first() {}
+        while over(self) && self.leave_out_first() {
+            self.shed.full += 1;
+        }
         self.bytes += said.bytes;
         let before = self.skipped.take();
         self.waiting.push_back((before, said));
@@ -105,7 +115,9 @@ impl<T> Backlog<T> {
         if let Some(at) = self.allowed_at(now) {
             return Next::At(at);
         }
-        while self.waiting.len() > 1 && self.is_late(now) && self.leave_out_first() {}
+        while self.waiting.len() > 1 && self.is_late(now) && self.leave_out_first() {
+            self.shed.late += 1;
+        }
         let (mut steps, cost) = (Vec::new(), i64::try_from(inside).unwrap_or(i64::MAX));
         while steps.len() < TOGETHER
             && (self.allowed > 0 || self.bounds.pushes == 0)
@@ -123,7 +135,7 @@ impl<T> Backlog<T> {
     }
 
     /// How many messages were left out since this was asked last.
-    pub(crate) fn take_shed(&mut self) -> u64 {
+    pub(crate) fn take_shed(&mut self) -> Shed {
         std::mem::take(&mut self.shed)
     }
 
@@ -137,7 +149,6 @@ impl<T> Backlog<T> {
         let Some(at) = self.waiting.iter().position(|(_, said)| said.may_skip) else { return false };
         let Some((before, said)) = self.waiting.remove(at) else { return false };
         self.bytes -= said.bytes;
-        self.shed += 1;
         let gap = joined(before, Some((said.seq, said.seq)));
         match self.waiting.get_mut(at) {
             Some((behind, _)) => *behind = joined(gap, *behind),
@@ -202,14 +213,14 @@ mod tests {
         (1..=3).for_each(|seq| log.say(said(seq, now)));
         assert_eq!(told(log.next(now, 2)), [Ok(1), Ok(2), Ok(3)]);
         assert!(matches!(log.next(now, 2), Next::Nothing));
-        assert_eq!(log.take_shed(), 0);
+        assert_eq!(log.take_shed(), Shed::default());
     }
 
     #[test]
     fn a_full_backlog_leaves_out_the_oldest_and_tells_which() {
         let (mut log, now) = (Backlog::new(BOUNDS), Instant::now());
         (1..=9).for_each(|seq| log.say(said(seq, now)));
-        assert_eq!(log.take_shed(), 4);
+        assert_eq!(log.take_shed(), Shed { full: 4, late: 0 });
         log.say(Said { bytes: 975, ..said(10, now) });
         assert_eq!(told(log.next(now, 2)), [Err((1, 7)), Ok(8), Ok(9), Ok(10)]);
     }
@@ -253,6 +264,7 @@ mod tests {
         (1..=3).for_each(|seq| log.say(said(seq, now)));
         let later = now + Duration::from_secs(60);
         assert_eq!(told(log.next(later, 2)), [Err((1, 2)), Ok(3)]);
+        assert_eq!(log.take_shed(), Shed { full: 0, late: 2 });
     }
 
     #[test]

@@ -88,8 +88,10 @@ impl Room {
         work.under_way = !matches!(next, Next::Nothing);
         let goes_on = work.under_way;
         drop(work);
-        if shed > 0 {
-            metrics::counter!("mynah_device_room_shed_total").increment(shed);
+        for (reason, count) in [("full", shed.full), ("late", shed.late)] {
+            if count > 0 {
+                metrics::counter!("mynah_device_room_shed_total", "reason" => reason).increment(count);
+            }
         }
         goes_on.then_some(next)
     }

@@ -38,7 +38,7 @@ macro_rules! message_log_contract {
                 a_gap_or_an_old_id_changes_nothing, a_used_cmid_changes_nothing_and_its_first_answer_is_found,
                 what_is_refused_leaves_the_rest_of_the_batch, racing_appends_to_one_head_make_one,
                 claims_count_up_and_ids_go_on_above_what_was_used, progress_comes_back_with_the_next_claim,
-                an_append_without_entries_writes_its_rows;
+                an_append_without_entries_writes_its_rows, nothing_is_under_way_when_all_is_answered;
             reads: a_span_is_bounded_by_places_entries_and_bytes, entries_are_read_at_their_places, the_tail_tells_the_newest_sends_and_from_where_it_is_whole,
                 heads_come_in_the_order_asked, a_message_is_found_by_its_id, members_keep_their_latest_row, marks_only_rise,
                 what_is_taken_back_is_marked_and_weighed, single_chats_page_in_key_order, newer_entries_of_a_shard_come_by_id,

@@ -4,6 +4,7 @@
 
 mod databases;
 mod engines_tls;
+mod metrics;
 mod pairs;
 mod repairs;
 mod rolling;

@@ -8,11 +8,14 @@ use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 
 use crate::engines_tls::a_gateway_that_trusts_another_authority_says_why;
+use crate::metrics::are_what_documents_say;
 use crate::support::{Deployment, deployment, deployment_over_tls};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pair_of_gateways_delivers() {
-    delivers(&deployment(3, 2).await).await;
+    let deployment = deployment(3, 2).await;
+    delivers(&deployment).await;
+    are_what_documents_say(&deployment);
 }
 
 /// The engines take nothing in the clear. What goes over the bus was confirmed by Kafka, to which each process logged in.

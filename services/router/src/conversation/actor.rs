@@ -256,7 +256,7 @@ impl Handler<Submit> for ConversationActor {
         }
         self.last_used = Instant::now();
         if let Err((_, asked)) = self.machine.offer(submit.command, submit.asked) {
-            metrics::counter!("mynah_router_overloaded_total").increment(1);
+            metrics::counter!("mynah_router_overloaded_total", "reason" => "queue").increment(1);
             _ = asked.reply.send(Reply::Full);
             return;
         }

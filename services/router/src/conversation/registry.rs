@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::actor::{ConversationActor, Reply, Retire, Shared, Submit};
 use super::slot::Slot;
-use super::traced::{self, Asked};
+use super::traced::{self, Asked, Waits};
 
 /// Locks of the registry: a conversation's shard picks one.
 const STRIPES: usize = 64;
@@ -28,12 +28,13 @@ pub(crate) struct Registry {
     stripes: Vec<Mutex<Actors>>,
     arbiters: Vec<ArbiterHandle>,
     shared: Arc<Shared>,
+    waiting: metrics::Gauge,
 }
 
 impl Registry {
     pub(crate) fn new(arbiters: Vec<ArbiterHandle>, shared: Arc<Shared>) -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Self { stripes, arbiters, shared }
+        Self { stripes, arbiters, shared, waiting: metrics::gauge!("mynah_router_commands_waiting") }
     }
 
     /// Has a command decided by the conversation's actor, which is started if need be. Commands of one caller keep their order
@@ -45,7 +46,7 @@ impl Registry {
         for _ in 0..MOST_SUCCESSORS {
             let (addr, slot) = self.actor(key)?;
             let (reply, answer) = oneshot::channel();
-            let asked = Asked { reply, span: traced::decision(key, &command) };
+            let asked = Asked { reply, span: traced::decision(key, &command), _waits: Waits::new(&self.waiting) };
             match addr.try_send(Submit { command, asked }) {
                 Ok(()) => match answer.await {
                     Ok(Reply::Answer(answer)) => return Ok(answer),
@@ -54,7 +55,10 @@ impl Registry {
                     // The actor died with it: it may have been written.
                     Err(_) => return Err(Reason::Timeout),
                 },
-                Err(SendError::Full(_)) => return Err(Reason::Overloaded),
+                Err(SendError::Full(_)) => {
+                    metrics::counter!("mynah_router_overloaded_total", "reason" => "mailbox").increment(1);
+                    return Err(Reason::Overloaded);
+                }
                 Err(SendError::Closed(back)) => {
                     command = back.command;
                     slot.drained().await;

@@ -13,6 +13,24 @@ use super::actor::Reply;
 pub(crate) struct Asked {
     pub(super) reply: oneshot::Sender<Reply>,
     pub(super) span: Span,
+    /// Counts it among those that wait.
+    pub(super) _waits: Waits,
+}
+
+/// A command that waits for its answer: in its actor's mailbox or queue, or for the log.
+pub(super) struct Waits(metrics::Gauge);
+
+impl Waits {
+    pub(super) fn new(waiting: &metrics::Gauge) -> Self {
+        waiting.increment(1.0);
+        Self(waiting.clone())
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 /// The span of a command, in the caller's context.

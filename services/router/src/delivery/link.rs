@@ -53,6 +53,8 @@ struct Queue {
     waiting: Mutex<Waiting>,
     wake: Notify,
     most_bytes: usize,
+    /// Those of all links.
+    bytes: metrics::Gauge,
 }
 
 /// A record that waits: its bytes, what it completes, since when.
@@ -69,14 +71,16 @@ struct Waiting {
 
 impl Link {
     pub(crate) fn start(client: GatewayClient, bounds: Bounds) -> Self {
-        let queue = Arc::new(Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: bounds.bytes });
+        let bytes = metrics::gauge!("mynah_delivery_waiting_bytes");
+        let queue = Arc::new(Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: bounds.bytes, bytes });
         let task = tokio::spawn(run(client.clone(), Arc::clone(&queue), bounds.within));
         Self { client, queue, task }
     }
 
     /// Queues a record. It never waits.
     pub(crate) fn push(&self, key: ConversationKey, record: Record, ticket: Ticket) {
-        self.queue.waiting.lock().push(key, record, ticket, self.queue.most_bytes);
+        let taken = self.queue.waiting.lock().push(key, record, ticket, self.queue.most_bytes);
+        self.queue.bytes.increment(taken as f64);
         self.queue.wake.notify_one();
     }
 }
@@ -85,31 +89,35 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.task.abort();
         let waiting = std::mem::take(&mut *self.queue.waiting.lock());
+        self.queue.bytes.decrement(waiting.bytes as f64);
         // Outside of the lock: each completes what nobody else carries.
         drop(waiting);
     }
 }
 
 impl Waiting {
-    fn push(&mut self, key: ConversationKey, record: Record, ticket: Ticket, most: usize) {
-        let Some(entry) = &record.entry else { return };
+    /// The bytes that wait more now.
+    fn push(&mut self, key: ConversationKey, record: Record, ticket: Ticket, most: usize) -> usize {
+        let Some(entry) = &record.entry else { return 0 };
         let bytes = entry.payload.len() + 8 * (entry.added_uids.len() + entry.removed_uids.len()) + HEADER;
         // Events have room of their own, since what they change is told by nothing else.
         let most = if entry.kind == MESSAGE { most } else { most * 2 };
         if self.resync.is_empty() && (self.records.is_empty() || self.bytes + bytes <= most) {
             self.bytes += bytes;
             self.records.push_back((record, bytes, ticket, Instant::now()));
-            return;
+            return bytes;
         }
-        metrics::counter!("mynah_delivery_missed_total").increment(1);
         let room = self.missed.len() < MOST_MISSED || self.missed.contains_key(&key);
         if self.resync.is_empty() && entry.kind == MESSAGE && room {
             let missed = self.missed.entry(key).or_insert_with(|| (entry.seq, entry.seq, Vec::new()));
             *missed = (missed.0.min(entry.seq), missed.1.max(entry.seq), std::mem::take(&mut missed.2));
             missed.2.push(ticket);
+            metrics::counter!("mynah_delivery_missed_total", "told" => "heads").increment(1);
         } else {
             self.resync.push(ticket);
+            metrics::counter!("mynah_delivery_missed_total", "told" => "resync").increment(1);
         }
+        0
     }
 
     fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mynah_fjall::{FjallLog, Options};
@@ -45,6 +46,10 @@ impl MessageLog for Forgetful {
     async fn claim(&self, shards: &[ShardId]) -> Result<Vec<Claim>, Error> {
         self.claims.fetch_add(1, Ordering::SeqCst);
         self.log.claim(shards).await
+    }
+
+    async fn under_way(&self) -> Result<Duration, Error> {
+        self.log.under_way().await
     }
 
     fn log_epoch(&self) -> String {

@@ -1,6 +1,7 @@
 //! Each call to the database that has its shard; what concerns several is asked of them at once and put together again.
 
 use std::future::Future;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
@@ -97,6 +98,11 @@ impl MessageLog for ShardedLog {
         };
         let appends = split.into_iter().map(|(log, places, batch)| async move { (places, log.append(batch).await) });
         in_order(join_all(appends).await)
+    }
+
+    async fn under_way(&self) -> Result<Duration, Error> {
+        let each = try_join_all(self.parts().iter().map(PostgresLog::under_way)).await?;
+        Ok(each.into_iter().max().unwrap_or_default())
     }
 
     async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {

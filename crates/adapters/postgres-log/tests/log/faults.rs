@@ -79,6 +79,27 @@ async fn a_claim_waits_for_an_append_that_has_checked_and_not_yet_written() {
     assert_eq!(new.next(1).await, Appended::Done);
 }
 
+/// Who lists by time must not pass what it will bring, in whichever process it was begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_is_under_way_to_all_who_have_the_log_open_until_it_ends() {
+    let (url, log) = log().await;
+    let mut writer = Writer::on(&log).await.unwrap();
+    let gate = session(&url).await;
+    gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
+    let appending = tokio::spawn(async move { writer.next(3).await });
+    until_it_waits(&url, "append", &appending).await;
+    let other = PostgresLog::open(&url, &Options::default()).await.unwrap();
+    let before = other.under_way().await.unwrap();
+    let later = other.under_way().await.unwrap();
+    assert!(Duration::ZERO < before && before < later, "{before:?}, then {later:?}");
+    // Another database of the same server knows nothing of it.
+    let stranger = PostgresLog::open(&new_database(), &Options::default()).await.unwrap();
+    assert_eq!(stranger.under_way().await.unwrap(), Duration::ZERO);
+    gate.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(appending.await.unwrap(), Appended::Done);
+    assert_eq!(other.under_way().await.unwrap(), Duration::ZERO);
+}
+
 /// Whoever has the log open ends appends that are under way for too long, and no other ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_append_that_is_under_way_is_not_ended_before_its_bound() {

@@ -1,6 +1,7 @@
 //! Appends: who may, what fits, what stays.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mynah_types::{Appended, Cmid, ConversationAppend, Meta, MsgId, Progress, ShardAppend, Uid};
 
@@ -136,4 +137,12 @@ pub async fn an_append_without_entries_writes_its_rows(harness: &mut dyn Harness
     assert_eq!(owner.append(rows).await, Appended::Done);
     assert_eq!(log.load(GROUP, 1).await.unwrap().meta, meta);
     assert_eq!(log.members(GROUP).await.unwrap(), members);
+}
+
+pub async fn nothing_is_under_way_when_all_is_answered(harness: &mut dyn Harness) {
+    let log = harness.open();
+    let mut owner = Owner::of(&log).await;
+    owner.fill(1..=3).await;
+    assert_eq!(owner.append(of(GROUP, 9, vec![])).await, Appended::HeadMoved);
+    assert_eq!(log.under_way().await.unwrap(), Duration::ZERO);
 }
