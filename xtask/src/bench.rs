@@ -21,7 +21,7 @@ const PARTS: [(&str, &str, &str); 6] = [
 /// What `loadtest bench` measures from outside.
 const OUTSIDE: [&str; 8] = ["sends", "growth", "fanout", "idle", "rest", "login", "sync", "sizes"];
 /// Sizes of a run that only shows that everything works.
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 18] = [
     "--seconds",
     "2",
     "--rounds",
@@ -35,7 +35,9 @@ const SMALL: [&str; 16] = [
     "--entries",
     "500",
     "--grow-to",
-    "5000",
+    "500",
+    "--grow-sends",
+    "1280",
     "--users",
     "2000",
 ];
