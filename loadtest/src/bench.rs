@@ -90,8 +90,15 @@ pub async fn run(plan: &Plan) -> Result<Value, Failed> {
 
 /// A server without the limits of a person.
 async fn server(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
+    let mut server = prepare(plan, folder)?;
+    server.restart().await?;
+    Ok(server)
+}
+
+/// The same, not started yet.
+fn prepare(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
     let flags = [QUICK, &["--log", "warn"]].concat();
-    Server::start(&plan.binary, &folder.join("data"), &flags).await
+    Server::prepare(&plan.binary, &folder.join("data"), &flags, None)
 }
 
 fn ratio(part: f64, floor: f64) -> f64 {

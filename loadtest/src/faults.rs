@@ -166,7 +166,7 @@ fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     json!({
         "faults": faults, "users": plan.users, "seed": plan.seed, "acknowledged": run.notes.lock().acknowledged(),
-        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
+        "logins": run.counts.logins(), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
         "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
         "delivered_live": live, "settled_ms": live_ms,
     })

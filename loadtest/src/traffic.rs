@@ -200,14 +200,8 @@ pub async fn settle(notes: &Notes) -> Verdict {
 
 /// Waits until so many logins were counted.
 pub(crate) async fn logged_in(counts: &Counts, expected: u64) -> Result<(), Failed> {
-    let started = Instant::now();
-    while counts.logins.load(Ordering::Relaxed) < expected {
-        if started.elapsed() > SETTLE_WITHIN {
-            return Err("not every device logged in".into());
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    let all = tokio::time::timeout(SETTLE_WITHIN, counts.until_logged_in(expected)).await;
+    all.map_err(|_| "not every device logged in".into())
 }
 
 /// Another device of each user reads everything from its beginning: it is told where it holds all, and must.
@@ -215,7 +209,7 @@ pub(crate) async fn logged_in(counts: &Counts, expected: u64) -> Result<(), Fail
 /// # Errors
 /// When devices do not log in, or the deployment does not work.
 pub async fn prove(run: &Run) -> Result<(), Failed> {
-    let before = run.counts.logins.load(Ordering::Relaxed);
+    let before = run.counts.logins();
     let start = |(nth, name): (usize, &String)| {
         Device::start(run.place.account(nth, name, FRESH), Arc::clone(&run.notes), Arc::clone(&run.counts))
     };
