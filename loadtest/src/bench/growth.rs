@@ -8,13 +8,14 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::process::cpu_seconds;
-use super::sends::{account, settled};
+use super::sends::account;
 use super::sizes::write_users;
 use super::{Plan, server};
 use crate::Failed;
 use crate::device::{Counts, Device, Notes, Target, single};
 use crate::rest::Rest;
 use crate::server::Server;
+use crate::traffic::settle;
 use crate::world;
 
 /// Sends that wait for their answers.
@@ -70,7 +71,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     for device in &grown.devices {
         device.idle().await;
     }
-    let verdict = settled(&grown.notes).await;
+    let verdict = settle(&grown.notes).await.to_string();
     let first = grown.points.first().map(|(_, rounds)| rounds.clone()).unwrap_or_default();
     let cases = grown.points.iter().map(|(what, rounds)| case(what, "us of a core", rounds, "new conversations", &first));
     let cases: Vec<Value> = cases.collect();
