@@ -362,26 +362,9 @@ impl MessageLog for FjallLog {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use mynah_types::{ConversationAppend, EntryKind};
+    use mynah_ports::contract::first;
 
     use super::*;
-
-    fn first_of(key: ConversationKey, claim: &Claim) -> Vec<ShardAppend> {
-        let entry = Entry {
-            seq: 1,
-            msg_id: MsgId::compose(claim.counter + 1, claim.shard),
-            ctime: 1,
-            sender: Uid(1),
-            cmid: None,
-            content_hash: 0,
-            member_version: 0,
-            cum_unread: 1,
-            kind: EntryKind::Message { unread_delta: 1, no_offline: false },
-            payload: bytes::Bytes::new(),
-        };
-        let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
-        vec![ShardAppend { shard: claim.shard, token: claim.token, conversations, progress: None }]
-    }
 
     #[tokio::test]
     async fn a_store_that_stands_still_has_failed_and_writes_nothing_later() {
@@ -400,11 +383,11 @@ mod tests {
             _ = released.recv();
         });
         is_held.recv().unwrap();
-        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        assert_eq!(log.append(vec![first::append(key, &claim)]).await, [[Appended::Unknown]]);
         log.failed().await;
         // Nobody waits behind it.
         assert!(log.claim(&[key.shard()]).await.is_err());
-        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        assert_eq!(log.append(vec![first::append(key, &claim)]).await, [[Appended::Unknown]]);
         drop(release);
         holder.join().unwrap();
         assert_eq!(log.load(key, 0).await.unwrap().head_seq, 0);
