@@ -22,30 +22,45 @@ use crate::server::{QUICK, Server};
 pub const FIGURES: [&str; 8] = ["sends", "growth", "fanout", "idle", "rest", "login", "sync", "sizes"];
 
 /// What is measured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Plan {
-    /// The server's binary.
-    pub binary: PathBuf,
-    /// The program that appends without a server; see `append_floor` of the log's adapter.
-    pub append_floor: PathBuf,
-    /// Seconds of each window.
-    pub seconds: u64,
-    /// How often what is quick to measure is measured.
-    pub rounds: usize,
-    /// Idle connections, each number for itself.
-    pub idle: Vec<usize>,
-    /// Members of the group that one message fans out to, each number for itself.
-    pub members: Vec<usize>,
-    /// Users who log in.
-    pub logins: usize,
-    /// Entries that a device syncs.
-    pub entries: u64,
-    /// Entries that a conversation grows to.
-    pub grow_to: u64,
-    /// Users that are imported.
-    pub users: usize,
-    /// The one figure that is wanted, of [`FIGURES`]; none: all.
-    pub only: Option<String>,
+    /// The mynah binary
+    #[arg(long)]
+    binary: PathBuf,
+    /// The program that appends without a server: `append_floor` of the log's adapter
+    #[arg(long)]
+    append_floor: PathBuf,
+    /// Seconds of each window
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// How often what is quick to measure is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
+    rounds: usize,
+    /// Idle connections, each number for itself
+    #[arg(long, value_delimiter = ',', default_values_t = [5000, 15_000])]
+    idle: Vec<usize>,
+    /// Members of the group that one message fans out to, each number for itself
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 5000, 15_000])]
+    members: Vec<usize>,
+    /// Users who log in
+    #[arg(long, default_value_t = 2000)]
+    logins: usize,
+    /// Entries that a device syncs
+    #[arg(long, default_value_t = 10_000)]
+    entries: u64,
+    /// Entries that a conversation grows to
+    #[arg(long, default_value_t = 100_000)]
+    grow_to: u64,
+    /// Sends of a round of `growth`. The kernel counts processor time in hundredths of a second, and what the log writes out and merges
+    /// beside them falls into some rounds and not into others: few say nothing
+    #[arg(long, default_value_t = 51_200)]
+    grow_sends: u64,
+    /// Users that are imported
+    #[arg(long, default_value_t = 1_000_000)]
+    users: usize,
+    /// The one figure that is wanted
+    #[arg(long, value_parser = FIGURES)]
+    only: Option<String>,
 }
 
 /// Measures everything, and judges what was sent meanwhile.
@@ -75,8 +90,15 @@ pub async fn run(plan: &Plan) -> Result<Value, Failed> {
 
 /// A server without the limits of a person.
 async fn server(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
+    let mut server = prepare(plan, folder)?;
+    server.restart().await?;
+    Ok(server)
+}
+
+/// The same, not started yet.
+fn prepare(plan: &Plan, folder: &Path) -> Result<Server, Failed> {
     let flags = [QUICK, &["--log", "warn"]].concat();
-    Server::start(&plan.binary, &folder.join("data"), &flags).await
+    Server::prepare(&plan.binary, &folder.join("data"), &flags, None)
 }
 
 fn ratio(part: f64, floor: f64) -> f64 {

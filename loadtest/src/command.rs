@@ -194,12 +194,11 @@ impl Target {
         let mut flags = QUICK.to_vec();
         flags.extend(["--log", "warn", "--device-connections", "100000", "--connections", "100000"]);
         flags.extend(self.own_flag.iter().flat_map(|flag| flag.split('=')));
-        let server = Server::start_on(binary, &folder.path().join("data"), &flags, self.server_cpu).await?;
+        let mut server = Server::prepare(binary, &folder.path().join("data"), &flags, self.server_cpu)?;
         let members = scenario.users.max(500).to_string();
         let rules = ["--max-group-members", &members, "--max-room-members", &members, "--max-groups-per-user", "10000"];
         server.app_command(&[&["set", &server.appkey][..], &rules].concat())?;
-        // A running server sees the change within a second.
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        server.restart().await?;
         let pid = server.pid().ok_or("the server is gone")?;
         setting.targets.push(server.http);
         (setting.appkey, setting.master_secret) = (server.appkey.clone(), server.master_secret.clone());

@@ -1,15 +1,14 @@
 //! Kills the server again and again while everybody sends, and lets the oracle judge.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mynah_oracle::{Dice, Verdict};
-use serde_json::{Value, json};
+use mynah_oracle::Dice;
+use serde_json::json;
 
 use crate::Failed;
 use crate::server::{QUICK, Server};
-use crate::traffic::{self, Place};
+use crate::traffic::{self, Outcome, Place};
 
 /// What a run is.
 #[derive(Debug, Clone)]
@@ -22,15 +21,6 @@ pub struct Plan {
     pub users: usize,
     /// Decides the rest.
     pub seed: u64,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The judgement.
-    pub verdict: Verdict,
-    /// Figures, for people and programs.
-    pub figures: Value,
 }
 
 /// Does it.
@@ -57,24 +47,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
         starts.push(server.restart().await?);
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let settled = Instant::now();
-    senders.stop().await?;
-    let live = traffic::settle(&run.notes).await;
-    let live_ms = settled.elapsed().as_millis();
-    run.devices.clear();
-    traffic::prove(&run).await?;
-    let verdict = run.notes.lock().judge();
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let slowest = starts.iter().max().map_or(0, Duration::as_millis);
-    let figures = json!({
-        "kills": plan.kills, "users": plan.users, "seed": plan.seed,
-        "acknowledged": run.notes.lock().acknowledged(),
-        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
-        "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
-        "delivered_live": live.is_clean(), "settled_ms": u64::try_from(live_ms).unwrap_or(u64::MAX),
-        "slowest_start_ms": u64::try_from(slowest).unwrap_or(u64::MAX),
-    });
-    // What had to be pushed and was only found by asking again counts as lost.
-    let verdict = if live.is_clean() { verdict } else { live };
-    Ok(Outcome { verdict, figures })
+    let settled = run.end(senders).await?;
+    let slowest = u64::try_from(starts.iter().max().map_or(0, Duration::as_millis))?;
+    run.judge(settled, json!({"kills": plan.kills, "seed": plan.seed, "slowest_start_ms": slowest})).await
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use session::Session;
@@ -85,8 +85,8 @@ enum Command {
 /// What devices counted.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Connections that logged in.
-    pub logins: AtomicU64,
+    /// Connections that logged in; told to who waits for them.
+    logins: watch::Sender<u64>,
     /// Entries pushed.
     pub pushed: AtomicU64,
     /// `heads` frames.
@@ -102,6 +102,21 @@ pub struct Counts {
 impl Counts {
     pub(crate) fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn logged_in(&self) {
+        self.logins.send_modify(|logins| *logins += 1);
+    }
+
+    /// How many connections logged in.
+    pub fn logins(&self) -> u64 {
+        *self.logins.borrow()
+    }
+
+    /// Waits until so many logged in.
+    pub(crate) async fn until_logged_in(&self, expected: u64) {
+        // The sender is this one's own.
+        _ = self.logins.subscribe().wait_for(|logins| *logins >= expected).await;
     }
 }
 

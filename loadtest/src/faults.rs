@@ -1,15 +1,14 @@
 //! A distributed deployment of its own under load, while its parts are killed, stopped, emptied and restarted; clients judge.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mynah_local_cluster::{Cluster, Kind, Plan as Parts};
-use mynah_oracle::{Dice, Verdict};
-use serde_json::{Value, json};
+use mynah_oracle::Dice;
+use serde_json::json;
 
 use crate::Failed;
-use crate::traffic::{self, Place, Run};
+use crate::traffic::{self, Outcome, Place};
 
 /// Longer than a router's lease, so that another one has taken over when it goes on.
 const PAUSED: Duration = Duration::from_secs(6);
@@ -88,15 +87,6 @@ impl Fault {
     }
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The judgement.
-    pub verdict: Verdict,
-    /// Figures, for people and programs.
-    pub figures: Value,
-}
-
 /// Does it.
 ///
 /// # Errors
@@ -149,27 +139,9 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
         let ms = u64::try_from(began.elapsed().as_millis())?;
         done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": run.acks.take()}));
     }
-    let settled = Instant::now();
-    senders.stop().await?;
-    let live = traffic::settle(&run.notes).await;
-    let live_ms = u64::try_from(settled.elapsed().as_millis())?;
-    run.devices.clear();
+    let settled = run.end(senders).await?;
     whole(&cluster).await?;
-    traffic::prove(&run).await?;
-    let verdict = run.notes.lock().judge();
-    let figures = figures(plan, &run, &done, live.is_clean(), live_ms);
-    // What had to be pushed and was only found by asking again counts as lost.
-    Ok(Outcome { verdict: if live.is_clean() { verdict } else { live }, figures })
-}
-
-fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -> Value {
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    json!({
-        "faults": faults, "users": plan.users, "seed": plan.seed, "acknowledged": run.notes.lock().acknowledged(),
-        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
-        "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
-        "delivered_live": live, "settled_ms": live_ms,
-    })
+    run.judge(settled, json!({"faults": done, "seed": plan.seed})).await
 }
 
 /// Where clients find a deployment.

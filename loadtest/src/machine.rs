@@ -1,4 +1,4 @@
-//! What the system is, and what it lets a generator do.
+//! What the system lets a generator do.
 
 use std::process::Command;
 
@@ -6,7 +6,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Failed;
-use crate::report::model::Machine;
 
 /// Takes as many file descriptors as the system lets it; answers how many.
 ///
@@ -45,22 +44,4 @@ pub fn keep_on(pid: u32, cpu: usize) -> Result<(), Failed> {
     let done =
         Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", &cpu.to_string(), &pid.to_string()]).output()?;
     if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
-}
-
-/// What the run is made on.
-#[must_use]
-pub fn describe() -> Machine {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
-    let memory = field(&read("/proc/meminfo"), "MemTotal");
-    let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or(0);
-    Machine {
-        processor: field(&read("/proc/cpuinfo"), "model name"),
-        cores: std::thread::available_parallelism().map_or(0, usize::from),
-        memory: kib * 1024,
-        system: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
-    }
 }

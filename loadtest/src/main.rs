@@ -93,41 +93,7 @@ enum Command {
         messages: u64,
     },
     /// Measures the message path beside its floors
-    Bench {
-        /// The mynah binary
-        #[arg(long)]
-        binary: PathBuf,
-        /// The program that appends without a server
-        #[arg(long)]
-        append_floor: PathBuf,
-        /// Seconds of each window
-        #[arg(long, default_value_t = 10)]
-        seconds: u64,
-        /// How often what is quick to measure is measured
-        #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
-        rounds: usize,
-        /// Idle connections, each number for itself
-        #[arg(long, value_delimiter = ',', default_values_t = [5000, 15_000])]
-        idle: Vec<usize>,
-        /// Members of the group that one message fans out to, each number for itself
-        #[arg(long, value_delimiter = ',', default_values_t = [1000, 5000, 15_000])]
-        members: Vec<usize>,
-        /// Users who log in
-        #[arg(long, default_value_t = 2000)]
-        logins: usize,
-        /// Entries that a device syncs
-        #[arg(long, default_value_t = 10_000)]
-        entries: u64,
-        /// Entries that a conversation grows to
-        #[arg(long, default_value_t = 100_000)]
-        grow_to: u64,
-        /// Users that are imported
-        #[arg(long, default_value_t = 1_000_000)]
-        users: usize,
-        /// The one figure that is wanted
-        #[arg(long, value_parser = bench::FIGURES)]
-        only: Option<String>,
-    },
+    Bench(bench::Plan),
     /// Tells whether the runs B are worse than the runs A; the exit status says it too
     Compare(report::commands::Compare),
     /// Shows the report of a run again
@@ -182,9 +148,7 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{figures}\n{verdict}");
             Ok(verdict.is_clean())
         }
-        Command::Bench { binary, append_floor, seconds, rounds, idle, members, logins, entries, grow_to, users, only } => {
-            let plan =
-                bench::Plan { binary, append_floor, seconds, rounds, idle, members, logins, entries, grow_to, users, only };
+        Command::Bench(plan) => {
             println!("{:#}", runtime.block_on(bench::run(&plan))?);
             Ok(true)
         }

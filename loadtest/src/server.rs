@@ -53,19 +53,22 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub async fn start(binary: &Path, data_dir: &Path, settings: &[&str]) -> Result<Self, Failed> {
-        Self::start_on(binary, data_dir, settings, None).await
+        let mut server = Self::prepare(binary, data_dir, settings, None)?;
+        server.restart().await?;
+        Ok(server)
     }
 
-    /// The same on one processor, from its first moment: it makes as many threads as it has processors.
+    /// The same without starting it: what is set of the app until [`Server::restart`] holds from the first call on. With a processor, it
+    /// stays on that one from its first moment: it makes as many threads as it has processors.
     ///
     /// # Errors
-    /// When it does not start.
-    pub async fn start_on(binary: &Path, data_dir: &Path, settings: &[&str], cpu: Option<usize>) -> Result<Self, Failed> {
+    /// When the app cannot be made.
+    pub fn prepare(binary: &Path, data_dir: &Path, settings: &[&str], cpu: Option<usize>) -> Result<Self, Failed> {
         let made = command(binary).args(["app", "create", "--json", "--name", "load", "--data-dir"]).arg(data_dir).output();
         let made = made.map_err(|error| format!("{}: {error}", binary.display()))?;
         let app: Value = serde_json::from_slice(&made.stdout)?;
         let text = |name: &str| app.get(name).and_then(Value::as_str).map(str::to_owned).ok_or("no app was made");
-        let mut server = Self {
+        Ok(Self {
             binary: binary.into(),
             data_dir: data_dir.into(),
             settings: settings.iter().map(|s| (*s).to_owned()).collect(),
@@ -75,9 +78,7 @@ impl Server {
             ops: free_address()?,
             appkey: text("appkey")?,
             master_secret: text("master_secret")?,
-        };
-        server.restart().await?;
-        Ok(server)
+        })
     }
 
     /// Runs `mynah app …` on the server's folder.
@@ -89,7 +90,7 @@ impl Server {
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
     }
 
-    /// Starts it again, and waits until it is ready. Returns how long that took.
+    /// Starts it, or starts it again, and waits until it is ready. Returns how long that took.
     ///
     /// # Errors
     /// When it ends, or is not ready in time.

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mynah_oracle::{Dice, Oracle, Verdict};
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Failed;
 use crate::device::{Account, Counts, Device, Notes, Target, single};
@@ -82,7 +82,7 @@ impl Acks {
     }
 
     /// Figures of what was noted since the last time: count, median, 99th in a hundred, longest; in milliseconds.
-    pub fn take(&self) -> serde_json::Value {
+    pub fn take(&self) -> Value {
         let mut took = std::mem::take(&mut *self.0.lock());
         took.sort_unstable();
         let at = |part: usize| took.get((took.len() * part / 100).min(took.len().saturating_sub(1))).copied().unwrap_or(0);
@@ -186,6 +186,58 @@ pub fn start_senders(run: &Run, dice: &mut Dice, pause_ms: u64) -> Senders {
     Senders { stop, tasks }
 }
 
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Figures, for people and programs.
+    pub figures: Value,
+}
+
+/// How a run stood when nothing was on its way any more.
+pub struct Settled {
+    live: Verdict,
+    ms: u64,
+}
+
+impl Run {
+    /// Ends the sending, waits for what is on its way, and ends the devices.
+    ///
+    /// # Errors
+    /// When something is not answered in time.
+    pub async fn end(&mut self, senders: Senders) -> Result<Settled, Failed> {
+        let began = Instant::now();
+        senders.stop().await?;
+        let live = settle(&self.notes).await;
+        let ms = u64::try_from(began.elapsed().as_millis())?;
+        self.devices.clear();
+        Ok(Settled { live, ms })
+    }
+
+    /// Lets fresh devices read everything, and judges; what else is told of this run stands among the figures that every run has.
+    ///
+    /// # Errors
+    /// When devices do not log in, or the deployment does not work.
+    pub async fn judge(&self, settled: Settled, more: Value) -> Result<Outcome, Failed> {
+        prove(self).await?;
+        let Settled { live, ms } = settled;
+        let Counts { pushed, heads, room_pages, resent, duplicates, .. } = &*self.counts;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut figures = json!({
+            "users": self.names.len(), "acknowledged": self.notes.lock().acknowledged(), "logins": self.counts.logins(),
+            "pushed": count(pushed), "heads": count(heads), "room_pages": count(room_pages), "resent": count(resent),
+            "duplicates": count(duplicates), "delivered_live": live.is_clean(), "settled_ms": ms,
+        });
+        if let (Value::Object(figures), Value::Object(more)) = (&mut figures, more) {
+            figures.extend(more);
+        }
+        // What had to be pushed and was only found by asking again counts as lost.
+        let verdict = if live.is_clean() { self.notes.lock().judge() } else { live };
+        Ok(Outcome { verdict, figures })
+    }
+}
+
 /// Waits until what was acknowledged was pushed to everybody, or it is clear that it will not be.
 pub async fn settle(notes: &Notes) -> Verdict {
     let started = Instant::now();
@@ -200,22 +252,13 @@ pub async fn settle(notes: &Notes) -> Verdict {
 
 /// Waits until so many logins were counted.
 pub(crate) async fn logged_in(counts: &Counts, expected: u64) -> Result<(), Failed> {
-    let started = Instant::now();
-    while counts.logins.load(Ordering::Relaxed) < expected {
-        if started.elapsed() > SETTLE_WITHIN {
-            return Err("not every device logged in".into());
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    let all = tokio::time::timeout(SETTLE_WITHIN, counts.until_logged_in(expected)).await;
+    all.map_err(|_| "not every device logged in".into())
 }
 
 /// Another device of each user reads everything from its beginning: it is told where it holds all, and must.
-///
-/// # Errors
-/// When devices do not log in, or the deployment does not work.
-pub async fn prove(run: &Run) -> Result<(), Failed> {
-    let before = run.counts.logins.load(Ordering::Relaxed);
+async fn prove(run: &Run) -> Result<(), Failed> {
+    let before = run.counts.logins();
     let start = |(nth, name): (usize, &String)| {
         Device::start(run.place.account(nth, name, FRESH), Arc::clone(&run.notes), Arc::clone(&run.counts))
     };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use clap::Parser;
+use mynah_measure::Machine;
 use serde_json::{Value, json};
 
 use crate::codegen::root;
@@ -21,7 +22,7 @@ const PARTS: [(&str, &str, &str); 6] = [
 /// What `loadtest bench` measures from outside.
 const OUTSIDE: [&str; 8] = ["sends", "growth", "fanout", "idle", "rest", "login", "sync", "sizes"];
 /// Sizes of a run that only shows that everything works.
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 18] = [
     "--seconds",
     "2",
     "--rounds",
@@ -35,7 +36,9 @@ const SMALL: [&str; 16] = [
     "--entries",
     "500",
     "--grow-to",
-    "5000",
+    "500",
+    "--grow-sends",
+    "1280",
     "--users",
     "2000",
 ];
@@ -77,7 +80,7 @@ pub fn run(words: &[&str]) -> Result<(), Box<dyn Error>> {
         let measured = from_outside(name, arguments.small)?;
         results.insert(name.into(), measured.get(name).cloned().unwrap_or_default());
     }
-    let report = json!({"machine": machine()?, "commit": commit()?, "small": arguments.small, "results": results});
+    let report = json!({"machine": Machine::this(), "commit": commit()?, "small": arguments.small, "results": results});
     std::fs::write(root().join(&arguments.out), format!("{report:#}\n"))?;
     println!("{}", table(&report)?);
     Ok(())
@@ -110,19 +113,6 @@ fn last_object(text: &str) -> Result<Value, Box<dyn Error>> {
     Ok(serde_json::from_str(line)?)
 }
 
-fn machine() -> Result<Value, Box<dyn Error>> {
-    let field = |file: &str, name: &str| -> Result<Option<String>, Box<dyn Error>> {
-        let text = std::fs::read_to_string(file)?;
-        let value =
-            text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
-        Ok(value)
-    };
-    Ok(json!({
-        "processor": field("/proc/cpuinfo", "model name")?, "cores": std::thread::available_parallelism()?.get(),
-        "memory": field("/proc/meminfo", "MemTotal")?, "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim(),
-    }))
-}
-
 /// The commit, and whether the tree is another one.
 fn commit() -> Result<String, Box<dyn Error>> {
     let mut command = Command::new("git");
@@ -135,12 +125,12 @@ fn table(report: &Value) -> Result<String, Box<dyn Error>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let machine = |name: &str| report.pointer(&format!("/machine/{name}")).map(text).unwrap_or_default();
     let mut table = format!(
-        "Commit {}; {}, {} cores, {}, Linux {}{}.\n\n",
+        "Commit {}; {}, {} cores, {} MiB, {}{}.\n\n",
         report.get("commit").map(text).unwrap_or_default(),
         machine("processor"),
         machine("cores"),
-        machine("memory"),
-        machine("kernel"),
+        report.pointer("/machine/memory").and_then(Value::as_u64).unwrap_or(0) >> 20,
+        machine("system"),
         if report.get("small") == Some(&Value::Bool(true)) { "; **small sizes: the figures mean nothing**" } else { "" },
     );
     writeln!(
@@ -177,10 +167,13 @@ mod tests {
     fn the_table_has_a_line_for_each_case_and_says_when_it_means_nothing() {
         let spread = json!({"median": 2.0, "least": 1.5, "most": 3.0});
         let case = json!({"case": "c", "unit": "ns", "figure": spread, "floor": "f", "floor_figure": spread, "ratio": spread});
-        let report = json!({"commit": "abc", "machine": {"cores": 2}, "small": true, "results": {"codec": {"cases": [case]}, "sizes": {}}});
+        let report = json!({"commit": "abc", "machine": {"cores": 2, "memory": 3 << 20}, "small": true, "results": {"codec": {"cases": [case]}, "sizes": {}}});
         let table = table(&report).unwrap_or_default();
         assert!(table.contains("| codec | c | ns | 2.0 (1.5 – 3.0) | f | 2.0 (1.5 – 3.0) | 2.0 (1.5 – 3.0) |"), "{table}");
-        assert!(table.contains("mean nothing") && !table.contains("| sizes"), "{table}");
+        assert!(
+            table.starts_with("Commit abc; , 2 cores, 3 MiB, ") && table.contains("mean nothing") && !table.contains("| sizes"),
+            "{table}"
+        );
     }
 
     #[test]

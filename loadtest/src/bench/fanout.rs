@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::bare::Floor;
 use super::process::cpu_seconds;
-use super::{Plan, server};
+use super::{Plan, prepare};
 use crate::Failed;
 use crate::rest::Rest;
 use crate::wire::Wire;
@@ -38,10 +38,9 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
 
 async fn through_the_server(plan: &Plan, members: usize) -> Result<(Vec<f64>, String), Failed> {
     let folder = tempfile::tempdir()?;
-    let server = server(plan, folder.path()).await?;
+    let mut server = prepare(plan, folder.path())?;
     server.app_command(&["set", &server.appkey, "--max-group-members", &members.to_string()])?;
-    // A running server sees the change within a second.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    server.restart().await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
     let names = world::users(&rest, members).await?;
     rest.post("/v1/admins/", &json!({"username": "admin", "password": "secret"})).await?;

@@ -8,20 +8,20 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::process::cpu_seconds;
-use super::sends::{account, settled};
+use super::sends::account;
 use super::sizes::write_users;
 use super::{Plan, server};
 use crate::Failed;
 use crate::device::{Counts, Device, Notes, Target, single};
 use crate::rest::Rest;
 use crate::server::Server;
+use crate::traffic::settle;
 use crate::world;
 
 /// Sends that wait for their answers.
 const OUTSTANDING: u64 = 64;
-/// Sends of a round: the kernel counts processor time in hundredths of a second, and what the log writes out and merges beside them falls
-/// into some rounds and not into others.
-const OF_A_ROUND: u64 = 51_200;
+/// Entries that small conversations grow to.
+const MANY: u64 = 10_000;
 /// Conversations of a point of small ones.
 const SMALL: usize = 20;
 
@@ -31,6 +31,8 @@ struct Grown {
     counts: Arc<Counts>,
     devices: Vec<Device>,
     rounds: usize,
+    /// Sends of a round.
+    sends: u64,
     /// Each point's rounds, in microseconds of the server's processor time a send.
     points: Vec<(String, Vec<f64>)>,
     /// Messages so far: each has a client message id of its own.
@@ -44,17 +46,18 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
     let names = world::users(&rest, 1000).await?;
     let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
+    let (rounds, sends) = (plan.rounds, plan.grow_sends);
     let mut grown =
-        Grown { server, notes, counts: Arc::default(), devices: Vec::new(), rounds: plan.rounds, points: Vec::new(), number: 0 };
+        Grown { server, notes, counts: Arc::default(), devices: Vec::new(), rounds, sends, points: Vec::new(), number: 0 };
     let mut pairs = names.chunks_exact(2);
     let mut new = |grown: &mut Grown| -> Result<Vec<(usize, Target)>, Failed> {
         pairs.by_ref().take(SMALL).map(|pair| grown.pair(pair)).collect()
     };
     let (warm_up, first, grows) = (new(&mut grown)?, new(&mut grown)?, new(&mut grown)?);
     let [grows, ..] = grows.as_slice() else { return Err("no user".into()) };
-    grown.send(&warm_up, OF_A_ROUND).await?;
+    grown.send(&warm_up, sends).await?;
     grown.point(&first, "new conversations").await?;
-    grown.grow(&first, 10_000).await?;
+    grown.grow(&first, plan.grow_to.min(MANY)).await?;
     grown.grow(std::slice::from_ref(grows), plan.grow_to).await?;
     let beside = new(&mut grown)?;
     grown.point(&beside, "new conversations beside it").await?;
@@ -62,17 +65,17 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     write_users(&file, plan.users)?;
     grown.server.app_command(&["import-users", &grown.server.appkey, &file.display().to_string()])?;
     let later = new(&mut grown)?;
-    grown.send(&later, OF_A_ROUND).await?;
+    grown.send(&later, sends).await?;
     grown.point(&later, "new conversations in an app of the imported users").await?;
     grown.point(std::slice::from_ref(grows), "the grown conversation in that app").await?;
     for device in &grown.devices {
         device.idle().await;
     }
-    let verdict = settled(&grown.notes).await;
+    let verdict = settle(&grown.notes).await.to_string();
     let first = grown.points.first().map(|(_, rounds)| rounds.clone()).unwrap_or_default();
     let cases = grown.points.iter().map(|(what, rounds)| case(what, "us of a core", rounds, "new conversations", &first));
     let cases: Vec<Value> = cases.collect();
-    Ok(json!({"sends_of_a_round": OF_A_ROUND, "cases": cases, "users_imported": plan.users, "verdict": verdict}))
+    Ok(json!({"sends_of_a_round": sends, "cases": cases, "users_imported": plan.users, "verdict": verdict}))
 }
 
 impl Grown {
@@ -97,7 +100,7 @@ impl Grown {
     async fn point(&mut self, conversations: &[(usize, Target)], what: &str) -> Result<(), Failed> {
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            rounds.push(self.send(conversations, OF_A_ROUND).await?);
+            rounds.push(self.send(conversations, self.sends).await?);
         }
         self.points.push((what.to_owned(), rounds));
         Ok(())

@@ -16,6 +16,7 @@ use crate::Failed;
 use crate::device::{Account, Counts, Device, Notes, Target, single};
 use crate::rest::Rest;
 use crate::server::Server;
+use crate::traffic::settle;
 use crate::world::{self, PASSWORD};
 
 /// Devices that send.
@@ -95,7 +96,7 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
     for device in &devices {
         device.idle().await;
     }
-    let verdict = settled(&notes).await;
+    let verdict = settle(&notes).await.to_string();
     let rate = sent as f64 / took.as_secs_f64();
     let case = case("an acknowledged send", "us", &rounds, "an append to the log alone, batches of 128", &[1e6 / floor.max(1.0)]);
     Ok(json!({
@@ -103,18 +104,6 @@ pub(super) async fn many_connections(plan: &Plan) -> Result<Value, Failed> {
         "per_server_core_second": (sent as f64 / cpu.max(0.01)).round(), "server_cores": ratio(cpu, took.as_secs_f64()), "cores_of_threads": cores_of,
         "batch_entries": batches(&server).await?, "verdict": verdict,
     }))
-}
-
-/// Waits until everything was delivered, and says what the oracle finds.
-pub(super) async fn settled(notes: &Notes) -> String {
-    let began = Instant::now();
-    loop {
-        let verdict = notes.lock().judge();
-        if verdict.is_clean() || began.elapsed() > Duration::from_secs(30) {
-            return verdict.to_string();
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
 
 /// How large the log's batches were, by the server's own word.

@@ -65,7 +65,7 @@ impl Session {
         for room in state.rooms.clone() {
             session.enter(state, room);
         }
-        Counts::add(&state.counts.logins);
+        state.counts.logged_in();
         Ok(session)
     }
 

@@ -1,6 +1,6 @@
 //! The figures of a run: one list, which every view takes its numbers from.
 
-use super::model::{Quantiles, Report, Series, Traffic};
+use super::model::{Quantiles, Report, Second, Series, Traffic};
 use super::number::{NONE, Unit};
 
 /// Which way is the better one.
@@ -147,8 +147,9 @@ fn parts(of: &Quantiles) -> [(&'static str, &'static str, f64); 5] {
 /// The 99th percentile of acknowledgements in each second of the window, the median of these: what a machine's own stalls of some
 /// milliseconds do not touch.
 fn median_second(report: &Report) -> Option<f64> {
-    let counted = report.warm_up_s..=report.warm_up_s + report.window_s;
-    let seconds = report.seconds.iter().filter(|second| second.sends > 0 && counted.contains(&second.at_s));
+    // A second is named by its end: the one that ends with the warm-up belongs to it.
+    let in_window = |second: &&Second| second.at_s > report.warm_up_s && second.at_s <= report.warm_up_s + report.window_s;
+    let seconds = report.seconds.iter().filter(in_window).filter(|second| second.sends > 0);
     let mut found: Vec<f64> = seconds.map(|second| second.ack_ms.p99).collect();
     found.sort_by(f64::total_cmp);
     found.get(found.len() / 2).copied()
@@ -190,4 +191,34 @@ pub fn mean_in_window(report: &Report, series: &Series) -> Option<f64> {
 #[must_use]
 pub fn peak(series: &Series) -> Option<f64> {
     series.points.iter().map(|(_, value)| *value).filter(|value| value.is_finite()).reduce(f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Brief;
+
+    fn second(at_s: f64, sends: u64, p99: f64) -> Second {
+        Second { at_s, sends, ack_ms: Brief { p99, ..Brief::default() }, ..Second::default() }
+    }
+
+    fn median_second_p99(seconds: Vec<Second>) -> Option<f64> {
+        let report = Report { warm_up_s: 2.0, window_s: 3.0, seconds, ..Report::default() };
+        Figures::of(&report).get("ack_ms.median_second_p99").and_then(|figure| figure.value)
+    }
+
+    #[test]
+    fn the_median_second_is_one_of_the_window() {
+        let warm_up = [second(1.0, 9, 70.0), second(2.0, 9, 60.0)];
+        let window = [second(3.0, 9, 5.0), second(4.0, 9, 900.0), second(5.0, 9, 4.0)];
+        let after = [second(6.0, 9, 80.0), second(7.0, 9, 90.0)];
+        assert_eq!(median_second_p99([&warm_up[..], &window, &after].concat()), Some(5.0));
+    }
+
+    #[test]
+    fn a_second_without_an_acknowledgement_has_none_that_is_fast() {
+        let seconds = vec![second(3.0, 0, 0.0), second(4.0, 9, 7.0), second(5.0, 0, 0.0)];
+        assert_eq!(median_second_p99(seconds), Some(7.0));
+        assert_eq!(median_second_p99(vec![second(3.0, 0, 0.0)]), None);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use mynah_measure::Machine;
 use serde::{Deserialize, Serialize};
 
 /// A run, whole.
@@ -41,19 +42,6 @@ pub struct Report {
     pub marks: Vec<Mark>,
     /// Figures of single scenarios, by name: seconds until all were back, bytes a connection, …
     pub figures: BTreeMap<String, f64>,
-}
-
-/// What a run was made on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Machine {
-    /// The processor's name.
-    pub processor: String,
-    /// Processors that the generator may use.
-    pub cores: usize,
-    /// Memory in bytes.
-    pub memory: u64,
-    /// The system and its release.
-    pub system: String,
 }
 
 /// The judgement by what clients saw.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::{Outcome, Setting};
+use crate::Failed;
 use crate::drive::clock::us;
 use crate::drive::stats::{Curve, KindPart, SecondPart, histogram};
 use crate::judge::{Summary, merge};
-use crate::report::model::{Brief, Gate, Mark, Quantiles, Report, Second, Traffic, Verdict};
+use crate::report::model::{Brief, Gate, Machine, Mark, Quantiles, Report, Second, Traffic, Verdict};
 use crate::scenario::Scenario;
-use crate::{Failed, machine};
 
 /// Points of a whole curve.
 const CURVE: usize = 60;
@@ -94,7 +94,7 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         scenario: scenario.name.clone(),
         settings: serde_json::to_value(scenario)?,
         targets: setting.targets.iter().map(|target| format!("http://{target}")).collect(),
-        machine: machine::describe(),
+        machine: Machine::this(),
         commit: option_env!("MYNAH_COMMIT").map(str::to_owned),
         started_ms,
         warm_up_s: scenario.warm_up_s,

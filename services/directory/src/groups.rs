@@ -1,6 +1,6 @@
 //! Groups.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -69,12 +69,17 @@ impl Inner {
 
     /// Groups as others see them, each with its owner and under its own app's key.
     async fn shown_groups(&self, rosters: &[&Roster]) -> Result<Vec<wire::Group>, Failure> {
+        let (owners, apps) = self.owners(rosters).await?;
+        Ok(rosters.iter().map(|r| convert::group(&apps, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
+    }
+
+    /// The owners of groups or chatrooms, and the apps under whose keys all of them are shown.
+    pub(crate) async fn owners(&self, rosters: &[&Roster]) -> Result<(HashMap<Uid, Arc<User>>, Apps), Failure> {
         let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
         let owners = self.any_uids(&owners).await?;
         let mut apps = apps_with(owners.values().map(Arc::as_ref));
         apps.extend(rosters.iter().map(|roster| roster.app));
-        let apps = self.apps_of(apps).await?;
-        Ok(rosters.iter().map(|r| convert::group(&apps, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
+        Ok((owners, self.apps_of(apps).await?))
     }
 
     pub(crate) async fn list_groups(&self, request: wire::ListRequest) -> Result<wire::GroupPage, Failure> {
@@ -218,7 +223,8 @@ impl Inner {
     }
 }
 
-fn owner_stays(roster: &Roster, remove: &[Arc<User>]) -> Result<(), Failure> {
+/// The owner of a group or chatroom cannot be taken out.
+pub(crate) fn owner_stays(roster: &Roster, remove: &[Arc<User>]) -> Result<(), Failure> {
     if remove.iter().any(|user| user.uid == roster.owner) {
         return Err(Failure::invalid("remove", "must not name the owner"));
     }

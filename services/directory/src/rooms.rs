@@ -7,6 +7,7 @@ use mynah_proto::{Failure, directory as wire};
 use mynah_types::{Reason, Role, Uid};
 
 use crate::cross::{Apps, apps_with};
+use crate::groups::owner_stays;
 use crate::membership::{Draft, Wanted};
 use crate::{Inner, convert, validate};
 
@@ -59,11 +60,7 @@ impl Inner {
     }
 
     async fn rooms(&self, rosters: &[&Roster]) -> Result<Vec<wire::Room>, Failure> {
-        let owners: Vec<Uid> = rosters.iter().map(|roster| roster.owner).collect();
-        let owners = self.any_uids(&owners).await?;
-        let mut apps = apps_with(owners.values().map(Arc::as_ref));
-        apps.extend(rosters.iter().map(|roster| roster.app));
-        let apps = self.apps_of(apps).await?;
+        let (owners, apps) = self.owners(rosters).await?;
         Ok(rosters.iter().map(|r| convert::room(&apps, r, owners.get(&r.owner).map(Arc::as_ref))).collect())
     }
 
@@ -85,9 +82,7 @@ impl Inner {
         if roster.dissolved {
             return Err(convert::no_roster(ROOM));
         }
-        if remove.iter().any(|user| user.uid == roster.owner) {
-            return Err(Failure::invalid("remove", "must not name the owner"));
-        }
+        owner_stays(&roster, &remove)?;
         let seen = self.unconfirmed(&roster).await?;
         let members = self.member_set(roster.id, &add).await?;
         // Who is in already is passed over.

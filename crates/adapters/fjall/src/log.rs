@@ -393,26 +393,9 @@ impl MessageLog for FjallLog {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use mynah_types::{ConversationAppend, EntryKind};
+    use mynah_ports::contract::first;
 
     use super::*;
-
-    fn first_of(key: ConversationKey, claim: &Claim) -> Vec<ShardAppend> {
-        let entry = Entry {
-            seq: 1,
-            msg_id: MsgId::compose(claim.counter + 1, claim.shard),
-            ctime: 1,
-            sender: Uid(1),
-            cmid: None,
-            content_hash: 0,
-            member_version: 0,
-            cum_unread: 1,
-            kind: EntryKind::Message { unread_delta: 1, no_offline: false },
-            payload: bytes::Bytes::new(),
-        };
-        let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
-        vec![ShardAppend { shard: claim.shard, token: claim.token, conversations, progress: None }]
-    }
 
     /// The one writer is held up, as by a disk that does not answer, until what it gives is called.
     fn held_up(log: &FjallLog) -> impl FnOnce() {
@@ -439,11 +422,11 @@ mod tests {
         let key = ConversationKey::single(Uid(1), Uid(2));
         let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
         let release = held_up(&log);
-        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        assert_eq!(log.append(vec![first::append(key, &claim)]).await, [[Appended::Unknown]]);
         log.failed().await;
         // Nobody waits behind it.
         assert!(log.claim(&[key.shard()]).await.is_err());
-        assert_eq!(log.append(first_of(key, &claim)).await, [[Appended::Unknown]]);
+        assert_eq!(log.append(vec![first::append(key, &claim)]).await, [[Appended::Unknown]]);
         release();
         assert_eq!(log.load(key, 0).await.unwrap().head_seq, 0);
     }
@@ -456,7 +439,7 @@ mod tests {
         let claim = log.claim(&[key.shard()]).await.unwrap().remove(0);
         let release = held_up(&log);
         let appending = tokio::spawn({
-            let (log, batch) = (log.clone(), first_of(key, &claim));
+            let (log, batch) = (log.clone(), vec![first::append(key, &claim)]);
             async move { log.append(batch).await }
         });
         while log.under_way().await.unwrap() < Duration::from_millis(5) {

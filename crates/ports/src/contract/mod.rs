@@ -1,9 +1,10 @@
-//! Contract suites, one module per port, and what benches append to a log.
+//! Contract suites, one module per port, and what benches and other tests append to a log.
 
 pub mod appends;
 pub mod bus;
 pub mod changes;
 pub mod directory_store;
+pub mod first;
 pub mod media_store;
 pub mod message_log;
 pub mod presence;

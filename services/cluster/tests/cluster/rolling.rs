@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use mynah_loadtest::{faults, traffic};
 use mynah_local_cluster::Kind;
 use mynah_oracle::Dice;
+use serde_json::Value;
 
 use crate::support::deployment;
 
@@ -31,11 +32,7 @@ async fn everything_restarts_under_load_and_no_send_fails() {
             assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again: {}", kind.name());
         }
     }
-    senders.stop().await.unwrap();
-    let live = traffic::settle(&run.notes).await;
-    assert!(live.is_clean(), "{live}");
-    run.devices.clear();
-    traffic::prove(&run).await.unwrap();
-    let verdict = run.notes.lock().judge();
-    assert!(verdict.is_clean(), "{verdict}");
+    let settled = run.end(senders).await.unwrap();
+    let outcome = run.judge(settled, Value::Null).await.unwrap();
+    assert!(outcome.verdict.is_clean(), "{}", outcome.verdict);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use mynah_loadtest::{faults, traffic};
 use mynah_local_cluster::Cluster;
 use mynah_oracle::Dice;
+use serde_json::Value;
 
 use crate::support::{deployment, until};
 
@@ -43,12 +44,8 @@ async fn routers_come_and_go_and_no_send_fails() {
         until("balanced", || is_balanced(&deployment.cluster, number)).await;
         println!("{number} routers: {:?}, answers in ms while one went: {}", loads(&deployment.cluster), run.acks.take());
     }
-    senders.stop().await.unwrap();
-    let live = traffic::settle(&run.notes).await;
-    assert!(live.is_clean(), "{live}");
+    let settled = run.end(senders).await.unwrap();
     assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again");
-    run.devices.clear();
-    traffic::prove(&run).await.unwrap();
-    let verdict = run.notes.lock().judge();
-    assert!(verdict.is_clean(), "{verdict}");
+    let outcome = run.judge(settled, Value::Null).await.unwrap();
+    assert!(outcome.verdict.is_clean(), "{}", outcome.verdict);
 }

@@ -1,7 +1,7 @@
 //! Statistics. Days, hours and months are those of the zone that is set.
 
-use mynah_proto::directory::GrowthRequest;
-use mynah_proto::report::{ActivityRequest, SentCount, SentRequest};
+use mynah_proto::directory::{GrowthDay, GrowthRequest};
+use mynah_proto::report::{ActivityRequest, DayActivity, SentCount, SentRequest};
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Outcome};
@@ -16,11 +16,7 @@ const SINGLE: u32 = 1;
 const GROUP: u32 = 2;
 
 pub(crate) async fn users(call: Call) -> Outcome {
-    let (first, days) = days(&call)?;
-    let grown = call.directory().growth(GrowthRequest { app_id: call.app.app_id, first_day: first, days }).await?;
-    let request = ActivityRequest { appkey: call.app.appkey.clone(), first_day: first, days };
-    let active = call.gateway.deps.report.activity(request).await?;
-    let rows = (first..).zip(grown.days.iter().zip(&active.days)).map(|(day, (grown, active))| {
+    let row = |(day, grown, active): (u64, GrowthDay, DayActivity)| {
         json!({
             "date": moments::show_day(day),
             // Who spoke was there, even if he came the day before.
@@ -29,24 +25,29 @@ pub(crate) async fn users(call: Call) -> Outcome {
             "send_msg_users": active.senders,
             "new_users": grown.new_users,
         })
-    });
-    Answer::ok(rows.collect())
+    };
+    Answer::ok(by_day(&call).await?.map(row).collect())
 }
 
 pub(crate) async fn groups(call: Call) -> Outcome {
-    let (first, days) = days(&call)?;
-    let grown = call.directory().growth(GrowthRequest { app_id: call.app.app_id, first_day: first, days }).await?;
-    let request = ActivityRequest { appkey: call.app.appkey.clone(), first_day: first, days };
-    let active = call.gateway.deps.report.activity(request).await?;
-    let rows = (first..).zip(grown.days.iter().zip(&active.days)).map(|(day, (grown, active))| {
+    let row = |(day, grown, active): (u64, GrowthDay, DayActivity)| {
         json!({
             "date": moments::show_day(day),
             "active_group": active.groups,
             "total_group": grown.groups,
             "new_group": grown.new_groups,
         })
-    });
-    Answer::ok(rows.collect())
+    };
+    Answer::ok(by_day(&call).await?.map(row).collect())
+}
+
+/// Each day that is asked for: how the app stood, and what was said on it.
+async fn by_day(call: &Call) -> Result<impl Iterator<Item = (u64, GrowthDay, DayActivity)>, Refusal> {
+    let (first_day, days) = days(call)?;
+    let grown = call.directory().growth(GrowthRequest { app_id: call.app.app_id, first_day, days }).await?;
+    let request = ActivityRequest { appkey: call.app.appkey.clone(), first_day, days };
+    let active = call.gateway.deps.report.activity(request).await?;
+    Ok((first_day..).zip(grown.days.into_iter().zip(active.days)).map(|(day, (grown, active))| (day, grown, active)))
 }
 
 pub(crate) async fn messages(call: Call) -> Outcome {

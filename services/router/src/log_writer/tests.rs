@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::MemoryBus;
+use mynah_ports::contract::first;
 use mynah_ports::message_log::{APPEND_WITHIN, SETTLES_WITHIN};
-use mynah_types::{ConversationKey, Entry, EntryKind, Uid};
+use mynah_types::{ConversationKey, Uid};
 
 use super::*;
 use crate::conversation::Slot;
@@ -18,23 +19,6 @@ use crate::delivery::Gateways;
 mod gateway;
 
 use gateway::{GATEWAY, Recorder, connected};
-
-/// The first entry of a chat, from its first user.
-fn first_of(key: ConversationKey) -> ConversationAppend {
-    let entry = Entry {
-        seq: 1,
-        msg_id: MsgId(0),
-        ctime: 1,
-        sender: Uid(1),
-        cmid: None,
-        content_hash: 0,
-        member_version: 0,
-        cum_unread: 1,
-        kind: EntryKind::Message { unread_delta: 1, no_offline: false },
-        payload: bytes::Bytes::new(),
-    };
-    ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }
-}
 
 struct Parts {
     writer: LogWriter,
@@ -65,7 +49,7 @@ async fn what_was_written_for_an_actor_that_died_is_delivered_from_the_log() {
     let Parts { writer, mut delivered, log: _, _folder } = start(key, crate::Settings::default()).await;
     let slot = Arc::new(Slot::default());
     // The request is on its way when its actor is gone.
-    assert!(writer.append(first_of(key), InFlight::new(&slot)).now_or_never().is_none());
+    assert!(writer.append(first::entry(key, MsgId(0)), InFlight::new(&slot)).now_or_never().is_none());
     assert!(slot.drained().now_or_never().is_none(), "a successor may start beside it");
     let entry = delivered.next().await;
     assert_eq!((entry.conv_id.as_str(), entry.seq), ("s.1.2", 1));
@@ -78,7 +62,7 @@ async fn what_waited_too_long_is_not_written_but_decided_again() {
     let settings = crate::Settings { commit_begins_within: Duration::ZERO, ..crate::Settings::default() };
     let parts = start(key, settings).await;
     let slot = Arc::new(Slot::default());
-    let written = parts.writer.append(first_of(key), InFlight::new(&slot)).await;
+    let written = parts.writer.append(first::entry(key, MsgId(0)), InFlight::new(&slot)).await;
     assert!(matches!(written, Written::HeadMoved), "{written:?}");
     assert_eq!(parts.log.load(key, 0).await.unwrap().head_seq, 0);
     slot.drained().await;

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 use mynah_domain::ownership::wanted;
 use mynah_engines::PostgreSql;
 use mynah_memory::MemoryBus;
+use mynah_ports::contract::first;
 use mynah_ports::{MessageLog, ShardLeases as _};
 use mynah_postgres_log::{Options, PostgresLog};
 use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router, Settings};
-use mynah_types::{
-    Appended, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, RouterId, SHARDS, ShardAppend, ShardId, SystemClock,
-    Uid,
-};
+use mynah_types::{Appended, ConversationKey, RouterId, SHARDS, ShardId, SystemClock, Uid};
 use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
@@ -61,21 +59,7 @@ async fn what_an_owner_wrote_and_did_not_deliver_the_next_one_delivers() {
     let (_server, log) = server().await;
     let key: ConversationKey = SINGLE.parse().unwrap();
     let claim = MessageLog::claim(&log, &[key.shard()]).await.unwrap()[0];
-    let entry = Entry {
-        seq: 1,
-        msg_id: MsgId::compose(claim.counter + 1, key.shard()),
-        ctime: 1,
-        sender: Uid(1),
-        cmid: None,
-        content_hash: 0,
-        member_version: 0,
-        cum_unread: 1,
-        kind: EntryKind::Message { unread_delta: 1, no_offline: false },
-        payload: bytes::Bytes::new(),
-    };
-    let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
-    let append = ShardAppend { shard: key.shard(), token: claim.token, conversations, progress: None };
-    assert_eq!(log.append(vec![append]).await, [[Appended::Done]]);
+    assert_eq!(log.append(vec![first::append(key, &claim)]).await, [[Appended::Done]]);
     // That owner is no more. Nobody writes to the conversation again.
     let (gateway, mut delivered) = Recorder::start(0);
     let _router = router(&log, FakeDirectory::default(), gateway).await;

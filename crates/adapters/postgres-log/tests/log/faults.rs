@@ -79,15 +79,42 @@ async fn a_claim_waits_for_an_append_that_has_checked_and_not_yet_written() {
     assert_eq!(new.next(1).await, Appended::Done);
 }
 
-/// Who lists by time must not pass what it will bring, in whichever process it was begun.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_is_under_way_to_all_who_have_the_log_open_until_it_ends() {
-    let (url, log) = log().await;
+/// A log of this bound whose append of three entries waits, until the gate commits.
+async fn held_append(within: Duration) -> (String, JoinHandle<Appended>, Client) {
+    let url = new_database();
+    let log = PostgresLog::open(&url, &Options { within, ..Options::default() }).await.unwrap();
     let mut writer = Writer::on(&log).await.unwrap();
     let gate = session(&url).await;
     gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
     let appending = tokio::spawn(async move { writer.next(3).await });
     until_it_waits(&url, "append", &appending).await;
+    (url, appending, gate)
+}
+
+/// The name of a database, as the server lists it.
+fn name_of(url: &str) -> &str {
+    url.rsplit_once('/').unwrap().1
+}
+
+/// Waits until whoever has the first log open has looked for late appends, and has done so when the append of the second one was as old as
+/// this; the append must not end meanwhile.
+async fn until_looked(looks: &str, appends: &str, old: Duration, appending: &JoinHandle<Appended>) {
+    let observer = session(looks).await;
+    let looked = "SELECT EXISTS (SELECT FROM pg_stat_activity l, pg_stat_activity a
+        WHERE l.datname = $1 AND a.datname = $2 AND l.state = 'idle' AND starts_with(l.query, 'WITH late')
+            AND starts_with(a.query, 'SELECT append(') AND l.query_start > a.query_start + $3 * interval '1 second')";
+    let (looks, appends, old) = (name_of(looks), name_of(appends), old.as_secs_f64());
+    let since = Instant::now();
+    while !observer.query_one(looked, &[&looks, &appends, &old]).await.unwrap().get::<_, bool>(0) {
+        assert!(!appending.is_finished(), "the append was ended");
+        assert!(since.elapsed() < Duration::from_secs(20), "nobody looks");
+    }
+}
+
+/// Who lists by time must not pass what it will bring, in whichever process it was begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_is_under_way_to_all_who_have_the_log_open_until_it_ends() {
+    let (url, appending, gate) = held_append(Duration::from_secs(60)).await;
     let other = PostgresLog::open(&url, &Options::default()).await.unwrap();
     let before = other.under_way().await.unwrap();
     let later = other.under_way().await.unwrap();
@@ -103,25 +130,21 @@ async fn an_append_is_under_way_to_all_who_have_the_log_open_until_it_ends() {
 /// Whoever has the log open ends appends that are under way for too long, and no other ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_append_that_is_under_way_is_not_ended_before_its_bound() {
-    let url = new_database();
-    let options = Options { within: Duration::from_secs(60), ..Options::default() };
-    let log = PostgresLog::open(&url, &options).await.unwrap();
-    let mut writer = Writer::on(&log).await.unwrap();
-    let gate = session(&url).await;
-    gate.batch_execute("BEGIN; LOCK TABLE mynah_log.entries IN SHARE MODE").await.unwrap();
-    let appending = tokio::spawn(async move { (writer.next(3).await, writer) });
-    until_it_waits(&url, "append", &appending).await;
-    let observer = session(&url).await;
-    let looked = "SELECT EXISTS (SELECT FROM pg_stat_activity l, pg_stat_activity a
-        WHERE l.datname = current_database() AND a.datname = current_database() AND l.state = 'idle'
-            AND starts_with(l.query, 'WITH late') AND starts_with(a.query, 'SELECT append(') AND l.query_start > a.query_start)";
-    let since = Instant::now();
-    while !observer.query_one(looked, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(!appending.is_finished(), "the append was ended");
-        assert!(since.elapsed() < Duration::from_secs(20), "nobody looks");
-    }
+    let (url, appending, gate) = held_append(Duration::from_secs(60)).await;
+    until_looked(&url, &url, Duration::ZERO, &appending).await;
     gate.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(appending.await.unwrap().0, Appended::Done);
+    assert_eq!(appending.await.unwrap(), Appended::Done);
+}
+
+/// A server lists the sessions of all its databases: another log's appends have a bound of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_of_another_database_is_not_ended() {
+    let (url, appending, gate) = held_append(Duration::from_secs(60)).await;
+    let (other, bound) = (new_database(), Duration::from_millis(500));
+    let _looks = PostgresLog::open(&other, &Options { within: bound, ..Options::default() }).await.unwrap();
+    until_looked(&other, &url, bound, &appending).await;
+    gate.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(appending.await.unwrap(), Appended::Done);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mynah_engines::PostgreSql;
+use mynah_ports::contract::first;
 use mynah_ports::contract::message_log::Harness;
 use mynah_ports::shard_leases::{Error, Heartbeat, LiveRouter, Member, ShardHolder};
 use mynah_ports::{MessageLog, ShardLeases};
 use mynah_postgres_log::{Databases, OpenError, Options, PostgresLog, ShardedLog};
-use mynah_types::{Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, MsgId, ShardAppend, ShardId, Uid};
+use mynah_types::{Appended, Claim, ConversationKey, ShardAppend, ShardId};
 
 use crate::faults::session;
 use crate::support::{new_database, of_starters};
@@ -131,20 +132,7 @@ fn group(high: bool) -> ConversationKey {
 /// The first entry of a group, as the owner of its shard appends it.
 async fn first_of(log: &ShardedLog, key: ConversationKey) -> ShardAppend {
     let claim = log.claim(&[key.shard()]).await.unwrap()[0];
-    let entry = Entry {
-        seq: 1,
-        msg_id: MsgId::compose(claim.counter + 1, key.shard()),
-        ctime: 1,
-        sender: Uid(1),
-        cmid: None,
-        content_hash: 0,
-        member_version: 1,
-        cum_unread: 0,
-        kind: EntryKind::Event,
-        payload: bytes::Bytes::from_static(b"x"),
-    };
-    let conversations = vec![ConversationAppend { entries: vec![entry], ..ConversationAppend::empty(key, 0) }];
-    ShardAppend { shard: key.shard(), token: claim.token, conversations, progress: None }
+    first::append(key, &claim)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
