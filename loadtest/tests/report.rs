@@ -85,6 +85,15 @@ fn a_page_is_whole_and_fetches_nothing() {
 }
 
 #[test]
+fn the_sample_shows_what_servers_really_tell() {
+    let known = include_str!("../../docs/metrics.md");
+    for series in sample::report(20, 1).series.iter().filter(|series| series.name.starts_with("mynah_")) {
+        let metric = series.name.strip_suffix("_mean").unwrap_or(&series.name);
+        assert!(known.contains(&format!("| `{metric}` |")), "{metric}");
+    }
+}
+
+#[test]
 fn hostile_text_is_text() {
     let report = sample::hostile();
     write("hostile.json", &report);
@@ -187,8 +196,13 @@ fn the_verdict_is_told_alike() {
     assert_eq!((&object["verdict"], &object["lost"], &object["broken"][0]), (&"fail".into(), &3.into(), &"ack_p99_ms".into()));
     assert!(text.contains("BROKEN") && !text.contains('\u{1b}'));
     assert!(summary::render(&report, Style::Colour).contains("\u{1b}[1;31mFailed"));
+    let documented = include_str!("../../docs/load-report.md");
+    for name in object.as_object().unwrap().keys() {
+        assert!(documented.contains(&format!("\"{name}\"")), "{name}");
+    }
+    assert_eq!(object["overflown"], false);
     report.verdict.sampled = 0.25;
-    assert!(page::render(&report).contains("of 25.0 % of the conversations"));
+    assert!(page::render(&report).contains("and the lists of 25.0 % of the users"));
 }
 
 #[test]

@@ -26,12 +26,15 @@ pub fn brief(report: &Report) -> Value {
         "reordered": verdict.reordered,
         "leaked": verdict.leaked,
         "unread": verdict.unread,
+        "judged": verdict.judged,
+        "overflown": verdict.overflown,
         "broken": words::broken(report).map(|gate| gate.name.as_str()).collect::<Vec<_>>(),
         "sends_per_s": number("sends_per_s"),
         "deliveries_per_s": number("deliveries_per_s"),
         "ack_ms": latency("ack_ms"),
         "delivery_ms": latency("delivery_ms"),
         "errors": report.errors,
+        "commit": report.commit,
         "figures": all,
     })
 }

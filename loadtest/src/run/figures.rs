@@ -51,7 +51,7 @@ impl Sum {
 }
 
 pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -> Result<Report, Failed> {
-    let Outcome { world, parts, seconds, sent, series, started_ms } = outcome;
+    let Outcome { world, parts, seconds, sent, series, marks: of_servers, started_ms } = outcome;
     let (mut total, mut kinds) = (Sum::new()?, BTreeMap::<String, Sum>::new());
     let of_server = sent.iter().flat_map(|sent| sent.flows.iter().map(|(nth, part)| (*nth, part)));
     for (nth, part) in parts.iter().flat_map(|part| part.flows.iter().enumerate()).chain(of_server) {
@@ -78,16 +78,22 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         }
         part.lag.add_to(&mut lag);
     }
-    for (what, count) in sent.iter().flat_map(|sent| &sent.errors) {
-        *errors.entry(what.clone()).or_default() += count;
+    let mut behind: u64 = parts.iter().map(|part| part.behind).sum();
+    if let Some(sent) = &sent {
+        for (what, count) in &sent.errors {
+            *errors.entry(what.clone()).or_default() += count;
+        }
+        sent.lag.iter().for_each(|of| of.add_to(&mut lag));
+        behind += sent.behind;
     }
     let mut summary = merge(&parts.iter().map(|part| part.summary.clone()).collect::<Vec<_>>());
     if let Some(sent) = &sent {
-        sent.judge(&mut summary);
+        sent.answers.judge(&mut summary);
     }
     figures.insert("generator_lag_p99_ms".into(), ms(lag.value_at_quantile(0.99)));
-    figures.insert("behind".into(), parts.iter().map(|part| part.behind).sum::<u64>() as f64);
+    figures.insert("behind".into(), behind as f64);
     figures.insert("uncompared".into(), summary.uncompared as f64);
+    figures.insert("uncompared_rooms".into(), summary.uncompared_rooms as f64);
     let verdict = verdict(scenario, summary);
     let kinds = kinds.iter().map(|(kind, sum)| (kind.clone(), sum.traffic(scenario.window_s))).collect();
     let mut report = Report {
@@ -106,7 +112,7 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         errors,
         seconds,
         series,
-        marks: marks(scenario, &figures),
+        marks: marks(scenario, &figures).into_iter().chain(of_servers).collect(),
         figures,
     };
     report.gates = gates(scenario, &report);
@@ -127,6 +133,7 @@ fn verdict(scenario: &Scenario, summary: Summary) -> Verdict {
         leaked: findings.leaked,
         unread: findings.unread,
         judged,
+        overflown,
         sampled: scenario.judge_part,
         findings: told,
     }
@@ -160,6 +167,7 @@ fn gates(scenario: &Scenario, report: &Report) -> Vec<Gate> {
         ("generator_lag_ms", Some(wanted.generator_lag_ms.unwrap_or(20.0)), figure("generator_lag_p99_ms")),
         ("unannounced", Some(wanted.unannounced.unwrap_or(0.0)), figure("unannounced").or(Some(0.0))),
         ("unproved", Some(0.0), figure("unproved")),
+        ("uncompared", Some(0.0), figure("uncompared")),
         ("back_s", wanted.back_s, figure("back_s")),
         ("caught_up_s", wanted.caught_up_s, figure("caught_up_s")),
     ];

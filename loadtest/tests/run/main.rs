@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod offered;
+mod program;
 mod proxy;
+mod search;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -10,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use mynah_loadtest::report::model::Report;
-use mynah_loadtest::run::{self, Search, Setting, Show};
+use mynah_loadtest::run::{self, Setting, Show};
 use mynah_loadtest::scenario::{BUILT_IN, Scenario, Size};
 use mynah_loadtest::server::{QUICK, Server};
 use proxy::Lie;
@@ -39,7 +42,7 @@ fn setting(server: &Server, target: SocketAddr) -> Setting {
         cpu: None,
         sources: Vec::new(),
         scrape_every_s: 1,
-        show: Show::new(false),
+        show: Show::default(),
     }
 }
 
@@ -64,6 +67,7 @@ async fn every_scenario_passes_against_a_sound_server() {
         let report = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
         assert!(report.verdict.pass, "{name}: {:?}", report.verdict);
         assert!(gate(&report, "unannounced") && gate(&report, "unproved"), "{name}: {:?}", report.figures);
+        assert!(gate(&report, "uncompared"), "{name}: {:?}", report.figures);
         if name != "idle" {
             assert!(report.total.sends > 50 && report.verdict.judged > 50, "{name}: {:?}", report.total);
             assert!(report.total.ack_ms.p99 > 0.0 && !report.seconds.is_empty(), "{name}");
@@ -74,6 +78,12 @@ async fn every_scenario_passes_against_a_sound_server() {
             "catch-up" => &[("caught_up_entries", 100.0)],
             _ => &[],
         };
+        let of_its_own = match name {
+            "reconnect-storm" => Some("back_s"),
+            "catch-up" => Some("caught_up_s"),
+            _ => None,
+        };
+        assert!(of_its_own.is_none_or(|name| gate(&report, name)), "{name}: {:?}", report.gates);
         for (figure, least) in wanted {
             assert!(report.figures[*figure] > *least, "{name}: {:?}", report.figures);
         }
@@ -136,6 +146,12 @@ async fn an_unread_count_that_is_not_right_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_no_list_names_is_found() {
+    let report = lied(Lie::Unlist).await;
+    assert!(!report.verdict.pass && report.verdict.unread > 0, "{:?}", report.verdict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threads_and_agents_share_a_run_and_find_what_a_liar_does() {
     let (server, _folder) = server().await;
     let mut agents = Vec::new();
@@ -165,34 +181,29 @@ async fn threads_and_agents_share_a_run_and_find_what_a_liar_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_ends_at_a_rate_that_holds() {
+async fn devices_are_shared_among_the_gateways() {
     let (server, _folder) = server().await;
-    let mut scenario = small();
-    (scenario.warm_up_s, scenario.window_s) = (0.1, 0.5);
-    scenario.gates.generator_lag_ms = Some(10_000.0);
-    // No acknowledgement is that fast: the search ends where it began, with nothing.
-    let how = Search { from: 8.0, within: 0.5, ack_p99_ms: 0.001, behind_s: 100.0 };
-    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
-    assert!(found.rate == 0.0 && found.half.is_none() && found.steps.len() >= 2, "{:?}", found.steps);
-    scenario.gates.behind_s = Some(-1.0);
-    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
-    assert!(found.steps.iter().all(|step| step.broke.contains(&"behind_s".to_owned())), "{:?}", found.steps);
+    let (first, of_first) = proxy::watched(server.http, Lie::None).await;
+    let (second, of_second) = proxy::watched(server.http, Lie::None).await;
+    let setting = Setting { targets: vec![first, second], ..setting(&server, server.http) };
+    let report = run::run(&small(), &setting).await.unwrap();
+    assert!(report.verdict.pass && gate(&report, "unproved") && gate(&report, "unannounced"), "{:?}", report.verdict);
+    assert_eq!(report.targets, [format!("http://{first}"), format!("http://{second}")]);
+    for (devices, deliveries) in [of_first.lock().unwrap().devices(), of_second.lock().unwrap().devices()] {
+        assert!(devices == 5 && deliveries > 20, "{devices} {deliveries}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "1", "--warm-up", "0", "--json"])
-        .args(["--own", binary().to_str().unwrap(), "--out", out.path().to_str().unwrap()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    assert_eq!((&line["verdict"], &line["lost"], text.lines().count()), (&"pass".into(), &0.into(), 1), "{line}");
-    let held = line["broken"].as_array().unwrap().is_empty();
-    assert_eq!(output.status.success(), held, "{line}");
-    let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
-    assert!(report.series.iter().any(|series| series.name == "resident_bytes" && series.source == "mynah"));
-    assert!(report.series.iter().any(|series| series.source == "mynah metrics"));
+async fn second_devices_hear_everything_and_are_judged() {
+    let (server, _folder) = server().await;
+    let mut scenario = small();
+    let alone = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
+    scenario.second_devices = 1.0;
+    let report = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
+    assert!(report.verdict.pass && gate(&report, "unproved") && gate(&report, "unannounced"), "{:?}", report.verdict);
+    assert_eq!((report.figures["proved"], report.seconds[0].connected), (20.0, 20));
+    // A message reaches what it reached before once more, and the sender's other device.
+    let each = |report: &Report| report.total.deliveries as f64 / report.total.sends as f64;
+    assert!(each(&report) > each(&alone) * 2.0, "{} {}", each(&report), each(&alone));
 }

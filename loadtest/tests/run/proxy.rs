@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,16 +28,25 @@ pub enum Lie {
     Renumber,
     /// Counts one more.
     Unread,
+    /// Leaves a conversation out of every list.
+    Unlist,
+    /// No lie: answers of the REST API are slow.
+    Slow,
 }
 
+/// How long an answer of the REST API takes at least.
+const SLOW: Duration = Duration::from_millis(50);
 /// Lies about the delivery of this number: some come before, and many after.
 const AT: u64 = 20;
 
+/// What it did and saw.
 #[derive(Default)]
-struct State {
+pub struct State {
     deliveries: u64,
     /// The conversation and the place that are left out.
     lost: Option<(String, u64)>,
+    /// The conversation that is left out of lists.
+    unlisted: Option<Value>,
     /// Waits for the next one of its conversation: by connection.
     kept: Option<(usize, Value)>,
     done: bool,
@@ -45,9 +55,15 @@ struct State {
 
 /// Listens in front of a server.
 pub async fn start(server: SocketAddr, lie: Lie) -> SocketAddr {
+    watched(server, lie).await.0
+}
+
+/// The same; what it saw can be asked for.
+pub async fn watched(server: SocketAddr, lie: Lie) -> (SocketAddr, Arc<Mutex<State>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let state = Arc::new(Mutex::new(State::default()));
+    let seen = Arc::new(Mutex::new(State::default()));
+    let state = Arc::clone(&seen);
     tokio::spawn(async move {
         for nth in 0.. {
             let (client, _) = listener.accept().await.unwrap();
@@ -61,7 +77,7 @@ pub async fn start(server: SocketAddr, lie: Lie) -> SocketAddr {
             });
         }
     });
-    address
+    (address, seen)
 }
 
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
@@ -94,6 +110,9 @@ async fn answers(nth: usize, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, li
             state.lock().unwrap().others.insert(nth, tell.clone());
         }
         if !is_socket {
+            if lie == Lie::Slow {
+                tokio::time::sleep(SLOW).await;
+            }
             out.append(&mut buffer);
         }
         while is_socket && let Some((text, length)) = first(&buffer) {
@@ -131,6 +150,11 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 impl State {
+    /// Connections of devices so far, and what was delivered to them.
+    pub fn devices(&self) -> (usize, u64) {
+        (self.others.len(), self.deliveries)
+    }
+
     /// What is said instead.
     fn say(&mut self, nth: usize, mut value: Value, lie: Lie) -> Vec<Value> {
         if let Some(items) = value.pointer_mut("/sync_page/items").and_then(Value::as_array_mut) {
@@ -144,6 +168,13 @@ impl State {
             && let Some(item) = value.pointer_mut("/conv_page/items/0")
         {
             item["unread"] = json!(item.get("unread").and_then(Value::as_u64).unwrap_or(0) + 1);
+        }
+        if lie == Lie::Unlist
+            && let Some(items) = value.pointer_mut("/conv_page/items").and_then(Value::as_array_mut)
+        {
+            let first = items.first().map(|item| item["conv_id"].clone());
+            self.unlisted = self.unlisted.take().or(first);
+            items.retain(|item| Some(&item["conv_id"]) != self.unlisted.as_ref());
         }
         let Some(entry) = value.pointer("/deliver/entries/0").cloned() else { return vec![value] };
         self.deliveries += 1;
@@ -160,7 +191,7 @@ impl State {
         }
         self.done = lie != Lie::Swap;
         match lie {
-            Lie::None | Lie::Unread => return vec![value],
+            Lie::None | Lie::Unread | Lie::Unlist | Lie::Slow => return vec![value],
             Lie::Lose => self.lost = Some(place(&entry)),
             Lie::Drop => {}
             Lie::Double => return vec![value.clone(), value],
