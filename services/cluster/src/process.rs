@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use mynah_proto::{DirectoryClient, probe};
 use mynah_rpc::{Channels, Serving, Tls, serve};
 use mynah_runtime::flags::with_settings;
 use mynah_runtime::http::{self, Limits};
@@ -166,12 +165,12 @@ impl Process {
         async move { _ = stop.wait_for(|stop| *stop).await }
     }
 
-    /// Serves a service that works when the directory answers, until the process is told to stop.
-    pub(crate) async fn serve_by(&self, directory: DirectoryClient, routes: Routes) -> Outcome {
-        self.readiness.works(move || {
-            let directory = directory.clone();
-            async move { probe::directory(&directory).await }
-        });
+    /// Serves a service that works when `probe` says so, until the process is told to stop.
+    pub(crate) async fn serve_by<F>(&self, probe: impl Fn() -> F + Send + Sync + 'static, routes: Routes) -> Outcome
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.readiness.works(probe);
         let (stopped, readiness) = (self.stopped(), self.readiness.clone());
         let stop = async move {
             stopped.await;

@@ -101,20 +101,63 @@ async fn a_directory_waits_for_its_database_and_says_so() {
     postgresql.create_database("directory").unwrap();
     postgresql.kill();
     let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("secret.key");
-    std::fs::write(&key, [7; 32]).unwrap();
     let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
     let settings = [
         ("directory_database", postgresql.url("directory")),
         ("redis", format!("redis://{}/", nobody())),
         ("routers", nobody()),
         ("kafka", nobody()),
-        ("secret_key_file", key.display().to_string()),
+        ("secret_key_file", key(folder.path())),
     ];
     let directory = Process::start(env!("CARGO_BIN_EXE_directory"), &settings);
     until("red, and why", || directory.says(503, "waiting for the directory's database")).await;
     tokio::task::block_in_place(|| postgresql.restart()).unwrap();
     until("green", || directory.says(200, "ready")).await;
+}
+
+/// History is read out of the log and needs names: without either it is not ready, however long it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_ready_while_log_and_directory_answer() {
+    let _turn = turn().await;
+    let (mut log, names) = tokio::task::block_in_place(|| (PostgreSql::start().unwrap(), PostgreSql::start().unwrap()));
+    log.create_database("log").unwrap();
+    names.create_database("directory").unwrap();
+    log.kill();
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
+    let grpc = nobody();
+    let report = Process::start(
+        env!("CARGO_BIN_EXE_report"),
+        &[("log_database", log.url("log")), ("directories", grpc.clone()), ("data_dir", folder.path().display().to_string())],
+    );
+    until("red, and why", || report.says(503, "waiting for the message log's database")).await;
+    tokio::task::block_in_place(|| log.restart()).unwrap();
+    // Nobody answers for the directory yet.
+    until("still red", || report.readiness().is_some_and(|(status, text)| status == 503 && !text.contains("waiting"))).await;
+    let directory = Process::start(
+        env!("CARGO_BIN_EXE_directory"),
+        &[
+            ("directory_database", names.url("directory")),
+            ("redis", format!("redis://{}/", nobody())),
+            ("routers", nobody()),
+            ("secret_key_file", key(folder.path())),
+            ("grpc_listen", grpc),
+        ],
+    );
+    until("green", || report.says(200, "ready")).await;
+    log.kill();
+    until("red again, and why", || report.says(503, "message log")).await;
+    tokio::task::block_in_place(|| log.restart()).unwrap();
+    until("green again", || report.says(200, "ready")).await;
+    drop(directory);
+    until("red without names", || report.readiness().is_some_and(|(status, _)| status == 503)).await;
+}
+
+/// A file with a key for directories.
+fn key(folder: &std::path::Path) -> String {
+    let path = folder.join("secret.key");
+    std::fs::write(&path, [7; 32]).unwrap();
+    path.display().to_string()
 }
 
 /// A gateway without anybody to talk to begins, and is not ready.
