@@ -24,8 +24,11 @@ pub struct Serving {
     pub tls: Option<Tls>,
 }
 
-/// Serves until `stop`; then takes no more calls, and returns when those under way have ended. `/grpc.health.v1.Health` says SERVING
-/// until then; what the service lacks is told by its operations address.
+/// Serves until `stop`; then takes no more calls, and returns when those under way have ended.
+///
+/// `/grpc.health.v1.Health` says SERVING until then, which is to say that calls are taken and answered, if only by a refusal. It is not
+/// `/readyz`, which says whether work flows: a service whose engine is away is SERVING and not ready, since its callers are told at once what
+/// is wrong, and better than by a connection that they may not use.
 ///
 /// # Errors
 /// When the certificates do not serve, or the listener fails.
@@ -34,7 +37,7 @@ pub async fn serve(
     serving: Serving,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let (mut reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(mynah_proto::DESCRIPTORS)
@@ -51,6 +54,8 @@ pub async fn serve(
     let stopping = async move {
         stop.await;
         reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        // Ends the calls that watch it, once they have said so: they would hold up the end for as long as their callers please.
+        reporter.clear_service_status("").await;
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let routes = serving.routes.add_service(health).add_service(reflection);

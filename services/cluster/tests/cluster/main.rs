@@ -4,6 +4,7 @@
 
 mod databases;
 mod engines_tls;
+mod grpc;
 mod pairs;
 mod repairs;
 mod rolling;

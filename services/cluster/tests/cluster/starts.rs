@@ -2,14 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use mynah_engines::{PostgreSql, Redis, free_port};
+use parking_lot::Mutex;
 
 use crate::support::{turn, until};
 
 pub struct Process {
-    child: Child,
+    child: Mutex<Child>,
     ops: u16,
 }
 
@@ -28,7 +29,18 @@ impl Process {
             command.env(format!("MYNAH_{}", name.to_ascii_uppercase()), value);
         }
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Self { child, ops }
+        Self { child: Mutex::new(child), ops }
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let id = self.child.lock().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// How it ended; none while it runs.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().try_wait().unwrap()
     }
 
     /// What `/readyz` says: status and text.
@@ -48,8 +60,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        let child = self.child.get_mut();
+        _ = child.kill();
+        _ = child.wait();
     }
 }
 
@@ -154,7 +167,7 @@ async fn a_report_is_ready_while_log_and_directory_answer() {
 }
 
 /// A file with a key for directories.
-fn key(folder: &std::path::Path) -> String {
+pub fn key(folder: &std::path::Path) -> String {
     let path = folder.join("secret.key");
     std::fs::write(&path, [7; 32]).unwrap();
     path.display().to_string()
