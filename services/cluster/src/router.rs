@@ -10,6 +10,7 @@ use mynah_ports::{Bus, MessageLog, Presence};
 use mynah_postgres_log::{PostgresLog, ShardedLog};
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
+use mynah_runtime::ops::Ready;
 use mynah_types::{MsgId, RouterId, ShardRange, SystemClock};
 use sha2::{Digest as _, Sha256};
 use tonic::service::Routes;
@@ -88,7 +89,7 @@ fn membership(settings: &Settings, part: &PostgresLog) -> Membership {
 }
 
 /// It works if it works with one database: those that are away take down their own shards only, which the metrics tell.
-async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Result<(), String> {
+async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Ready {
     let leases: HashMap<ShardRange, bool> = router.leases().collect();
     let asked = log.parts().iter().map(|part| async {
         let held = leases.get(&part.range()).copied().unwrap_or(false);
@@ -111,7 +112,7 @@ async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Result<(), Str
             Err(error) => wrong.push(of(error)),
         }
     }
-    if working { Ok(()) } else { Err(wrong.join("; ")) }
+    if working { Ok(None) } else { Err(wrong.join("; ")) }
 }
 
 /// Whether a database takes heartbeats and answers; its synchronous replicas.

@@ -39,13 +39,16 @@ async fn a_process_tells_its_health_and_its_services_by_grpc() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
     let grpc = nobody();
-    let directory = Process::start(env!("CARGO_BIN_EXE_directory"), &[
-        ("directory_database", postgresql.url("directory")),
-        ("redis", format!("redis://{}/", nobody())),
-        ("routers", nobody()),
-        ("secret_key_file", key(folder.path())),
-        ("grpc_listen", grpc.clone()),
-    ]);
+    let directory = Process::start(
+        env!("CARGO_BIN_EXE_directory"),
+        &[
+            ("directory_database", postgresql.url("directory")),
+            ("redis", format!("redis://{}/", nobody())),
+            ("routers", nobody()),
+            ("secret_key_file", key(folder.path())),
+            ("grpc_listen", grpc.clone()),
+        ],
+    );
     until("green", || directory.says(200, "ready")).await;
     let channel = Endpoint::from_shared(format!("http://{grpc}")).unwrap().connect().await.unwrap();
     assert_eq!(health(&channel).await, ServingStatus::Serving);

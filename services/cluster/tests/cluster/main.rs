@@ -6,6 +6,7 @@ mod databases;
 mod engines_tls;
 mod grpc;
 mod pairs;
+mod presence_away;
 mod repairs;
 mod rolling;
 mod scale;
