@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mynah_ports::{DirectoryStore, directory_store};
-use mynah_postgres_directory::{Address, PostgresDirectory};
+use mynah_postgres_directory::{self as directory, Address, PostgresDirectory};
 use mynah_postgres_log::{OpenError, Options, ShardedLog};
 
 use super::protection::{authorities, hinted, tell};
@@ -40,8 +40,8 @@ pub(crate) async fn directory_store(process: &Process) -> Outcome<Arc<dyn Direct
     let open = async || {
         let opened = PostgresDirectory::open_at(&address, settings.database_connections).await;
         opened.map_err(|error| match error {
-            directory_store::Error::Unavailable(why) => Wait::Longer(hinted(why)),
-            fatal => Wait::Never(fatal.into()),
+            directory::OpenError::Store(directory_store::Error::Unavailable(why)) => Wait::Longer(hinted(why)),
+            fatal => Wait::Never(format!("directory_database: {fatal}").into()),
         })
     };
     let store = process.readiness.until("the directory's database", open).await?;

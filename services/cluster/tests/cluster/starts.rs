@@ -173,6 +173,63 @@ pub fn key(folder: &std::path::Path) -> String {
     path.display().to_string()
 }
 
+/// No wait would make these serve: a process ends, with the reason as its last word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_will_never_serve_ends_the_process() {
+    let _turn = turn().await;
+    let postgresql = tokio::task::block_in_place(|| PostgreSql::start().unwrap());
+    let client = sql(&postgresql, "postgres").await;
+    client.batch_execute("CREATE DATABASE narrow ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0").await.unwrap();
+    for name in ["newer", "careless", "newer_log"] {
+        postgresql.create_database(name).unwrap();
+    }
+    client.batch_execute("ALTER DATABASE careless SET synchronous_commit = off").await.unwrap();
+    let newer = "CREATE TABLE directory_schema (version BIGINT NOT NULL); INSERT INTO directory_schema VALUES (99)";
+    sql(&postgresql, "newer").await.batch_execute(newer).await.unwrap();
+    let newer = "CREATE SCHEMA mynah_log; CREATE TABLE mynah_log.schema_version (version integer NOT NULL);
+                 INSERT INTO mynah_log.schema_version VALUES (99)";
+    sql(&postgresql, "newer_log").await.batch_execute(newer).await.unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = || format!("127.0.0.1:{}", free_port().unwrap());
+    let all = |database: &str| {
+        [
+            ("directory_database", postgresql.url(database)),
+            ("log_database", postgresql.url(database)),
+            ("secret_key_file", key(folder.path())),
+            ("redis", format!("redis://{}/", nobody())),
+            ("kafka", nobody()),
+            ("routers", nobody()),
+            ("directories", nobody()),
+            ("data_dir", folder.path().display().to_string()),
+        ]
+    };
+    let (directory, router, report) =
+        (env!("CARGO_BIN_EXE_directory"), env!("CARGO_BIN_EXE_router"), env!("CARGO_BIN_EXE_report"));
+    let cases = [
+        (directory, "newer", "schema 99, made by a newer version"),
+        (directory, "careless", "synchronous_commit is off"),
+        (directory, "narrow", "must be made with encoding UTF8"),
+        (router, "newer_log", "schema 99, made by a newer version"),
+        (report, "newer_log", "schema 99, made by a newer version"),
+    ];
+    for (binary, database, why) in cases {
+        let said = folder.path().join("said");
+        let process = Process::start_telling(binary, &all(database), std::fs::File::create(&said).unwrap().into());
+        until(why, || process.ended().is_some()).await;
+        let said = std::fs::read_to_string(said).unwrap();
+        let last = said.lines().last().unwrap_or_default();
+        assert!(!process.ended().unwrap().success() && last.contains(why) && last.contains("_database: "), "{database}: {said}");
+    }
+}
+
+/// A connection to a database, beside those of the processes.
+async fn sql(server: &PostgreSql, database: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(&server.url(database), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
 /// A gateway without anybody to talk to begins, and is not ready.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_alone_begins_and_is_not_ready() {
