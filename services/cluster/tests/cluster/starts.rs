@@ -223,6 +223,42 @@ async fn a_database_that_will_never_serve_ends_the_process() {
     }
 }
 
+/// The step before an upgrade: every database, from whatever version, with a word on each; what is away is not waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logs_databases_are_migrated_by_a_command() {
+    let _turn = turn().await;
+    let mut postgresql = tokio::task::block_in_place(|| PostgreSql::start().unwrap());
+    postgresql.create_database("low").unwrap();
+    postgresql.create_database("log").unwrap();
+    let first = include_str!("../../../../crates/adapters/postgres-log/migrations/0001_log.sql");
+    let old = format!(
+        "CREATE SCHEMA mynah_log; SET search_path = mynah_log; {first};
+         CREATE TABLE schema_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL);
+         INSERT INTO schema_version (version) VALUES (1)"
+    );
+    sql(&postgresql, "log").await.batch_execute(&old).await.unwrap();
+    let two = format!("0-127={},128-255={}", postgresql.url("low"), postgresql.url("low").replace("/low", "/high"));
+    let migrate = |databases: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_router")).arg("migrate").env("MYNAH_LOG_DATABASE", databases).output();
+        let output = output.unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (done, _, said) = tokio::task::block_in_place(|| migrate(&two));
+    assert!(!done && said.contains("log_database: "), "one of them is not there: {said}");
+    postgresql.create_database("high").unwrap();
+    let says = |databases: &str, expected: &str| {
+        let (done, told, said) = tokio::task::block_in_place(|| migrate(databases));
+        assert!(done, "{said}");
+        assert_eq!(told, expected);
+    };
+    says(&two, "log_database, shards 0-127: made with schema 5\nlog_database, shards 128-255: made with schema 5\n");
+    says(&two, "log_database, shards 0-127: has schema 5 already\nlog_database, shards 128-255: has schema 5 already\n");
+    says(&postgresql.url("log"), "log_database, shards 0-255: brought from schema 1 to 5\n");
+    postgresql.kill();
+    let (done, _, said) = tokio::task::block_in_place(|| migrate(&two));
+    assert!(!done && said.contains("log_database: the message log is unavailable"), "{said}");
+}
+
 /// A connection to a database, beside those of the processes.
 async fn sql(server: &PostgreSql, database: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&server.url(database), tokio_postgres::NoTls).await.unwrap();
