@@ -5,11 +5,14 @@
 mod databases;
 mod engines_tls;
 mod grpc;
+mod kafka_away;
 mod pairs;
 mod presence_away;
 mod repairs;
 mod rolling;
 mod scale;
+mod stale_owner;
+mod start_order;
 mod starts;
 mod support;
 mod tls;
