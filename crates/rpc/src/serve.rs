@@ -26,9 +26,8 @@ pub struct Serving {
 
 /// Serves until `stop`; then takes no more calls, and returns when those under way have ended.
 ///
-/// `/grpc.health.v1.Health` says SERVING until then, which is to say that calls are taken and answered, if only by a refusal. It is not
-/// `/readyz`, which says whether work flows: a service whose engine is away is SERVING and not ready, since its callers are told at once what
-/// is wrong, and better than by a connection that they may not use.
+/// `/grpc.health.v1.Health` says SERVING until then: calls are taken and answered, if only by a refusal. Whether work flows is another matter,
+/// and `/readyz` tells it: while its engine is away a service is SERVING and not ready, and its callers are told why they are refused.
 ///
 /// # Errors
 /// When the certificates do not serve, or the listener fails.

@@ -6,10 +6,10 @@ use tonic::transport::Endpoint;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_reflection::pb::v1::{ExtensionRequest, ServerReflectionRequest};
 
 use crate::starts::{Process, key};
 use crate::support::{PATIENCE, turn, until};
@@ -63,9 +63,6 @@ async fn a_process_tells_its_health_and_its_services_by_grpc() {
     assert!(names.iter().any(|name| name == "mynah.directory.v1.Directory"), "{names:?}");
     let symbol = MessageRequest::FileContainingSymbol("mynah.directory.v1.Directory".into());
     assert!(matches!(reflected(&channel, symbol).await, MessageResponse::FileDescriptorResponse(_)));
-    let nothing = ExtensionRequest { containing_type: "mynah.Nothing".into(), extension_number: 1 };
-    let answer = reflected(&channel, MessageRequest::FileContainingExtension(nothing)).await;
-    assert!(!matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{answer:?}");
 
     postgresql.kill();
     until("red", || directory.readiness().is_some_and(|(status, _)| status == 503)).await;

@@ -20,19 +20,19 @@ const AWAY: Duration = Duration::from_secs(65);
 const KILL_AT: Duration = Duration::from_secs(20);
 /// From the sends of a round to the last push of them: a lease (3 s), a claim, and a try of the dead bus (1 s) are in it.
 const PROMPT: Duration = Duration::from_secs(15);
-/// Messages of a round: half to the group, half to the room.
-const ROUND: usize = 10;
-/// Pushes that may come again after Kafka's return: what a router tries a dead bus with, once a second, waits in its client and goes when
-/// Kafka is back, if it is not too old.
-const REPEATS: u64 = 3 * 60;
+/// Groups, beside a room. Each is said something in a round.
+const GROUPS: usize = 9;
+/// Pushes that may come again after Kafka's return: what a router tried the dead bus with waits in its client and goes when Kafka is back, if it is
+/// not too old; of a conversation one record at a time.
+const REPEATS: u64 = 2 * (GROUPS as u64 + 1);
 
-/// A sender on the first gateway, a hearer on the second; both in a group and in a room.
+/// A sender on the first gateway, a hearer on the second; both in the groups and in the room.
 struct Pair {
     sender: Device,
     _hearer: Device,
     notes: Notes,
     heard: Arc<Counts>,
-    targets: [Target; 2],
+    targets: Vec<Target>,
     sent: usize,
 }
 
@@ -41,7 +41,11 @@ impl Pair {
         let place = faults::place(&deployment.cluster).unwrap();
         let rest = place.rest().unwrap();
         let names = world::users(&rest, 2).await.unwrap();
-        let (gid, room) = (world::group(&rest, &names).await.unwrap(), world::room(&rest, &names[0]).await.unwrap());
+        let room = world::room(&rest, &names[0]).await.unwrap();
+        let mut targets = vec![Target::Room(room)];
+        for _ in 0..GROUPS {
+            targets.push(Target::Group(world::group(&rest, &names).await.unwrap()));
+        }
         let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
         let heard = Arc::new(Counts::default());
         let start = |nth: usize, counts: &Arc<Counts>| {
@@ -52,7 +56,6 @@ impl Pair {
             device.enter(room).await;
             device.idle().await;
         }
-        let targets = [Target::Group(gid), Target::Room(room)];
         for target in &targets {
             names.iter().for_each(|viewer| notes.lock().must_see(&target.conversation(""), viewer, 1, u64::MAX));
         }
@@ -63,9 +66,8 @@ impl Pair {
     async fn round(&mut self) {
         let began = Instant::now();
         let mut answers = Vec::new();
-        for _ in 0..ROUND {
-            let target = self.targets[self.sent % 2].clone();
-            answers.push(self.sender.sender().send(target, format!("m{}", self.sent)).await);
+        for target in &self.targets {
+            answers.push(self.sender.sender().send(target.clone(), format!("m{}", self.sent)).await);
             self.sent += 1;
         }
         for answer in answers {
