@@ -15,6 +15,8 @@ WORKLOADS = ("Deployment", "StatefulSet", "Job")
 # Who speaks to Kafka.
 KAFKA = ("gateway", "directory", "router")
 FLEETS = {"MYNAH_DIRECTORIES": "directory", "MYNAH_ROUTERS": "router", "MYNAH_REPORTS": "report"}
+# Whose commands are run by themselves, and what these do not start without.
+OPERATES = {"directory": {"MYNAH_DIRECTORY_DATABASE"}, "router": {"MYNAH_LOG_DATABASE"}}
 # Beyond its spread a drain takes at most this, in seconds (services/cluster/src/gateway.rs, DRAIN_AT_MOST).
 DRAIN_SECONDS = 5
 
@@ -81,7 +83,7 @@ def workload(item, told, sources, operates=False):
                 if inner not in known:
                     found.append(f"{variable['name']}: {inner} is not there before it")
             known[variable["name"]] = variable
-        needed = {"MYNAH_DIRECTORY_DATABASE"} if operates else sources.required[binary]
+        needed = OPERATES.get(binary, {"a command"}) if operates else sources.required[binary]
         found += [f"{missing} must be set" for missing in sorted(needed - known.keys())]
         if binary == "directory" and not mounted(container, known):
             found.append("the secret key's file is not where the setting says")

@@ -2,8 +2,12 @@
 //!
 //! Several at once, to conversations whose shards lie far apart: where one database of the message log is away, the others' conversations
 //! go on, and a gateway that serves them works.
+//!
+//! Where presence does not answer, routers deliver to every gateway that they know. So one that presence knew once goes on by what arrives: if
+//! presence is away for all, its entries do; if for this gateway alone, routers count it as gone, and they do not.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::select_ok;
@@ -37,8 +41,13 @@ pub(crate) struct Canary {
     pub(crate) came: watch::Sender<String>,
     /// Counts them; one at a time.
     count: AsyncMutex<u64>,
-    last: Mutex<Option<(Instant, Result<(), String>)>>,
+    last: Mutex<Option<(Instant, Outcome)>>,
+    /// Presence was told of this gateway once.
+    told: AtomicBool,
 }
+
+/// Why presence does not answer, where the entry came all the same; else what did not work.
+type Outcome = Result<Option<String>, String>;
 
 /// Whether a conversation carries them.
 pub(crate) fn carries(key: ConversationKey) -> bool {
@@ -46,11 +55,12 @@ pub(crate) fn carries(key: ConversationKey) -> bool {
 }
 
 impl Devices {
-    /// Sends entries to nobody and waits until one is delivered here: by router, log, presence and delivery.
+    /// Sends entries to nobody and waits until one is delivered here: by router, log, presence and delivery. Says why presence does not
+    /// answer, if it came without.
     ///
     /// # Errors
     /// What did not work, in words.
-    pub async fn canary(&self, router: &RouterClient) -> Result<(), String> {
+    pub async fn canary(&self, router: &RouterClient) -> Outcome {
         let canary = &self.0.canary;
         let mut count = canary.count.lock().await;
         if let Some((_, outcome)) = canary.last.lock().as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
@@ -61,20 +71,39 @@ impl Devices {
             Ok(outcome) => outcome,
             Err(_) => Err("an entry to itself did not arrive in time".into()),
         };
+        if let Ok(without) = &outcome {
+            metrics::gauge!("mynah_device_presence_away").set(u8::from(without.is_some()));
+        }
         *canary.last.lock() = Some((Instant::now(), outcome.clone()));
         outcome
     }
 
-    async fn send_canary(&self, router: &RouterClient, count: u64) -> Result<(), String> {
+    async fn send_canary(&self, router: &RouterClient, count: u64) -> Outcome {
         let id = format!("canary-{}-{count}", self.0.deps.gateway_id);
-        select_ok(FEEDS.iter().map(|feed| Box::pin(self.send_one(router, *feed, &id)))).await.map(drop)
+        select_ok(FEEDS.iter().map(|feed| Box::pin(self.send_one(router, *feed, &id)))).await.map(|(without, _)| without)
     }
 
-    async fn send_one(&self, router: &RouterClient, feed: ConversationKey, id: &str) -> Result<(), String> {
+    async fn send_one(&self, router: &RouterClient, feed: ConversationKey, id: &str) -> Outcome {
+        let told = &self.0.canary.told;
+        if !told.load(Ordering::Relaxed) {
+            // Nobody has heard of this gateway yet: without presence nothing would be delivered to it.
+            self.tell_of(feed).await?;
+            told.store(true, Ordering::Relaxed);
+            return self.send_and_wait(router, feed, id).await.map(|()| None);
+        }
+        // Beside one another: presence that does not answer takes its time to say so.
+        let (told, came) = tokio::join!(self.tell_of(feed), self.send_and_wait(router, feed, id));
+        came.map(|()| told.err())
+    }
+
+    async fn tell_of(&self, feed: ConversationKey) -> Result<(), String> {
         let ConversationKey::Feed(uid) = feed else { return Err("not a feed".into()) };
-        let (gateway, presence) = (self.0.deps.gateway_id, &self.0.deps.presence);
+        let gateway = self.0.deps.gateway_id;
         let itself = OnlineDevice { uid, conn: 0, gateway, platform: 'x', session_id: gateway.0, generation: 1 };
-        presence.online(itself).await.map_err(|error| error.to_string())?;
+        self.0.deps.presence.online(itself).await.map_err(|error| error.to_string())
+    }
+
+    async fn send_and_wait(&self, router: &RouterClient, feed: ConversationKey, id: &str) -> Result<(), String> {
         let mut came = self.0.canary.came.subscribe();
         let item = PostItem { id: id.into(), payload: Vec::new().into() };
         let request = PostRequest { conv_id: feed.to_string(), items: vec![item] };

@@ -24,8 +24,10 @@ pub struct Serving {
     pub tls: Option<Tls>,
 }
 
-/// Serves until `stop`; then takes no more calls, and returns when those under way have ended. `/grpc.health.v1.Health` says SERVING
-/// until then; what the service lacks is told by its operations address.
+/// Serves until `stop`; then takes no more calls, and returns when those under way have ended.
+///
+/// `/grpc.health.v1.Health` says SERVING until then: calls are taken and answered, if only by a refusal. Whether work flows is another matter,
+/// and `/readyz` tells it: while its engine is away a service is SERVING and not ready, and its callers are told why they are refused.
 ///
 /// # Errors
 /// When the certificates do not serve, or the listener fails.
@@ -34,7 +36,7 @@ pub async fn serve(
     serving: Serving,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let (mut reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(mynah_proto::DESCRIPTORS)
@@ -51,6 +53,8 @@ pub async fn serve(
     let stopping = async move {
         stop.await;
         reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        // Ends the calls that watch it, once they have said so: they would hold up the end for as long as their callers please.
+        reporter.clear_service_status("").await;
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let routes = serving.routes.add_service(health).add_service(reflection);

@@ -19,6 +19,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// An answer about readiness that takes longer is a no.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
+/// Whether a process can work: if so, what it has to do without; if not, why.
+pub type Ready = Result<Option<String>, String>;
+
 /// Makes this process record metrics, and keeps them.
 ///
 /// # Errors
@@ -38,18 +41,19 @@ pub fn record_metrics() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-/// `/healthz` (the process lives), `/readyz` (it can work: `ready` says what it cannot), `/metrics`.
+/// `/healthz` (the process lives), `/readyz` (it can work: `ready` says what it cannot, or what it works without), `/metrics`.
 pub fn routes<F, Fut>(metrics: PrometheusHandle, ready: F) -> Router
 where
     F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), String>> + Send,
+    Fut: Future<Output = Ready> + Send,
 {
     let ready = Arc::new(ready);
     let readyz = move || {
         let ready = Arc::clone(&ready);
         async move {
             match tokio::time::timeout(READY_WITHIN, ready()).await {
-                Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()).into_response(),
+                Ok(Ok(None)) => (StatusCode::OK, "ready\n".to_owned()).into_response(),
+                Ok(Ok(Some(lack))) => (StatusCode::OK, format!("ready, but {lack}\n")).into_response(),
                 Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
                 Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no answer in time\n".to_owned()).into_response(),
             }

@@ -34,13 +34,7 @@ pub(crate) const FIRST: (&str, &str) = ("a", "");
 pub(crate) const SECOND: (&str, &str) = ("w", ".2");
 
 /// Hello and login, in one message. By session if there is one: it costs no hash.
-pub(crate) fn greeting(
-    appkey: &str,
-    name: &str,
-    password: &str,
-    (platform, nth): (&str, &str),
-    session: Option<&str>,
-) -> String {
+pub(crate) fn greeting(appkey: &str, name: &str, password: &str, (platform, nth): (&str, &str), session: Option<&str>) -> String {
     let login = match session {
         Some(session) => format!(r#""session":"{session}""#),
         None => format!(r#""username":"{name}","password":"{password}""#),

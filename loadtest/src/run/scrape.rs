@@ -228,7 +228,8 @@ mod tests {
     fn a_histogram_becomes_its_mean_between_two_looks() {
         let mut scraper = Scraper::new(Vec::new(), 1);
         for (at, sum, count) in [(1.0, 10.0, 4.0), (2.0, 40.0, 10.0), (3.0, 40.0, 10.0), (4.0, 3.0, 1.0), (5.0, 9.0, 3.0)] {
-            let page = format!("w_seconds_sum{{q=\"a\"}} {sum}\nw_seconds_count{{q=\"a\"}} {count}\nw_seconds_bucket{{le=\"1\"}} 3\n");
+            let page =
+                format!("w_seconds_sum{{q=\"a\"}} {sum}\nw_seconds_count{{q=\"a\"}} {count}\nw_seconds_bucket{{le=\"1\"}} 3\n");
             scraper.add_all("s", at, parse(&page));
         }
         let (series, _) = scraper.done();
@@ -255,7 +256,8 @@ mod tests {
         let told: Vec<_> = scraper.marks.iter().map(|mark| (mark.kind.as_str(), mark.text.as_str())).collect();
         assert_eq!(told, [("fault", "victim is gone")]);
         let page = |value: f64| vec![("x_total".to_owned(), value), ("y".to_owned(), -value)];
-        let fell: Vec<bool> = (20_u8..).zip([1.0, 7.0, 2.0]).map(|(at, value)| scraper.add_all("t", f64::from(at), page(value))).collect();
+        let fell: Vec<bool> =
+            (20_u8..).zip([1.0, 7.0, 2.0]).map(|(at, value)| scraper.add_all("t", f64::from(at), page(value))).collect();
         assert_eq!(fell, [false, false, true]);
     }
 

@@ -8,7 +8,7 @@ use clap::{FromArgMatches as _, Subcommand as _};
 use mynah_directory::{Deps, Directory, Operator, SecretKey};
 use mynah_ports::Presence;
 use mynah_proto::directory::directory_server::DirectoryServer;
-use mynah_proto::{DirectoryClient, GatewayClient};
+use mynah_proto::{DirectoryClient, GatewayClient, probe};
 use mynah_types::SystemClock;
 use tonic::service::Routes;
 
@@ -64,7 +64,11 @@ async fn run(settings: Settings) -> Outcome {
     let outbox = directory.clone();
     tokio::spawn(async move { outbox.run_outbox().await });
     let asked = DirectoryClient::local(directory.clone());
-    process.serve_by(asked, Routes::new(DirectoryServer::new(directory))).await
+    let ready = move || {
+        let asked = asked.clone();
+        async move { probe::directory(&asked).await }
+    };
+    process.serve_by(ready, Routes::new(DirectoryServer::new(directory))).await
 }
 
 /// What another process changes is seen at once, and what it left is soon worked off.

@@ -11,6 +11,7 @@ use mynah_proto::gateway::gateway_server::GatewayServer;
 use mynah_proto::{DirectoryClient, RouterClient, probe};
 use mynah_redis::RedisPresence;
 use mynah_runtime::http::{self, Limits};
+use mynah_runtime::ops::Ready;
 use mynah_types::{GatewayId, SystemClock};
 use mynah_words::Words;
 use tonic::service::Routes;
@@ -128,15 +129,13 @@ fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
     });
 }
 
-/// A message to this gateway by the whole path: directory, router, log, presence, delivery.
-async fn ready(
-    directory: DirectoryClient,
-    router: RouterClient,
-    devices: Devices,
-    presence: Arc<RedisPresence>,
-) -> Result<(), String> {
+/// A message to this gateway by the whole path: directory, router, log, presence, delivery. Without presence it goes on with whom it has.
+async fn ready(directory: DirectoryClient, router: RouterClient, devices: Devices, presence: Arc<RedisPresence>) -> Ready {
     probe::directory(&directory).await?;
-    let Err(why) = devices.canary(&router).await else { return Ok(()) };
+    let why = match devices.canary(&router).await {
+        Ok(without) => return Ok(without.map(|why| engines::hinted(format!("nobody can log in: {why}")))),
+        Err(why) => why,
+    };
     // What the canary ran into may lie in Redis, which tells more than that something did not arrive.
     match presence.gateways().await {
         Ok(_) => Err(why),

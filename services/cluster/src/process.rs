@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use mynah_proto::{DirectoryClient, probe};
 use mynah_rpc::{Channels, Serving, Tls, serve};
 use mynah_runtime::flags::with_settings;
 use mynah_runtime::http::{self, Limits};
-use mynah_runtime::{ops, process};
+use mynah_runtime::ops::{self, Ready};
+use mynah_runtime::process;
 use mynah_telemetry::Export;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ fn trace(name: &str, settings: &Settings) -> Outcome {
 #[derive(Clone)]
 pub(crate) struct Readiness(Arc<Mutex<State>>);
 
-type Probe = Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+type Probe = Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Ready> + Send>> + Send + Sync>;
 
 enum State {
     Waiting(String),
@@ -99,7 +99,7 @@ impl Readiness {
     /// It works from now on, when `probe` says so.
     pub(crate) fn works<F>(&self, probe: impl Fn() -> F + Send + Sync + 'static)
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Ready> + Send + 'static,
     {
         *self.0.lock() = State::Working(Arc::new(move || Box::pin(probe())));
     }
@@ -109,7 +109,7 @@ impl Readiness {
         *self.0.lock() = State::Ending;
     }
 
-    async fn check(self) -> Result<(), String> {
+    async fn check(self) -> Ready {
         let probe = match &*self.0.lock() {
             State::Waiting(why) => return Err(why.clone()),
             State::Ending => return Err("stopping".into()),
@@ -166,11 +166,14 @@ impl Process {
         async move { _ = stop.wait_for(|stop| *stop).await }
     }
 
-    /// Serves a service that works when the directory answers, until the process is told to stop.
-    pub(crate) async fn serve_by(&self, directory: DirectoryClient, routes: Routes) -> Outcome {
+    /// Serves a service that works when `probe` says so, until the process is told to stop.
+    pub(crate) async fn serve_by<F>(&self, probe: impl Fn() -> F + Send + Sync + 'static, routes: Routes) -> Outcome
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
         self.readiness.works(move || {
-            let directory = directory.clone();
-            async move { probe::directory(&directory).await }
+            let asked = probe();
+            async move { asked.await.map(|()| None) }
         });
         let (stopped, readiness) = (self.stopped(), self.readiness.clone());
         let stop = async move {

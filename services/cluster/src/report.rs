@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mynah_fjall::FjallReport;
 use mynah_ports::MessageLog as _;
 use mynah_proto::report::report_server::ReportServer;
+use mynah_proto::{DirectoryClient, probe};
 use mynah_report::{Deps, Report};
 use mynah_types::SystemClock;
 use tonic::service::Routes;
@@ -39,5 +40,13 @@ async fn run(settings: Settings) -> Outcome {
         settings: process.settings.product.report(),
     });
     tokio::spawn(report.clone().run());
-    process.serve_by(directory, Routes::new(ReportServer::new(report))).await
+    let asked = report.clone();
+    let ready = move || ready(asked.clone(), directory.clone());
+    process.serve_by(ready, Routes::new(ReportServer::new(report))).await
+}
+
+/// The log first: its answer is soon there, while a directory that is away is tried for longer than anybody waits here.
+async fn ready(report: Report, directory: DirectoryClient) -> Result<(), String> {
+    report.works().await.map_err(engines::hinted)?;
+    probe::directory(&directory).await
 }

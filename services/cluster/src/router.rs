@@ -1,15 +1,18 @@
 //! The router as a process: conversation actors, the message log, fan-out.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Command;
 use futures_util::future::join_all;
 use mynah_ports::{Bus, MessageLog, Presence};
-use mynah_postgres_log::{PostgresLog, ShardedLog};
+use mynah_postgres_log::{Migrated, PostgresLog, ShardedLog};
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
+use mynah_runtime::ops::Ready;
 use mynah_types::{MsgId, RouterId, ShardRange, SystemClock};
 use sha2::{Digest as _, Sha256};
 use tonic::service::Routes;
@@ -28,8 +31,31 @@ const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// Runs it.
 #[must_use]
 pub fn main() -> ExitCode {
-    let about = "Conversation actors, the message log and fan-out of a mynah deployment";
-    process::run("router", &process::command("router", about).get_matches(), run)
+    let about = "Conversation actors, the message log and fan-out of a mynah deployment; without a command it serves";
+    let migration =
+        Command::new("migrate").about("Bring the schemas of the message log's databases up to date, say what was done, and end");
+    let matches = process::command("router", about).subcommand(migration).get_matches();
+    match matches.subcommand_name() {
+        Some(_) => process::run("router", &matches, migrate),
+        None => process::run("router", &matches, run),
+    }
+}
+
+/// What every router does when it starts, for all databases at once: it fails before anything is replaced.
+async fn migrate(settings: Settings) -> Outcome {
+    settings.require(&[("log_database", !settings.log_database.is_empty())])?;
+    let log = engines::whole_log(&settings).await?;
+    let mut out = std::io::stdout().lock();
+    for part in log.parts() {
+        let Some(Migrated { from, to }) = part.migrated() else { continue };
+        let done = match from {
+            0 => format!("made with schema {to}"),
+            from if from < to => format!("brought from schema {from} to {to}"),
+            _ => format!("has schema {to} already"),
+        };
+        writeln!(out, "log_database, shards {}: {done}", part.range())?;
+    }
+    Ok(())
 }
 
 /// The longest rest of a log writer: PostgreSQL is shared.
@@ -88,7 +114,7 @@ fn membership(settings: &Settings, part: &PostgresLog) -> Membership {
 }
 
 /// It works if it works with one database: those that are away take down their own shards only, which the metrics tell.
-async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Result<(), String> {
+async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Ready {
     let leases: HashMap<ShardRange, bool> = router.leases().collect();
     let asked = log.parts().iter().map(|part| async {
         let held = leases.get(&part.range()).copied().unwrap_or(false);
@@ -111,7 +137,7 @@ async fn ready(router: Router, log: ShardedLog, replicas: u32) -> Result<(), Str
             Err(error) => wrong.push(of(error)),
         }
     }
-    if working { Ok(()) } else { Err(wrong.join("; ")) }
+    if working { Ok(None) } else { Err(wrong.join("; ")) }
 }
 
 /// Whether a database takes heartbeats and answers; its synchronous replicas.

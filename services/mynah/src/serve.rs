@@ -31,7 +31,10 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         tracing::warn!(%address, "plain HTTP beyond this machine: put TLS in front of it");
     }
     let watched = Arc::clone(&embedded);
-    let operations = ops::routes(metrics, move || watched.ready());
+    let operations = ops::routes(metrics, move || {
+        let ready = watched.ready();
+        async move { ready.await.map(|()| None) }
+    });
     let operations = http::serve(ops, operations, Limits::operations(), std::future::pending());
     // A log that failed ends the process too; what is under way is still answered, retryably.
     let failed = AtomicBool::new(false);

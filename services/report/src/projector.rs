@@ -28,7 +28,9 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
     loop {
         let next = Instant::now() + inner.deps.settings.follow_every;
         callback::refresh(inner).await;
-        if round(inner).await.is_ok() {
+        let followed = round(inner).await;
+        *inner.stuck.lock() = followed.as_ref().err().map(|failure| failure.message.clone());
+        if followed.is_ok() {
             let today = today(inner);
             if forgotten < today {
                 match inner.deps.index.forget_before(today.saturating_sub(inner.deps.settings.keep_days)).await {

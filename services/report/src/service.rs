@@ -7,12 +7,15 @@ use mynah_ports::{MessageLog, ReportIndex};
 use mynah_proto::report::report_server::Report as ReportService;
 use mynah_proto::report::{ActivityReply, ActivityRequest, HistoryReply, HistoryRequest, SentReply, SentRequest};
 use mynah_proto::{DirectoryClient, Failure};
-use mynah_types::{AppKey, Clock, Reason};
+use mynah_types::{AppKey, Clock, MsgId, Reason};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
 use crate::callback::Callbacks;
 use crate::{history, projector, statistics};
+
+/// How long the log may take to answer who asks whether the service works.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What the service works with.
 pub struct Deps {
@@ -70,6 +73,8 @@ pub(crate) struct Inner {
     /// Held while the index follows: one at a time.
     pub(crate) following: Mutex<projector::Positions>,
     pub(crate) callbacks: Callbacks,
+    /// Why the index could not follow the last time that it tried by itself.
+    pub(crate) stuck: parking_lot::Mutex<Option<String>>,
 }
 
 /// The service; clones share it.
@@ -80,12 +85,31 @@ impl Report {
     /// Puts it together.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self(Arc::new(Inner { deps, following: Mutex::default(), callbacks: Callbacks::default() }))
+        Self(Arc::new(Inner {
+            deps,
+            following: Mutex::default(),
+            callbacks: Callbacks::default(),
+            stuck: parking_lot::Mutex::default(),
+        }))
     }
 
     /// Keeps the index near the log, forgets what is too old, and calls back. Never ends.
     pub async fn run(self) {
         projector::run(&self.0).await;
+    }
+
+    /// Whether the log and the index answer, and the index followed when it last tried: that goes through every shard, so through each
+    /// database of the log, and writes.
+    ///
+    /// # Errors
+    /// What does not work, in words.
+    pub async fn works(&self) -> Result<(), String> {
+        let Deps { log, index, .. } = &self.0.deps;
+        let asked = async { log.find_message(MsgId(1)).await.map_err(|error| error.to_string()) };
+        let asked = tokio::time::timeout(ANSWER_WITHIN, asked).await;
+        asked.unwrap_or_else(|_| Err("the message log does not answer in time".into()))?;
+        index.positions().await.map_err(|error| error.to_string())?;
+        self.0.stuck.lock().clone().map_or(Ok(()), Err)
     }
 }
 

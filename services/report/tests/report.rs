@@ -4,10 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use mynah_engines::PostgreSql;
 use mynah_fjall::{FjallLog, FjallReport, Options};
+use mynah_ports::report_index::{Active, Error, Place, Queued, Recorded, Scope, Sent, Stretch};
 use mynah_ports::{MessageLog, ReportIndex};
 use mynah_postgres_log::PostgresLog;
 use mynah_proto::device::{Entry as Payload, Message, Party, Target, entry};
@@ -15,8 +18,8 @@ use mynah_proto::report::HistoryRequest;
 use mynah_proto::{DirectoryClient, ReportClient};
 use mynah_report::{Deps, Report, Settings};
 use mynah_types::{
-    Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, ManualClock, MsgId, Reason, SHARDS, ShardAppend,
-    ShardId, Uid,
+    AppKey, Appended, Claim, ConversationAppend, ConversationKey, Entry, EntryKind, ManualClock, Millis, MsgId, Reason, SHARDS,
+    ShardAppend, ShardId, Uid,
 };
 use prost::Message as _;
 
@@ -45,13 +48,17 @@ impl World {
     /// The service on an index of its own.
     fn report(&self, index: &str, settings: Settings) -> ReportClient {
         let index = FjallReport::open(&self.folder.path().join(index), &self.log.log_epoch(), 480).unwrap();
-        ReportClient::local(Report::new(Deps {
+        ReportClient::local(self.service(Arc::new(index), settings))
+    }
+
+    fn service(&self, index: Arc<dyn ReportIndex>, settings: Settings) -> Report {
+        Report::new(Deps {
             log: Arc::clone(&self.log),
-            index: Arc::new(index) as Arc<dyn ReportIndex>,
+            index,
             directory: DirectoryClient::late(),
             clock: Arc::new(ManualClock::at(NOW)),
             settings,
-        }))
+        })
     }
 
     /// The first message of a group.
@@ -169,4 +176,80 @@ async fn an_index_that_is_lost_is_made_again() {
     assert_eq!(before, (1..=300).collect::<Vec<_>>());
     let again = world.report("two", Settings::default());
     assert_eq!(times(&again, page(1000, false)).await.0, before);
+}
+
+/// An index that holds nothing, and fails when it is told to.
+#[derive(Default)]
+struct Fragile(AtomicU8);
+
+const WORKS: u8 = 0;
+const TAKES_NOTHING: u8 = 1;
+const IS_DEAD: u8 = 2;
+
+impl Fragile {
+    fn answer<T>(&self, fails_from: u8, value: T) -> Result<T, Error> {
+        if self.0.load(Ordering::Relaxed) < fails_from { Ok(value) } else { Err(Error::Unavailable("no disk".into())) }
+    }
+}
+
+#[async_trait]
+impl ReportIndex for Fragile {
+    async fn positions(&self) -> Result<Vec<(ShardId, MsgId)>, Error> {
+        self.answer(IS_DEAD, Vec::new())
+    }
+    async fn record(&self, _: ShardId, _: MsgId, _: Vec<Recorded>) -> Result<(), Error> {
+        self.answer(TAKES_NOTHING, ())
+    }
+    async fn count(&self, _: &Scope, _: Stretch) -> Result<u64, Error> {
+        self.answer(IS_DEAD, 0)
+    }
+    async fn places(&self, _: &Scope, _: Stretch, _: Option<(Millis, MsgId)>, _: u64, _: usize) -> Result<Vec<Place>, Error> {
+        self.answer(IS_DEAD, Vec::new())
+    }
+    async fn sent(&self, _: &AppKey, _: u64, _: u64) -> Result<Vec<Sent>, Error> {
+        self.answer(IS_DEAD, Vec::new())
+    }
+    async fn active(&self, _: &AppKey, _: u64) -> Result<Active, Error> {
+        self.answer(IS_DEAD, Active::default())
+    }
+    async fn forget_before(&self, _: u64) -> Result<(), Error> {
+        self.answer(TAKES_NOTHING, ())
+    }
+    async fn queued(&self, _: &AppKey, _: usize) -> Result<Vec<Queued>, Error> {
+        self.answer(IS_DEAD, Vec::new())
+    }
+    async fn waiting(&self, _: &AppKey) -> Result<Option<(u64, u64)>, Error> {
+        self.answer(IS_DEAD, None)
+    }
+    async fn taken(&self, _: &AppKey, _: u64) -> Result<(), Error> {
+        self.answer(TAKES_NOTHING, ())
+    }
+}
+
+/// A disk that is full answers what it holds: only who writes sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_works_while_the_index_answers_and_follows() {
+    let mut world = World::new().await;
+    let index = Arc::new(Fragile::default());
+    let settings = Settings { follow_every: Duration::from_millis(20), ..Settings::default() };
+    let report = world.service(Arc::clone(&index) as Arc<dyn ReportIndex>, settings);
+    tokio::spawn(report.clone().run());
+    assert_eq!(report.works().await, Ok(()));
+
+    index.0.store(IS_DEAD, Ordering::Relaxed);
+    assert_eq!(report.works().await, Err("report index unavailable: no disk".into()));
+    index.0.store(TAKES_NOTHING, Ordering::Relaxed);
+    world.say(1, NOW, "text").await;
+    until(&report, |works| *works == Err("the report index does not answer: try again".into())).await;
+    index.0.store(WORKS, Ordering::Relaxed);
+    until(&report, Result::is_ok).await;
+}
+
+async fn until(report: &Report, says: impl Fn(&Result<(), String>) -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !says(&report.works().await) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.unwrap();
 }

@@ -6,6 +6,25 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use mynah_ports::directory_store::{Error, Refusal};
 use tokio_postgres::types::{WasNull, WrongType};
 
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What any call may run into.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// A newer program has been here.
+    #[error("the directory's database has schema {found}, made by a newer version; this one knows {known}")]
+    Newer {
+        /// The schema's version.
+        found: usize,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// The database would not keep what it is given, or its address is none.
+    #[error("the directory's database does not serve: {0}")]
+    Unfit(String),
+}
+
 /// Why an attempt at some work ended.
 #[derive(Debug)]
 pub(crate) enum Failure {

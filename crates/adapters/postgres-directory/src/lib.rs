@@ -30,5 +30,6 @@ mod turns;
 mod users;
 mod words;
 
+pub use errors::OpenError;
 pub use mynah_postgres_tls::{Address, AddressError};
 pub use store::PostgresDirectory;

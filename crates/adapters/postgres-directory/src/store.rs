@@ -13,6 +13,7 @@ use mynah_postgres_tls::Address;
 use mynah_types::{AppId, AppKey, Millis, Uid, Username};
 
 use crate::engine::Engine;
+use crate::errors::OpenError;
 use crate::generations::Generations;
 use crate::{
     activity, apps, callbacks, feeds, friends, media, relations, rosters, schema, sessions, signatures, switches, turns, users,
@@ -30,8 +31,8 @@ impl PostgresDirectory {
     ///
     /// # Errors
     /// As with [`PostgresDirectory::open_at`], and when the address does not read.
-    pub async fn open(url: &str, connections: usize) -> Result<Self, Error> {
-        let unreadable = |error| Error::Unavailable(format!("the address of PostgreSQL is none: {error}"));
+    pub async fn open(url: &str, connections: usize) -> Result<Self, OpenError> {
+        let unreadable = |error| OpenError::Unfit(format!("the address of PostgreSQL is none: {error}"));
         Self::open_at(&Address::read(url, None).map_err(unreadable)?, connections).await
     }
 
@@ -40,7 +41,7 @@ impl PostgresDirectory {
     ///
     /// # Errors
     /// When the database cannot be reached, was made by a newer version, or does not keep what it answers.
-    pub async fn open_at(address: &Address, connections: usize) -> Result<Self, Error> {
+    pub async fn open_at(address: &Address, connections: usize) -> Result<Self, OpenError> {
         let engine = Engine::new(address, connections)?;
         schema::migrate(&engine).await?;
         Ok(Self { engine, generations: Generations::default() })

@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use mynah_engines::{PostgreSql, free_port};
 use mynah_ports::DirectoryStore;
 use mynah_ports::directory_store::{ChangeLimits, Error, NewRoster, RosterKind};
-use mynah_postgres_directory::PostgresDirectory;
+use mynah_postgres_directory::{OpenError, PostgresDirectory};
 use mynah_types::{AppId, Uid, Username};
 use shared::{app, fresh, new_user, users};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -128,7 +128,8 @@ async fn what_was_answered_survives_a_kill_under_load() {
 async fn an_engine_that_is_not_there_is_unavailable_at_once() {
     let url = format!("postgres://mynah@127.0.0.1:{}/none", free_port().unwrap());
     let began = Instant::now();
-    assert!(served(PostgresDirectory::open(&url, 2)).await.is_none());
+    let opened = tokio::time::timeout(BOUND, PostgresDirectory::open(&url, 2)).await.expect("an answer in time");
+    assert!(matches!(opened, Err(OpenError::Store(Error::Unavailable(_)))));
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 

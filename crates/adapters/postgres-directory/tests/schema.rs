@@ -14,15 +14,15 @@ use futures_util::future::join_all;
 use mynah_engines::{Authority, PostgreSql};
 use mynah_ports::DirectoryStore as _;
 use mynah_ports::directory_store::Error;
-use mynah_postgres_directory::{Address, PostgresDirectory};
+use mynah_postgres_directory::{Address, OpenError, PostgresDirectory};
 use mynah_types::Uid;
 use shared::{app, fresh};
 
 const SCHEMA: &str = "SELECT version FROM directory_schema";
 
-fn unavailable<T>(outcome: Result<T, Error>) -> String {
+fn unavailable<T>(outcome: Result<T, OpenError>) -> String {
     match outcome {
-        Err(Error::Unavailable(why)) => why,
+        Err(OpenError::Store(Error::Unavailable(why))) => why,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was opened"),
     }
@@ -67,8 +67,8 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     drop(database.store().await.unwrap());
     let client = database.client().await;
     client.batch_execute("UPDATE directory_schema SET version = 99").await.unwrap();
-    let why = unavailable(database.store().await);
-    assert_eq!(why, "the database has schema 99, made by a newer version; this one knows 2");
+    let opened = database.store().await;
+    assert!(matches!(opened, Err(OpenError::Newer { found: 99, known: 2 })));
     assert_eq!(client.query_one(SCHEMA, &[]).await.unwrap().get::<_, i64>(0), 99);
 }
 
@@ -91,7 +91,7 @@ async fn a_database_that_loses_what_it_answered_is_refused() {
     let client = database.client().await;
     let name: String = client.query_one("SELECT current_database()", &[]).await.unwrap().get(0);
     client.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
-    let why = unavailable(database.store().await);
+    let Err(OpenError::Unfit(why)) = database.store().await else { panic!("it was opened, or waits for better days") };
     assert_eq!(why, "PostgreSQL is set to lose what it answered: synchronous_commit is off");
 }
 

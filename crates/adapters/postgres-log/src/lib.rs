@@ -27,4 +27,5 @@ mod sharded;
 
 pub use databases::{Database, Databases};
 pub use log::{OpenError, Options, PostgresLog};
+pub use schema::Migrated;
 pub use sharded::ShardedLog;

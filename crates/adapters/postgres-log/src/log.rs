@@ -1,6 +1,6 @@
 //! Opening, and the trait.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use mynah_types::{
 
 use crate::claim::Claims;
 use crate::pool::{Gate, Pool};
-use crate::schema::{Found, Note, Opened};
+use crate::schema::{Found, Migrated, Note, Opened};
 use crate::{append, claim, late, read, schema};
 
 /// How a log is opened.
@@ -90,6 +90,7 @@ pub(crate) struct Inner {
     pub(crate) leases: Pool,
     pub(crate) within: Duration,
     log_epoch: RwLock<String>,
+    migrated: OnceLock<Migrated>,
     shards: ShardRange,
     gate: Gate,
 }
@@ -122,8 +123,17 @@ impl PostgresLog {
             |size, within| Pool::new(&address, size, within, &gate).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
-        let inner =
-            Inner { writers, readers, claims, leases, within: options.within, log_epoch: RwLock::default(), shards, gate };
+        let inner = Inner {
+            writers,
+            readers,
+            claims,
+            leases,
+            within: options.within,
+            log_epoch: RwLock::default(),
+            migrated: OnceLock::new(),
+            shards,
+            gate,
+        };
         Ok(Self { inner: Arc::new(inner), owner: None })
     }
 
@@ -135,6 +145,8 @@ impl PostgresLog {
     pub(crate) async fn enter(&self, set: Option<&str>) -> Result<Opened, OpenError> {
         let opened = schema::open(&self.inner.readers, self.inner.shards, set).await?;
         self.remember(&opened.identity);
+        // Entered once.
+        _ = self.inner.migrated.set(opened.migrated);
         if self.inner.gate.set(()).is_ok() {
             tokio::spawn(late::watch(Arc::downgrade(&self.inner)));
         }
@@ -148,6 +160,12 @@ impl PostgresLog {
 
     pub(crate) async fn note(&self, notes: &[Note]) -> Result<(), OpenError> {
         schema::note(&self.inner.readers, notes).await
+    }
+
+    /// What opening did to the schema; none before the database was there.
+    #[must_use]
+    pub fn migrated(&self) -> Option<Migrated> {
+        self.inner.migrated.get().copied()
     }
 
     /// The shards that the database has.

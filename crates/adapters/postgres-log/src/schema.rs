@@ -52,9 +52,19 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<Note>,
 }
 
+/// What opening did to a database's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The version that was found; 0 in a new database.
+    pub from: usize,
+    /// The one that it has since.
+    pub to: usize,
+}
+
 /// A database that was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
+    pub(crate) migrated: Migrated,
     pub(crate) set: String,
     pub(crate) birth: String,
     pub(crate) identity: String,
@@ -104,7 +114,7 @@ pub(crate) async fn look(pool: &Pool) -> Result<Found, OpenError> {
 pub(crate) async fn open(pool: &Pool, shards: ShardRange, set: Option<&str>) -> Result<Opened, OpenError> {
     let mut connection = pool.connect().await.map_err(|failure| OpenError::Unavailable(failure.why()))?;
     let step = connection.transaction().await.map_err(failed)?;
-    migrate(&step).await?;
+    let migrated = migrate(&step).await?;
     let sql = "SELECT identity(), epoch, shards, current_setting('server_encoding') FROM log";
     let row = step.query_one(sql, &[]).await.map_err(failed)?;
     let (birth, count, encoding): (String, i32, String) = (row.get(1), row.get(2), row.get(3));
@@ -116,7 +126,7 @@ pub(crate) async fn open(pool: &Pool, shards: ShardRange, set: Option<&str>) -> 
     }
     let set = serve(&step, shards, set, &birth).await?;
     step.commit().await.map_err(failed)?;
-    Ok(Opened { set, birth, identity: row.get(0) })
+    Ok(Opened { migrated, set, birth, identity: row.get(0) })
 }
 
 /// Writes down what a new database has, and holds what an older one has against it. Returns the set.
@@ -153,7 +163,7 @@ fn missing(version: i32) -> Result<&'static [&'static str], OpenError> {
     missing.ok_or(OpenError::Newer { found: version, known: MIGRATIONS.len() })
 }
 
-async fn migrate(step: &Transaction<'_>) -> Result<(), OpenError> {
+async fn migrate(step: &Transaction<'_>) -> Result<Migrated, OpenError> {
     let begin = format!(
         "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({LOCK});
          CREATE SCHEMA IF NOT EXISTS mynah_log;
@@ -170,5 +180,5 @@ async fn migrate(step: &Transaction<'_>) -> Result<(), OpenError> {
     if !missing.is_empty() {
         step.batch_execute(&format!("UPDATE schema_version SET version = {known}")).await.map_err(failed)?;
     }
-    Ok(())
+    Ok(Migrated { from: known - missing.len(), to: known })
 }

@@ -11,7 +11,7 @@ use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{DirectoryStore, Presence};
 use mynah_proto::directory::AppByKeyRequest;
 use mynah_proto::json::{decode_client, encode_server};
-use mynah_proto::{DirectoryClient, binary};
+use mynah_proto::{DirectoryClient, RouterClient, binary};
 use mynah_router::{Gateways, Router};
 use mynah_types::{Clock, GatewayId, SystemClock};
 use serde_json::{Value, json};
@@ -42,6 +42,14 @@ pub async fn serve() -> Server {
 }
 
 pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
+    serve_seeing(device_settings, |presence| presence).await.0
+}
+
+/// The same with presence as the gateway alone sees it, and the way to the router.
+pub async fn serve_seeing(
+    device_settings: mynah_device::Settings,
+    view: impl FnOnce(Arc<dyn Presence>) -> Arc<dyn Presence>,
+) -> (Server, RouterClient) {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let key_path = folder.path().join("secret.key");
@@ -76,8 +84,8 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     wiring.offer_router(actors.await.unwrap());
     let devices = Devices::new(Deps {
         directory: directory.clone(),
-        router,
-        presence: Arc::clone(&presence),
+        router: router.clone(),
+        presence: view(Arc::clone(&presence)),
         gateway_id: GATEWAY,
         words: mynah_words::Words::new(directory.clone()),
         clock,
@@ -90,7 +98,8 @@ pub async fn serve_with(device_settings: mynah_device::Settings) -> Server {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let appkey = credentials.appkey.to_string();
     let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
-    Server { address, appkey, app_id: app.app_id, directory, devices, store, presence, _folder: folder }
+    let server = Server { address, appkey, app_id: app.app_id, directory, devices, store, presence, _folder: folder };
+    (server, router)
 }
 
 /// A connection; frames are JSON here, whatever its codec.

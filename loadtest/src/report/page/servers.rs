@@ -105,6 +105,9 @@ mod tests {
         ];
         names.sort_by_key(|name| (rank(name), *name));
         assert_eq!(names.map(rank), [0, 1, 2, 3, 4, 5, 5]);
-        assert_eq!(names[2..5], ["mynah_log_batch_entries_mean", "mynah_delivery_queue_seconds_mean", "mynah_bus_lag_records{topic=\"t\"}"]);
+        assert_eq!(
+            names[2..5],
+            ["mynah_log_batch_entries_mean", "mynah_delivery_queue_seconds_mean", "mynah_bus_lag_records{topic=\"t\"}"]
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! PostgreSQL: the message log, and the directory's store.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use mynah_ports::{DirectoryStore, directory_store};
-use mynah_postgres_directory::{Address, PostgresDirectory};
+use mynah_postgres_directory::{self as directory, Address, PostgresDirectory};
 use mynah_postgres_log::{OpenError, Options, ShardedLog};
 
 use super::protection::{authorities, hinted, tell};
@@ -16,8 +17,7 @@ pub(crate) async fn log(process: &Process, all: bool) -> Outcome<ShardedLog> {
     for database in settings.log_database.iter() {
         tell(settings, "log_database", address("log_database", &database.url, settings)?.is_encrypted());
     }
-    let authorities = process.authorities.clone();
-    let options = Options { readers: settings.database_connections, authorities, ..Options::default() };
+    let options = log_options(settings, process.authorities.clone());
     let open = async || {
         let databases = &settings.log_database;
         let opened = match all {
@@ -26,10 +26,24 @@ pub(crate) async fn log(process: &Process, all: bool) -> Outcome<ShardedLog> {
         };
         opened.map_err(|error| match error {
             OpenError::Unavailable(why) => Wait::Longer(hinted(why)),
-            fatal => Wait::Never(format!("log_database: {fatal}").into()),
+            fatal => Wait::Never(refused(&fatal)),
         })
     };
     process.readiness.until("the message log's database", open).await
+}
+
+/// The message log with all of its databases, which have to be there now.
+pub(crate) async fn whole_log(settings: &Settings) -> Outcome<ShardedLog> {
+    let options = log_options(settings, authorities(settings)?);
+    ShardedLog::open(&settings.log_database, &options).await.map_err(|error| refused(&error))
+}
+
+fn log_options(settings: &Settings, authorities: Option<String>) -> Options {
+    Options { readers: settings.database_connections, authorities, ..Options::default() }
+}
+
+fn refused(error: &OpenError) -> Box<dyn Error + Send + Sync> {
+    format!("log_database: {error}").into()
 }
 
 /// The directory's store, once it is reachable.
@@ -40,8 +54,8 @@ pub(crate) async fn directory_store(process: &Process) -> Outcome<Arc<dyn Direct
     let open = async || {
         let opened = PostgresDirectory::open_at(&address, settings.database_connections).await;
         opened.map_err(|error| match error {
-            directory_store::Error::Unavailable(why) => Wait::Longer(hinted(why)),
-            fatal => Wait::Never(fatal.into()),
+            directory::OpenError::Store(directory_store::Error::Unavailable(why)) => Wait::Longer(hinted(why)),
+            fatal => Wait::Never(format!("directory_database: {fatal}").into()),
         })
     };
     let store = process.readiness.until("the directory's database", open).await?;

@@ -7,7 +7,7 @@ mod presence;
 mod protection;
 
 pub(crate) use bus::{bus, changes};
-pub(crate) use databases::{directory_address, directory_store, log};
+pub(crate) use databases::{directory_address, directory_store, log, whole_log};
 pub(crate) use media::media;
 pub(crate) use presence::{presence, reader};
 pub(crate) use protection::{authorities, hinted};

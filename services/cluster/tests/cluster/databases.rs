@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_loadtest::device::{Account, Counts, Device, Notes, Target, single};
+use mynah_loadtest::device::{Counts, Device, Notes, Target, single};
 use mynah_loadtest::traffic::Place;
 use mynah_loadtest::{faults, traffic, world};
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 
-use crate::support::{deployment_with, until};
+use crate::support::{account, deployment_with, until};
 
 /// Less than any wait for the dead database would be: the devices' deadline, a lease, an append's.
 const PROMPT: Duration = Duration::from_millis(2500);
@@ -19,18 +19,8 @@ const PAIRS: usize = 20;
 const ROUNDS: usize = 10;
 
 fn devices(place: &Place, names: &[String], notes: &Notes) -> Vec<Device> {
-    let device = |(nth, name): (usize, &String)| {
-        let account = Account {
-            addresses: vec![place.gateways[nth % place.gateways.len()]],
-            appkey: place.appkey.clone(),
-            username: name.clone(),
-            password: world::PASSWORD.into(),
-            platform: "a",
-            device_id: name.clone(),
-            whole_rooms: false,
-        };
-        Device::start(account, Arc::clone(notes), Arc::new(Counts::default()))
-    };
+    let device =
+        |(nth, name): (usize, &String)| Device::start(account(place, nth, name), Arc::clone(notes), Arc::new(Counts::default()));
     names.iter().enumerate().map(device).collect()
 }
 

@@ -4,11 +4,16 @@
 
 mod databases;
 mod engines_tls;
+mod grpc;
+mod kafka_away;
 mod metrics;
 mod pairs;
+mod presence_away;
 mod repairs;
 mod rolling;
 mod scale;
+mod stale_owner;
+mod start_order;
 mod starts;
 mod support;
 mod tls;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use mynah_loadtest::device::{Account, Counts, Device, Notes, Target};
+use mynah_loadtest::device::{Counts, Device, Notes, Target};
 use mynah_loadtest::{faults, traffic, world};
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 
 use crate::engines_tls::a_gateway_that_trusts_another_authority_says_why;
 use crate::metrics::are_what_documents_say;
-use crate::support::{Deployment, deployment, deployment_over_tls};
+use crate::support::{Deployment, account, deployment, deployment_over_tls};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pair_of_gateways_delivers() {
@@ -39,18 +39,7 @@ async fn delivers(deployment: &Deployment) {
     let room = world::room(&rest, &names[0]).await.unwrap();
     let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
     notes.lock().open_to_all(&Target::Room(room).conversation(""));
-    let device = |nth: usize| {
-        let account = Account {
-            addresses: vec![place.gateways[nth % count]],
-            appkey: place.appkey.clone(),
-            username: names[nth].clone(),
-            password: world::PASSWORD.into(),
-            platform: "a",
-            device_id: names[nth].clone(),
-            whole_rooms: false,
-        };
-        Device::start(account, Arc::clone(&notes), Arc::new(Counts::default()))
-    };
+    let device = |nth: usize| Device::start(account(&place, nth, &names[nth]), Arc::clone(&notes), Arc::new(Counts::default()));
     let devices: Vec<Device> = (0..2 * count).map(device).collect();
     for device in &devices {
         device.enter(room).await;

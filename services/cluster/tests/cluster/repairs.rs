@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mynah_loadtest::device::{Account, Counts, Device, Notes, Target, single};
+use mynah_loadtest::device::{Counts, Device, Notes, Target, single};
 use mynah_loadtest::{faults, traffic, world};
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 
-use crate::support::{deployment, until};
+use crate::support::{account, deployment, until};
 
 /// A gateway stands still for longer than its lease. What is sent meanwhile goes past it, and nothing is sent later that would tell.
 #[tokio::test(flavor = "multi_thread")]
@@ -17,18 +17,7 @@ async fn devices_of_a_gateway_that_stood_still_find_what_went_past_it() {
     let rest = place.rest().unwrap();
     let names = world::users(&rest, 2).await.unwrap();
     let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
-    let device = |nth: usize| {
-        let account = Account {
-            addresses: vec![place.gateways[nth]],
-            appkey: place.appkey.clone(),
-            username: names[nth].clone(),
-            password: world::PASSWORD.into(),
-            platform: "a",
-            device_id: names[nth].clone(),
-            whole_rooms: false,
-        };
-        Device::start(account, Arc::clone(&notes), Arc::new(Counts::default()))
-    };
+    let device = |nth: usize| Device::start(account(&place, nth, &names[nth]), Arc::clone(&notes), Arc::new(Counts::default()));
     let devices = [device(0), device(1)];
     let handle = tokio::runtime::Handle::current();
     let path = format!("/v1/users/{}/userstat", names[1]);

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use mynah_loadtest::device::Account;
+use mynah_loadtest::traffic::Place;
+use mynah_loadtest::world;
 use mynah_local_cluster::{Cluster, Plan};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -80,4 +83,27 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
         assert!(began.elapsed() < PATIENCE, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A user's device at the gateway of this number, counted round.
+pub fn account(place: &Place, nth: usize, name: &str) -> Account {
+    Account {
+        addresses: vec![place.gateways[nth % place.gateways.len()]],
+        appkey: place.appkey.clone(),
+        username: name.to_owned(),
+        password: world::PASSWORD.into(),
+        platform: "a",
+        device_id: name.to_owned(),
+        whole_rooms: false,
+    }
+}
+
+/// What a process's `/readyz` says: status and text.
+pub fn readiness(cluster: &Cluster, name: &str) -> Option<(u16, String)> {
+    let status = cluster.status();
+    let gateways = status.gateways.iter().map(|m| (&m.name, &m.ops));
+    let others = status.directories.iter().chain(&status.reports).map(|m| (&m.name, &m.ops));
+    let routers = status.routers.iter().map(|m| (&m.name, &m.ops));
+    let (_, ops) = gateways.chain(others).chain(routers).find(|(own, _)| *own == name)?;
+    mynah_local_cluster::get(ops.rsplit_once(':')?.1.parse().ok()?, "/readyz")
 }

@@ -9,7 +9,7 @@ use mynah_engines::PostgreSql;
 use mynah_ports::DirectoryStore;
 use mynah_ports::contract::directory_store::Harness;
 use mynah_ports::directory_store::{AppRules, Error, NewApp, NewUser, Profile, Refusal};
-use mynah_postgres_directory::PostgresDirectory;
+use mynah_postgres_directory::{OpenError, PostgresDirectory};
 use mynah_types::{AppId, AppKey, Uid, Username};
 use tokio_postgres::NoTls;
 
@@ -33,7 +33,7 @@ impl Database {
         &self.url
     }
 
-    pub async fn store(&self) -> Result<PostgresDirectory, Error> {
+    pub async fn store(&self) -> Result<PostgresDirectory, OpenError> {
         PostgresDirectory::open(&self.url, 8).await
     }
 

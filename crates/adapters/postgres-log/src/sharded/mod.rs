@@ -119,7 +119,7 @@ async fn enter(parts: &[PostgresLog], away: &[PostgresLog], known: &Known) -> Re
                 notes.push(note.clone());
             }
             None => {
-                let Opened { set: of, birth, identity } = part.enter(set.as_deref()).await?;
+                let Opened { set: of, birth, identity, .. } = part.enter(set.as_deref()).await?;
                 set = Some(of);
                 notes.push(Note { shards: part.range(), birth, identity });
             }
