@@ -71,6 +71,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
         "acknowledged": run.notes.lock().acknowledged(),
         "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
         "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
+        "refused": count(&run.counts.refused),
         "delivered_live": live.is_clean(), "settled_ms": u64::try_from(live_ms).unwrap_or(u64::MAX),
         "slowest_start_ms": u64::try_from(slowest).unwrap_or(u64::MAX),
     });

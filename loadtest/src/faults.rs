@@ -168,6 +168,7 @@ fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -
         "faults": faults, "users": plan.users, "seed": plan.seed, "acknowledged": run.notes.lock().acknowledged(),
         "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
         "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
+        "refused": count(&run.counts.refused),
         "delivered_live": live, "settled_ms": live_ms,
     })
 }

@@ -8,7 +8,10 @@ use mynah_oracle::{Ack, Dice, Seen, What};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::{Account, Command, Counts, Notes, Target, single};
+use super::{Account, Answer, Command, Counts, Notes, Target, single};
+
+/// The code of a send to a room that the connection is not in.
+const NOT_INSIDE: u64 = 847_001;
 
 /// A conversation as this device holds it.
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ pub(super) struct Pending {
     pub(super) text: String,
     pub(super) in_flight: bool,
     pub(super) tried: bool,
-    pub(super) done: Option<oneshot::Sender<Result<(), u64>>>,
+    pub(super) done: Option<oneshot::Sender<Answer>>,
 }
 
 pub(super) struct State {
@@ -190,7 +193,8 @@ impl State {
         notes.ack(&name, &own, &pending.cmid, Ack { seq, msg_id });
         notes.saw(&name, &own, Seen { seq, msg_id, what });
         drop(notes);
-        let conversation = self.conversations.entry(conv_id).or_insert_with(|| Conversation { name, ..Conversation::default() });
+        let conversation =
+            self.conversations.entry(conv_id.clone()).or_insert_with(|| Conversation { name, ..Conversation::default() });
         if seq == conversation.have + 1 {
             conversation.have = seq;
         } else if seq > conversation.have {
@@ -198,7 +202,7 @@ impl State {
         }
         if let Some(done) = pending.done {
             // Nobody may wait for it.
-            _ = done.send(Ok(()));
+            _ = done.send(Ok(conv_id));
         }
     }
 
@@ -211,10 +215,17 @@ impl State {
             }
         } else if let Some(pending) = self.outbox.remove(at) {
             let own = &self.account.username;
-            self.notes.lock().refused(&pending.target.conversation(own), own, &pending.cmid);
+            let (name, code) = (pending.target.conversation(own), number(error, "code"));
+            // A connection that did not get into its room may not speak there. Nothing else is against what a run sends.
+            if code == NOT_INSIDE {
+                self.notes.lock().refused(&name, own, &pending.cmid);
+            } else {
+                Counts::add(&self.counts.refused);
+                self.notes.lock().refused_wrongly(&name, own, &pending.cmid, &error.to_string());
+            }
             if let Some(done) = pending.done {
                 // Nobody may wait for it.
-                _ = done.send(Err(number(error, "code")));
+                _ = done.send(Err(code));
             }
         }
     }

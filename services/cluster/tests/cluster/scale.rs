@@ -47,6 +47,7 @@ async fn routers_come_and_go_and_no_send_fails() {
     let live = traffic::settle(&run.notes).await;
     assert!(live.is_clean(), "{live}");
     assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again");
+    assert_eq!(run.counts.refused.load(Ordering::Relaxed), 0, "a send was refused");
     run.devices.clear();
     traffic::prove(&run).await.unwrap();
     let verdict = run.notes.lock().judge();
