@@ -1,7 +1,6 @@
 //! Kills the server again and again while everybody sends, and lets the oracle judge.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mynah_oracle::{Dice, Verdict};
@@ -64,17 +63,15 @@ pub async fn run(plan: &Plan) -> Result<Outcome, Failed> {
     run.devices.clear();
     traffic::prove(&run).await?;
     let verdict = run.notes.lock().judge();
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let slowest = starts.iter().max().map_or(0, Duration::as_millis);
-    let figures = json!({
+    let mut figures = json!({
         "kills": plan.kills, "users": plan.users, "seed": plan.seed,
-        "acknowledged": run.notes.lock().acknowledged(),
-        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
-        "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
-        "refused": count(&run.counts.refused),
         "delivered_live": live.is_clean(), "settled_ms": u64::try_from(live_ms).unwrap_or(u64::MAX),
         "slowest_start_ms": u64::try_from(slowest).unwrap_or(u64::MAX),
     });
+    if let (Value::Object(figures), Value::Object(counted)) = (&mut figures, run.figures()) {
+        figures.extend(counted);
+    }
     // What had to be pushed and was only found by asking again counts as lost.
     let verdict = if live.is_clean() { verdict } else { live };
     Ok(Outcome { verdict, figures })

@@ -85,7 +85,7 @@ enum Command {
     Idle(oneshot::Sender<()>),
 }
 
-/// What devices counted.
+/// What a run counted.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Connections that logged in.
@@ -100,8 +100,16 @@ pub struct Counts {
     pub resent: AtomicU64,
     /// Answers that said the message was there before.
     pub duplicates: AtomicU64,
-    /// Sends that were refused for good with nothing against them.
+    /// Sends and calls that were refused for good with nothing against them.
     pub refused: AtomicU64,
+    /// Calls that sent a message and were taken.
+    pub calls: AtomicU64,
+    /// Calls that sent a message and had no answer, or one that says to try again.
+    pub calls_failed: AtomicU64,
+    /// Changes of groups' members.
+    pub changes: AtomicU64,
+    /// Changes that had to be asked for again.
+    pub changes_failed: AtomicU64,
 }
 
 impl Counts {

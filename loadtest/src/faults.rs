@@ -1,7 +1,6 @@
 //! A distributed deployment of its own under load, while its parts are killed, stopped, emptied and restarted; clients judge.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mynah_local_cluster::{Cluster, Kind, Plan as Parts};
@@ -142,12 +141,14 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
         };
         let (began, before) = (Instant::now(), run.notes.lock().acknowledged());
         run.acks.take();
+        run.call_acks.take();
         inject(&mut cluster, *fault, &mut dice)?;
         tokio::time::sleep(Duration::from_millis(CALM_MS + dice.below(1500))).await;
         let acknowledged = run.notes.lock().acknowledged() - before;
         eprintln!("loadtest: {name}: {acknowledged} acknowledged in {:.1} s", began.elapsed().as_secs_f64());
         let ms = u64::try_from(began.elapsed().as_millis())?;
-        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": run.acks.take()}));
+        let (ack_ms, call_ms) = (run.acks.take().figures(), run.call_acks.take().figures());
+        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": ack_ms, "call_ms": call_ms}));
     }
     let settled = Instant::now();
     senders.stop().await?;
@@ -163,14 +164,12 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
 }
 
 fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -> Value {
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    json!({
-        "faults": faults, "users": plan.users, "seed": plan.seed, "acknowledged": run.notes.lock().acknowledged(),
-        "logins": count(&run.counts.logins), "pushed": count(&run.counts.pushed), "heads": count(&run.counts.heads),
-        "room_pages": count(&run.counts.room_pages), "resent": count(&run.counts.resent), "duplicates": count(&run.counts.duplicates),
-        "refused": count(&run.counts.refused),
-        "delivered_live": live, "settled_ms": live_ms,
-    })
+    let mut figures =
+        json!({"faults": faults, "users": plan.users, "seed": plan.seed, "delivered_live": live, "settled_ms": live_ms});
+    if let (Value::Object(figures), Value::Object(counted)) = (&mut figures, run.figures()) {
+        figures.extend(counted);
+    }
+    figures
 }
 
 /// Where clients find a deployment.

@@ -1,6 +1,6 @@
 //! One connection of a device, from hello to its end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -40,6 +40,8 @@ pub(super) struct Session {
     outgoing: Vec<Value>,
     /// Where the list of conversations is to be read on from.
     unlisted: Option<String>,
+    /// What the list had since its beginning.
+    listed: HashSet<String>,
 }
 
 impl Session {
@@ -50,7 +52,8 @@ impl Session {
         stream.set_nodelay(true)?;
         let url = format!("ws://{address}/v1/ws");
         let (socket, _) = tokio::time::timeout(ANSWER_WITHIN, tokio_tungstenite::client_async(url, stream)).await??;
-        let mut session = Self { socket, asked: HashMap::new(), next_id: 3, outgoing: Vec::new(), unlisted: None };
+        let (asked, listed) = (HashMap::new(), HashSet::new());
+        let mut session = Self { socket, asked, next_id: 3, outgoing: Vec::new(), unlisted: None, listed };
         let greeting = [frames::hello(&state.account), frames::login(&state.account, state.session.as_deref())];
         session.outgoing.extend(greeting);
         session.flush().await?;
@@ -79,7 +82,7 @@ impl Session {
                     2 if frame.get("login_ack").is_some() => {
                         let ack = frame.get("login_ack").unwrap_or(&Value::Null);
                         state.session = Some(text(ack, "session"));
-                        listed(state, ack.get("heads").unwrap_or(&Value::Null));
+                        self.list_page(state, ack.get("heads"));
                         done = true;
                     }
                     1 | 2 => {
@@ -166,6 +169,9 @@ impl Session {
             self.outgoing.push(json!({"ack": {"items": items}}));
         }
         if let Some(cursor) = self.unlisted.take() {
+            if cursor.is_empty() {
+                self.listed.clear();
+            }
             let id = self.id(Asked::List);
             self.outgoing.push(frames::list(id, &cursor));
         }
@@ -256,9 +262,13 @@ impl Session {
     fn list_page(&mut self, state: &mut State, page: Option<&Value>) {
         self.unlisted = match page {
             Some(page) => {
-                listed(state, page);
+                self.listed.extend(listed(state, page));
                 // News that came meanwhile begin it anew.
-                self.unlisted.take().or_else(|| flag(page, "more").then(|| text(page, "cursor")))
+                let next = self.unlisted.take().or_else(|| flag(page, "more").then(|| text(page, "cursor")));
+                if next.is_none() {
+                    state.left(&self.listed);
+                }
+                next
             }
             None => Some(String::new()),
         };
@@ -315,11 +325,14 @@ fn failed(state: &mut State, conv_id: &str) {
     }
 }
 
-/// The list of conversations: all that are further than this device is are asked for.
-fn listed(state: &mut State, page: &Value) {
+/// A page of the list of conversations: all that are further than this device is are asked for. Returns which these are.
+fn listed(state: &mut State, page: &Value) -> Vec<String> {
+    let mut listed = Vec::new();
     for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
         let conv_id = text(item, "conv_id");
         state.conversation(&conv_id, item.get("target").unwrap_or(&Value::Null), "");
         state.moved(&conv_id, number(item, "head_seq"));
+        listed.push(conv_id);
     }
+    listed
 }

@@ -1,6 +1,6 @@
 //! What a device knows: how far it holds each conversation, what it still has to send.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -166,6 +166,14 @@ impl State {
         let Some(conversation) = self.conversations.get_mut(conv_id) else { return false };
         conversation.behind |= head > conversation.have;
         true
+    }
+
+    /// These are all of the list: groups that are not among them were left, and what was said until then is asked for.
+    pub(super) fn left(&mut self, listed: &HashSet<String>) {
+        let gone = |conv_id: &str| conv_id.starts_with("g.") && !listed.contains(conv_id);
+        for (_, conversation) in self.conversations.iter_mut().filter(|(conv_id, _)| gone(conv_id)) {
+            conversation.behind = true;
+        }
     }
 
     /// Tells those who wait, if nothing is missing.

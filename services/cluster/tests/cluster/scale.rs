@@ -34,19 +34,28 @@ async fn routers_come_and_go_and_no_send_fails() {
         run.acks.take();
         tokio::task::block_in_place(|| deployment.cluster.start_one(&name)).unwrap();
         until("balanced", || is_balanced(&deployment.cluster, number)).await;
-        println!("{number} routers: {:?}, answers in ms while they came: {}", loads(&deployment.cluster), run.acks.take());
+        println!(
+            "{number} routers: {:?}, answers in ms while they came: {}",
+            loads(&deployment.cluster),
+            run.acks.take().figures()
+        );
     }
     for number in (1..=4).rev() {
         let name = format!("router-{}", number + 1);
         run.acks.take();
         tokio::task::block_in_place(|| deployment.cluster.stop(&name)).unwrap();
         until("balanced", || is_balanced(&deployment.cluster, number)).await;
-        println!("{number} routers: {:?}, answers in ms while one went: {}", loads(&deployment.cluster), run.acks.take());
+        println!(
+            "{number} routers: {:?}, answers in ms while one went: {}",
+            loads(&deployment.cluster),
+            run.acks.take().figures()
+        );
     }
     senders.stop().await.unwrap();
     let live = traffic::settle(&run.notes).await;
     assert!(live.is_clean(), "{live}");
     assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again");
+    assert_eq!(run.counts.calls_failed.load(Ordering::Relaxed), 0, "a call had no answer");
     assert_eq!(run.counts.refused.load(Ordering::Relaxed), 0, "a send was refused");
     run.devices.clear();
     traffic::prove(&run).await.unwrap();
