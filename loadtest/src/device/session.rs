@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::state::{State, flag, number, text};
+use super::state::{State, flag, is_room, number, text};
 use super::{Command, Counts, frames};
 use crate::Failed;
 
@@ -42,6 +42,8 @@ pub(super) struct Session {
     unlisted: Option<String>,
     /// What the list had since its beginning.
     listed: HashSet<String>,
+    /// Rooms that were not entered, since something was away.
+    outside: Vec<u64>,
 }
 
 impl Session {
@@ -53,7 +55,7 @@ impl Session {
         let url = format!("ws://{address}/v1/ws");
         let (socket, _) = tokio::time::timeout(ANSWER_WITHIN, tokio_tungstenite::client_async(url, stream)).await??;
         let (asked, listed) = (HashMap::new(), HashSet::new());
-        let mut session = Self { socket, asked, next_id: 3, outgoing: Vec::new(), unlisted: None, listed };
+        let mut session = Self { socket, asked, next_id: 3, outgoing: Vec::new(), unlisted: None, listed, outside: Vec::new() };
         let greeting = [frames::hello(&state.account), frames::login(&state.account, state.session.as_deref())];
         session.outgoing.extend(greeting);
         session.flush().await?;
@@ -102,7 +104,7 @@ impl Session {
     pub(super) async fn serve(mut self, state: &mut State, asked: &mut mpsc::Receiver<Command>) -> Result<(), Failed> {
         let mut tick = tokio::time::interval(TICK);
         loop {
-            if self.asked.is_empty() && self.unlisted.is_none() {
+            if self.asked.is_empty() && self.unlisted.is_none() && self.outside.is_empty() {
                 state.settle();
             }
             self.ask(state);
@@ -146,7 +148,7 @@ impl Session {
         }
         for (conv_id, conversation) in state.conversations.iter_mut().filter(|(_, c)| c.behind && !c.syncing) {
             conversation.syncing = true;
-            let frame = if conv_id.starts_with('r') {
+            let frame = if is_room(conv_id) {
                 let id = self.id(Asked::History(conv_id.clone()));
                 frames::history(id, conv_id, conversation.have)
             } else {
@@ -167,6 +169,9 @@ impl Session {
         let items: Vec<Value> = state.unacked.drain().map(|(conv_id, seq)| json!({"conv_id": conv_id, "seq": seq})).collect();
         if !items.is_empty() {
             self.outgoing.push(json!({"ack": {"items": items}}));
+        }
+        for room in std::mem::take(&mut self.outside) {
+            self.enter(state, room);
         }
         if let Some(cursor) = self.unlisted.take() {
             if cursor.is_empty() {
@@ -224,6 +229,10 @@ impl Session {
         let id = u32::try_from(number(frame, "id")).unwrap_or(0);
         match self.asked.remove(&id) {
             Some(Asked::List) => self.list_page(state, frame.get("conv_page")),
+            Some(Asked::Enter(room)) => match frame.get("room_state") {
+                Some(entered) => state.entered(room, entered),
+                None => self.outside.push(room),
+            },
             Some(asked) => answer(state, &asked, frame),
             None => self.push(state, frame),
         }
@@ -298,23 +307,7 @@ fn answer(state: &mut State, asked: &Asked, frame: &Value) {
             None => failed(state, conv_id),
         },
         // The session's own.
-        Asked::List => {}
-        Asked::Enter(room) => {
-            let Some(entered) = frame.get("room_state") else { return };
-            let (conv_id, head) = (text(entered, "conv_id"), number(entered, "head_seq"));
-            let whole = state.account.whole_rooms;
-            let target = json!({"type": "chatroom", "id": room.to_string()});
-            let conversation = state.conversation(&conv_id, &target, "");
-            let name = conversation.name.clone();
-            if whole {
-                conversation.behind = head > conversation.have;
-            } else {
-                conversation.have = head.max(conversation.have);
-            }
-            for entry in entered.get("entries").and_then(Value::as_array).into_iter().flatten() {
-                state.note(&name, entry);
-            }
-        }
+        Asked::List | Asked::Enter(_) => {}
     }
 }
 

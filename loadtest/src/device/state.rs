@@ -1,6 +1,6 @@
 //! What a device knows: how far it holds each conversation, what it still has to send.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,6 +23,38 @@ pub(super) struct Conversation {
     /// More than `have` is known to exist.
     pub(super) behind: bool,
     pub(super) syncing: bool,
+    /// A room was entered before: from where it stood then everything is held, or was told to be left out and is asked for.
+    pub(super) entered: bool,
+    /// What is held of a room beyond a hole. It closes when what lacks is pushed, or was told and is read: nobody asks by himself.
+    ahead: BTreeSet<u64>,
+    /// A room is known to reach to here, by more than what was pushed.
+    told: u64,
+}
+
+impl Conversation {
+    /// Holds one more entry of a room.
+    fn take(&mut self, seq: u64) {
+        if seq > self.have {
+            self.ahead.insert(seq);
+        }
+        self.reach(self.have);
+    }
+
+    /// Holds a room up to here.
+    fn reach(&mut self, to: u64) {
+        self.have = to.max(self.have);
+        while let Some(next) = self.ahead.first().copied().filter(|next| *next <= self.have + 1) {
+            self.ahead.pop_first();
+            self.have = next.max(self.have);
+        }
+        self.behind = self.told > self.have;
+    }
+
+    /// A room reaches to here.
+    fn tell(&mut self, head: u64) {
+        self.told = head.max(self.told);
+        self.behind = self.told > self.have;
+    }
 }
 
 /// A message that is not answered yet.
@@ -109,7 +141,9 @@ impl State {
         *received = seq.max(*received);
         let from = entry.get("from").map(|from| text(from, "username")).unwrap_or_default();
         let conversation = self.conversation(&conv_id, entry.get("target").unwrap_or(&Value::Null), &from);
-        if seq <= conversation.have + 1 {
+        if is_room(&conv_id) {
+            conversation.take(seq);
+        } else if seq <= conversation.have + 1 {
             conversation.have = seq.max(conversation.have);
         } else {
             conversation.behind = true;
@@ -143,6 +177,29 @@ impl State {
         self.unacked.insert(conv_id, to);
     }
 
+    /// A room was entered, again or for the first time: from then on everything is pushed, or told.
+    pub(super) fn entered(&mut self, room: u64, answer: &Value) {
+        let (conv_id, head) = (text(answer, "conv_id"), number(answer, "head_seq"));
+        let (whole, own) = (self.account.whole_rooms, self.account.username.clone());
+        let target = serde_json::json!({"type": "chatroom", "id": room.to_string()});
+        let conversation = self.conversation(&conv_id, &target, "");
+        let (name, first) = (conversation.name.clone(), !std::mem::replace(&mut conversation.entered, true));
+        if first && !whole {
+            conversation.reach(head);
+        }
+        let entries = answer.get("entries").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for entry in entries {
+            conversation.take(number(entry, "seq"));
+        }
+        conversation.tell(head);
+        for entry in entries {
+            self.note(&name, entry);
+        }
+        if first && !whole {
+            self.notes.lock().must_see(&name, &own, head + 1, u64::MAX);
+        }
+    }
+
     /// A page of a room's history.
     pub(super) fn room_page(&mut self, page: &Value) {
         let conv_id = text(page, "conv_id");
@@ -150,8 +207,14 @@ impl State {
         let Some(conversation) = self.conversations.get_mut(&conv_id) else { return };
         conversation.syncing = false;
         let (from, to) = (number(page, "from_seq"), number(page, "to_seq"));
-        conversation.have = to.max(conversation.have);
-        conversation.behind = flag(page, "more");
+        if from == 0 {
+            // There is no more than what is held.
+            conversation.told = conversation.have;
+        }
+        for entry in &entries {
+            conversation.take(number(entry, "seq"));
+        }
+        conversation.reach(if from <= conversation.have + 1 { to } else { 0 });
         let name = conversation.name.clone();
         for entry in &entries {
             self.note(&name, entry);
@@ -164,7 +227,11 @@ impl State {
     /// A conversation is known to reach to `head`. False if this device does not know the conversation.
     pub(super) fn moved(&mut self, conv_id: &str, head: u64) -> bool {
         let Some(conversation) = self.conversations.get_mut(conv_id) else { return false };
-        conversation.behind |= head > conversation.have;
+        if is_room(conv_id) {
+            conversation.tell(head);
+        } else {
+            conversation.behind |= head > conversation.have;
+        }
         true
     }
 
@@ -203,7 +270,9 @@ impl State {
         drop(notes);
         let conversation =
             self.conversations.entry(conv_id.clone()).or_insert_with(|| Conversation { name, ..Conversation::default() });
-        if seq == conversation.have + 1 {
+        if is_room(&conv_id) {
+            conversation.take(seq);
+        } else if seq == conversation.have + 1 {
             conversation.have = seq;
         } else if seq > conversation.have {
             conversation.behind = true;
@@ -237,6 +306,11 @@ impl State {
             }
         }
     }
+}
+
+/// Rooms are pushed without acknowledgements, and tell what they leave out.
+pub(super) fn is_room(conv_id: &str) -> bool {
+    conv_id.starts_with("r.")
 }
 
 fn seen(entry: &Value) -> Seen {
