@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use crate::Failed;
 use crate::traffic::{self, Place, Run};
 
-/// Longer than a router's lease, so that another one has taken over when it goes on.
+/// Longer than the lease of a router or a gateway, so that another one has taken over when it goes on.
 const PAUSED: Duration = Duration::from_secs(6);
-/// How long the bus is away, and half of the message log.
+/// The same for a directory: longer than its turn at the outbox lasts.
+const DIRECTORY_PAUSED: Duration = Duration::from_secs(33);
+/// How long half of the message log is away.
 const AWAY: Duration = Duration::from_secs(6);
 /// A round begins when the last one is over for so long, at least.
 const CALM_MS: u64 = 1500;
@@ -32,6 +34,8 @@ pub struct Plan {
     pub rounds: u32,
     /// Only faults of this kind; all if empty.
     pub only: Option<String>,
+    /// How long the bus is away.
+    pub away: Duration,
     /// Users, one device each.
     pub users: usize,
     /// The longest pause of a user between two messages, in milliseconds.
@@ -64,15 +68,18 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [(&str, Self); 14] = [
+    const ALL: [(&str, Self); 17] = [
         ("kill-router", Self::Kill(Kind::Router)),
         ("kill-gateway", Self::Kill(Kind::Gateway)),
         ("kill-directory", Self::Kill(Kind::Directory)),
+        ("kill-report", Self::Kill(Kind::Report)),
         ("restart-router", Self::Restart(Kind::Router)),
         ("restart-gateway", Self::Restart(Kind::Gateway)),
         ("restart-directory", Self::Restart(Kind::Directory)),
+        ("restart-report", Self::Restart(Kind::Report)),
         ("pause-router", Self::Pause(Kind::Router)),
         ("pause-gateway", Self::Pause(Kind::Gateway)),
+        ("pause-directory", Self::Pause(Kind::Directory)),
         ("partition-router", Self::Partition),
         ("empty-redis", Self::EmptyRedis),
         ("kill-redis", Self::KillRedis),
@@ -142,7 +149,7 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
         let (began, before) = (Instant::now(), run.notes.lock().acknowledged());
         run.acks.take();
         run.call_acks.take();
-        inject(&mut cluster, *fault, &mut dice)?;
+        inject(&mut cluster, *fault, plan.away, &mut dice)?;
         tokio::time::sleep(Duration::from_millis(CALM_MS + dice.below(1500))).await;
         let acknowledged = run.notes.lock().acknowledged() - before;
         eprintln!("loadtest: {name}: {acknowledged} acknowledged in {:.1} s", began.elapsed().as_secs_f64());
@@ -158,16 +165,19 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
     whole(&cluster).await?;
     traffic::prove(&run).await?;
     let verdict = run.notes.lock().judge();
-    let figures = figures(plan, &run, &done, live.is_clean(), live_ms);
     // What had to be pushed and was only found by asking again counts as lost.
-    Ok(Outcome { verdict: if live.is_clean() { verdict } else { live }, figures })
+    let (delivered_live, mut verdict) = (live.is_clean(), if live.is_clean() { verdict } else { live });
+    let listed = run.compare_history(&mut verdict).await?;
+    let told = json!({"faults": done, "delivered_live": delivered_live, "settled_ms": live_ms, "listed": listed});
+    Ok(Outcome { verdict, figures: figures(plan, &run, told) })
 }
 
-fn figures(plan: &Plan, run: &Run, faults: &[Value], live: bool, live_ms: u64) -> Value {
-    let mut figures =
-        json!({"faults": faults, "users": plan.users, "seed": plan.seed, "delivered_live": live, "settled_ms": live_ms});
-    if let (Value::Object(figures), Value::Object(counted)) = (&mut figures, run.figures()) {
-        figures.extend(counted);
+fn figures(plan: &Plan, run: &Run, told: Value) -> Value {
+    let mut figures = json!({"users": plan.users, "seed": plan.seed});
+    for more in [told, run.figures()] {
+        if let (Value::Object(figures), Value::Object(more)) = (&mut figures, more) {
+            figures.extend(more);
+        }
     }
     figures
 }
@@ -182,7 +192,7 @@ pub fn place(cluster: &Cluster) -> Result<Place, Failed> {
     Ok(Place { gateways, appkey: status.app.appkey, master_secret: status.app.master_secret })
 }
 
-fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Failed> {
+fn inject(cluster: &mut Cluster, fault: Fault, away: Duration, dice: &mut Dice) -> Result<(), Failed> {
     let mut one = |cluster: &Cluster, kind| dice.one_of(&cluster.names(kind)).cloned().ok_or("nothing of this kind runs");
     match fault {
         Fault::Kill(kind) => {
@@ -196,7 +206,8 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
         Fault::Pause(kind) => {
             let name = one(cluster, kind)?;
             cluster.pause(&name)?;
-            blocking(|| std::thread::sleep(PAUSED));
+            let paused = if kind == Kind::Directory { DIRECTORY_PAUSED } else { PAUSED };
+            blocking(|| std::thread::sleep(paused));
             cluster.resume(&name)?;
         }
         Fault::Partition => {
@@ -209,7 +220,7 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
         Fault::KillRedis => blocking(|| cluster.kill("redis").and_then(|()| cluster.start_one("redis")))?,
         Fault::KillKafka => {
             cluster.kill("kafka")?;
-            blocking(|| std::thread::sleep(AWAY));
+            blocking(|| std::thread::sleep(away));
             blocking(|| cluster.start_one("kafka"))?;
         }
         Fault::KillLogDatabase => {

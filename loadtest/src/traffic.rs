@@ -1,16 +1,17 @@
 //! The traffic of a run with faults, and its judgement: users who write to a neighbour, to a group and to a room, each by a device; at each
 //! gateway an app's server that calls the REST API; guests who are taken into groups and put out of them.
 //!
-//! Reading order: [`prepare`], [`start_senders`], `server`, `guests`, [`settle`], [`prove`].
+//! Reading order: [`prepare`], [`start_senders`], `server`, `guests`, [`settle`], [`prove`], [`Run::compare_history`].
 
 mod acks;
 mod guests;
+mod history;
 mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mynah_oracle::{Dice, Oracle, Verdict};
 use parking_lot::Mutex;
@@ -88,6 +89,7 @@ pub struct Run {
     groups: Vec<(u64, Vec<String>)>,
     guests: Vec<(String, u64)>,
     rooms: Vec<u64>,
+    began: SystemTime,
 }
 
 impl Run {
@@ -150,7 +152,7 @@ impl Senders {
 /// # Errors
 /// When the server refuses.
 pub async fn prepare(place: &Place, users: usize) -> Result<Run, Failed> {
-    let rest = place.rest()?;
+    let (rest, began) = (place.rest()?, SystemTime::now());
     let names = world::users(&rest, users).await?;
     let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
     let (mut groups, mut guests) = (Vec::new(), Vec::new());
@@ -187,7 +189,7 @@ pub async fn prepare(place: &Place, users: usize) -> Result<Run, Failed> {
         device.enter(*room).await;
     }
     let (acks, call_acks, place) = (Acks::default(), Acks::default(), place.clone());
-    Ok(Run { devices, notes, counts, acks, call_acks, place, names, groups, guests, rooms })
+    Ok(Run { devices, notes, counts, acks, call_acks, place, names, groups, guests, rooms, began })
 }
 
 /// Every user sends one message after the other to his neighbour, his group, or his room, until it is time to stop; so does the app's server
