@@ -72,17 +72,20 @@ pub fn single(a: &str, b: &str) -> String {
     format!("single {first} {second}")
 }
 
+/// How a send ended: the conversation that it lies in, or the error code if it was refused for good.
+pub type Answer = Result<String, u64>;
+
 /// What is asked of a device.
 enum Command {
-    /// Send; answered with the error code if it is refused for good.
-    Send(Target, String, String, oneshot::Sender<Result<(), u64>>),
+    /// Send; answered when it is taken, or refused for good.
+    Send(Target, String, String, oneshot::Sender<Answer>),
     /// Go into a room and stay there.
     Enter(u64),
     /// Answered when nothing is asked for and nothing waits to be sent.
     Idle(oneshot::Sender<()>),
 }
 
-/// What devices counted.
+/// What a run counted.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Connections that logged in; told to who waits for them.
@@ -97,6 +100,16 @@ pub struct Counts {
     pub resent: AtomicU64,
     /// Answers that said the message was there before.
     pub duplicates: AtomicU64,
+    /// Sends and calls that were refused for good with nothing against them.
+    pub refused: AtomicU64,
+    /// Calls that sent a message and were taken.
+    pub calls: AtomicU64,
+    /// Calls that sent a message and had no answer, or one that says to try again.
+    pub calls_failed: AtomicU64,
+    /// Changes of groups' members.
+    pub changes: AtomicU64,
+    /// Changes that had to be asked for again.
+    pub changes_failed: AtomicU64,
 }
 
 impl Counts {
@@ -168,14 +181,13 @@ pub struct Sender(mpsc::Sender<Command>);
 
 impl Sender {
     /// Sends its client message id as a text, again and again with one client message id until it is answered.
-    /// The answer: the error code if it was refused for good.
-    pub async fn send(&self, target: Target, cmid: String) -> oneshot::Receiver<Result<(), u64>> {
+    pub async fn send(&self, target: Target, cmid: String) -> oneshot::Receiver<Answer> {
         let text = cmid.clone();
         self.send_text(target, cmid, text).await
     }
 
     /// The same with a text of its own.
-    pub async fn send_text(&self, target: Target, cmid: String, text: String) -> oneshot::Receiver<Result<(), u64>> {
+    pub async fn send_text(&self, target: Target, cmid: String, text: String) -> oneshot::Receiver<Answer> {
         let (done, answered) = oneshot::channel();
         // A device that stopped answers nobody: the receiver learns it.
         _ = self.0.send(Command::Send(target, cmid, text, done)).await;

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use mynah_local_cluster::{Cluster, Kind, Plan as Parts};
 use mynah_oracle::Dice;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Failed;
 use crate::traffic::{self, Outcome, Place};
 
-/// Longer than a router's lease, so that another one has taken over when it goes on.
+/// Longer than the lease of a router or a gateway, so that another one has taken over when it goes on.
 const PAUSED: Duration = Duration::from_secs(6);
-/// How long the bus is away, and half of the message log.
+/// The same for a directory: longer than its turn at the outbox lasts.
+const DIRECTORY_PAUSED: Duration = Duration::from_secs(33);
+/// How long half of the message log is away.
 const AWAY: Duration = Duration::from_secs(6);
 /// A round begins when the last one is over for so long, at least.
 const CALM_MS: u64 = 1500;
@@ -32,6 +34,8 @@ pub struct Plan {
     pub rounds: u32,
     /// Only faults of this kind; all if empty.
     pub only: Option<String>,
+    /// How long the bus is away.
+    pub away: Duration,
     /// Users, one device each.
     pub users: usize,
     /// The longest pause of a user between two messages, in milliseconds.
@@ -64,15 +68,18 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [(&str, Self); 14] = [
+    const ALL: [(&str, Self); 17] = [
         ("kill-router", Self::Kill(Kind::Router)),
         ("kill-gateway", Self::Kill(Kind::Gateway)),
         ("kill-directory", Self::Kill(Kind::Directory)),
+        ("kill-report", Self::Kill(Kind::Report)),
         ("restart-router", Self::Restart(Kind::Router)),
         ("restart-gateway", Self::Restart(Kind::Gateway)),
         ("restart-directory", Self::Restart(Kind::Directory)),
+        ("restart-report", Self::Restart(Kind::Report)),
         ("pause-router", Self::Pause(Kind::Router)),
         ("pause-gateway", Self::Pause(Kind::Gateway)),
+        ("pause-directory", Self::Pause(Kind::Directory)),
         ("partition-router", Self::Partition),
         ("empty-redis", Self::EmptyRedis),
         ("kill-redis", Self::KillRedis),
@@ -132,16 +139,23 @@ async fn drive(plan: &Plan, parts: Parts) -> Result<Outcome, Failed> {
         };
         let (began, before) = (Instant::now(), run.notes.lock().acknowledged());
         run.acks.take();
-        inject(&mut cluster, *fault, &mut dice)?;
+        run.call_acks.take();
+        inject(&mut cluster, *fault, plan.away, &mut dice)?;
         tokio::time::sleep(Duration::from_millis(CALM_MS + dice.below(1500))).await;
         let acknowledged = run.notes.lock().acknowledged() - before;
         eprintln!("loadtest: {name}: {acknowledged} acknowledged in {:.1} s", began.elapsed().as_secs_f64());
         let ms = u64::try_from(began.elapsed().as_millis())?;
-        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": run.acks.take()}));
+        let (ack_ms, call_ms) = (run.acks.take().figures(), run.call_acks.take().figures());
+        done.push(json!({"fault": name, "acknowledged": acknowledged, "ms": ms, "ack_ms": ack_ms, "call_ms": call_ms}));
     }
     let settled = run.end(senders).await?;
     whole(&cluster).await?;
-    run.judge(settled, json!({"faults": done, "seed": plan.seed})).await
+    let mut outcome = run.judge(settled, json!({"faults": done, "seed": plan.seed})).await?;
+    let listed = run.compare_history(&mut outcome.verdict).await?;
+    if let Value::Object(figures) = &mut outcome.figures {
+        figures.insert("listed".into(), json!(listed));
+    }
+    Ok(outcome)
 }
 
 /// Where clients find a deployment.
@@ -154,7 +168,7 @@ pub fn place(cluster: &Cluster) -> Result<Place, Failed> {
     Ok(Place { gateways, appkey: status.app.appkey, master_secret: status.app.master_secret })
 }
 
-fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Failed> {
+fn inject(cluster: &mut Cluster, fault: Fault, away: Duration, dice: &mut Dice) -> Result<(), Failed> {
     let mut one = |cluster: &Cluster, kind| dice.one_of(&cluster.names(kind)).cloned().ok_or("nothing of this kind runs");
     match fault {
         Fault::Kill(kind) => {
@@ -168,7 +182,8 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
         Fault::Pause(kind) => {
             let name = one(cluster, kind)?;
             cluster.pause(&name)?;
-            blocking(|| std::thread::sleep(PAUSED));
+            let paused = if kind == Kind::Directory { DIRECTORY_PAUSED } else { PAUSED };
+            blocking(|| std::thread::sleep(paused));
             cluster.resume(&name)?;
         }
         Fault::Partition => {
@@ -181,7 +196,7 @@ fn inject(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(), Fa
         Fault::KillRedis => blocking(|| cluster.kill("redis").and_then(|()| cluster.start_one("redis")))?,
         Fault::KillKafka => {
             cluster.kill("kafka")?;
-            blocking(|| std::thread::sleep(AWAY));
+            blocking(|| std::thread::sleep(away));
             blocking(|| cluster.start_one("kafka"))?;
         }
         Fault::KillLogDatabase => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use mynah_loadtest::{Failed, any_seed, bench, changes, command, crash, faults, machine, report, stall};
@@ -67,12 +68,15 @@ enum Command {
         /// Databases of the message log; 1 for binaries that know of one only
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
         log_databases: u8,
-        /// How many faults
-        #[arg(long, default_value_t = 14)]
+        /// How many faults: each once, then at random
+        #[arg(long, default_value_t = 17)]
         rounds: u32,
         /// Only faults of this name
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(faults::Fault::names()))]
         only: Option<String>,
+        /// How long the bus is away, in seconds
+        #[arg(long, default_value_t = 6)]
+        away: u64,
         /// Users, with a device each
         #[arg(long, default_value_t = 200)]
         users: usize,
@@ -131,9 +135,10 @@ fn run(command: Command) -> Result<bool, Failed> {
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())
         }
-        Command::Faults { binaries, skewed, log_databases, rounds, only, users, pause_ms, seed } => {
-            let (log_databases, seed) = (log_databases.into(), seed.unwrap_or_else(any_seed));
-            let plan = faults::Plan { binaries, skewed, log_databases, rounds, only, users, pause_ms, seed };
+        Command::Faults { binaries, skewed, log_databases, rounds, only, away, users, pause_ms, seed } => {
+            let (log_databases, away) = (log_databases.into(), Duration::from_secs(away));
+            let seed = seed.unwrap_or_else(any_seed);
+            let plan = faults::Plan { binaries, skewed, log_databases, rounds, only, away, users, pause_ms, seed };
             let outcome = runtime.block_on(faults::run(&plan))?;
             println!("{}\n{}", outcome.figures, outcome.verdict);
             Ok(outcome.verdict.is_clean())

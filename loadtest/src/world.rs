@@ -17,11 +17,20 @@ pub const PASSWORD: &str = "secret";
 /// When the server refuses.
 pub async fn users(rest: &Rest, count: usize) -> Result<Vec<String>, Failed> {
     let names: Vec<String> = (0..count).map(|n| format!("user{n:05}")).collect();
+    register(rest, &names).await?;
+    Ok(names)
+}
+
+/// Registers users of these names.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn register(rest: &Rest, names: &[String]) -> Result<(), Failed> {
     for some in names.chunks(BATCH) {
         let users: Vec<Value> = some.iter().map(|name| json!({"username": name, "password": PASSWORD})).collect();
         rest.post("/v1/users/", &users.into()).await?;
     }
-    Ok(names)
+    Ok(())
 }
 
 /// A group of these, the first of them its owner.

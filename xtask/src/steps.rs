@@ -29,7 +29,7 @@ pub fn schemathesis() -> Result<(), Box<dyn Error>> {
 /// The server is killed under load, a device stops reading, each part of a distributed deployment fails once, and clients judge.
 fn crash() -> Result<(), Box<dyn Error>> {
     let root = crate::codegen::root();
-    run("target/debug/loadtest", &["faults", "--binaries", "target/debug", "--rounds", "14", "--users", "100"], &root)?;
+    run("target/debug/loadtest", &["faults", "--binaries", "target/debug", "--rounds", "17", "--users", "200"], &root)?;
     run("target/debug/loadtest", &["stall", "--binary", "target/debug/mynah"], &root)?;
     run("target/debug/loadtest", &["changes", "--binary", "target/debug/mynah", "--kills", "20"], &root)?;
     run("target/debug/loadtest", &["crash", "--binary", "target/debug/mynah", "--kills", "20", "--users", "300"], &root)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::calls::calls;
 use crate::notes::{Conversation, Oracle, Seen, View, What};
 use crate::verdict::Verdict;
 
@@ -11,7 +12,10 @@ pub(crate) fn judge(oracle: &Oracle) -> Verdict {
         let log = one_entry_a_place(id, conversation, &mut verdict);
         order(id, conversation, &log, &mut verdict);
         acknowledged(id, conversation, &log, &mut verdict);
-        views(id, conversation, &log, &mut verdict);
+        let called = calls(id, conversation, &log, &mut verdict);
+        views(id, conversation, &log, &called, &mut verdict);
+        verdict.refused += conversation.refusals.len() as u64;
+        conversation.refusals.iter().for_each(|refusal| verdict.tell(|| format!("{id}: {refusal}")));
     }
     verdict
 }
@@ -92,29 +96,29 @@ fn acknowledged(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen
     }
 }
 
-/// Who may see an acknowledged message, has it; who was told to hold a range whole, does; nobody has what is not for him.
-fn views(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen>, verdict: &mut Verdict) {
-    let acked: Vec<u64> = conversation.offers.values().filter_map(|offer| Some(offer.acks.first()?.seq)).collect();
+/// Who must have an acknowledged message, has it; who was told to hold a range whole, does; nobody has what is not for him. `called` are the
+/// places of what calls were answered with.
+fn views(id: &str, conversation: &Conversation, log: &BTreeMap<u64, &Seen>, called: &[u64], verdict: &mut Verdict) {
+    let id_at = |seq: u64| log.get(&seq).map(|seen| seen.msg_id);
+    let sent = conversation.offers.values().filter_map(|offer| Some(offer.acks.first()?.seq));
+    let acked: Vec<u64> = sent.chain(called.iter().copied()).collect();
     for (viewer, duties) in &conversation.duties {
-        let may = |seq: u64| duties.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+        let must = |seq: u64| duties.iter().any(|duty| duty.holds(seq, id_at(seq)));
         let has = |seq: u64| conversation.views.get(viewer).is_some_and(|view| view.seqs.contains(&seq));
-        for seq in acked.iter().filter(|seq| may(**seq) && !has(**seq)) {
+        for seq in acked.iter().filter(|seq| must(**seq) && !has(**seq)) {
             verdict.lost += 1;
             verdict.tell(|| format!("{id}: {viewer} never got the acknowledged message at {seq}"));
         }
     }
     for (viewer, view) in &conversation.views {
-        let may = |seq: u64| {
-            let rights = conversation.rights.get(viewer);
-            conversation.open || rights.is_some_and(|rights| rights.iter().any(|(from, to)| (*from..=*to).contains(&seq)))
-        };
+        let rights = conversation.rights.get(viewer);
+        let may = |seq: u64| conversation.open || rights.is_some_and(|r| r.iter().any(|right| right.holds(seq, id_at(seq))));
         for seq in view.seqs.iter().filter(|seq| !may(**seq)) {
             verdict.leaked += 1;
             verdict.tell(|| format!("{id}: {viewer} saw {seq}, which is not for him"));
         }
         let duties = conversation.duties.get(viewer);
-        let must =
-            |seq: u64| conversation.open || duties.is_some_and(|d| d.iter().any(|(from, to)| (*from..=*to).contains(&seq)));
+        let must = |seq: u64| conversation.open || duties.is_some_and(|d| d.iter().any(|duty| duty.holds(seq, id_at(seq))));
         for (from, to) in &view.covered {
             let missing = log.range(*from..=*to).map(|(seq, _)| *seq).filter(|seq| must(*seq) && !view.seqs.contains(seq));
             for seq in missing {
@@ -151,17 +155,18 @@ mod tests {
         oracle
     }
 
-    fn found(oracle: &Oracle) -> [bool; 5] {
-        let verdict = oracle.judge();
-        [verdict.lost > 0, verdict.doubled > 0, verdict.reordered > 0, verdict.denied > 0, verdict.leaked > 0]
+    fn found(oracle: &Oracle) -> [bool; 6] {
+        let Verdict { lost, doubled, reordered, denied, leaked, refused, .. } = oracle.judge();
+        [lost, doubled, reordered, denied, leaked, refused].map(|count| count > 0)
     }
 
-    const CLEAN: [bool; 5] = [false; 5];
-    const LOST: [bool; 5] = [true, false, false, false, false];
-    const DOUBLED: [bool; 5] = [false, true, false, false, false];
-    const REORDERED: [bool; 5] = [false, false, true, false, false];
-    const DENIED: [bool; 5] = [false, false, false, true, false];
-    const LEAKED: [bool; 5] = [false, false, false, false, true];
+    const CLEAN: [bool; 6] = [false; 6];
+    const LOST: [bool; 6] = [true, false, false, false, false, false];
+    const DOUBLED: [bool; 6] = [false, true, false, false, false, false];
+    const REORDERED: [bool; 6] = [false, false, true, false, false, false];
+    const DENIED: [bool; 6] = [false, false, false, true, false, false];
+    const LEAKED: [bool; 6] = [false, false, false, false, true, false];
+    const REFUSED: [bool; 6] = [false, false, false, false, false, true];
 
     #[test]
     fn a_good_run_is_clean_and_repeats_of_the_same_are_no_fault() {
@@ -245,7 +250,18 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_open_to_all_and_nobody_has_to_see_it() {
+    fn what_was_refused_with_nothing_against_it_is_a_fault() {
+        let mut oracle = good();
+        oracle.offer("c", "ann", "d", "d");
+        oracle.refused("c", "ann", "d");
+        assert_eq!(found(&oracle), CLEAN);
+        oracle.offer("c", "ann", "e", "e");
+        oracle.refused_wrongly("c", "ann", "e", "803005");
+        assert_eq!(found(&oracle), REFUSED);
+    }
+
+    #[test]
+    fn a_room_is_open_to_all_and_nobody_has_to_see_it_but_who_stays() {
         let mut oracle = Oracle::new();
         oracle.open_to_all("r");
         oracle.offer("r", "ann", "a", "a");
@@ -255,7 +271,13 @@ mod tests {
         oracle.offer("r", "ann", "b", "b");
         oracle.ack("r", "ann", "b", Ack { seq: 2, msg_id: 20 });
         assert_eq!(found(&oracle), CLEAN);
-        oracle.covered("r", "tom", 1, 2);
+        oracle.must_see("r", "tom", 3, u64::MAX);
+        assert_eq!(found(&oracle), CLEAN);
+        oracle.must_see("r", "tom", 2, u64::MAX);
+        assert_eq!(found(&oracle), LOST);
+        oracle.saw("r", "tom", message(2, 20, "b"));
+        assert_eq!(found(&oracle), CLEAN);
+        oracle.covered("r", "eve", 1, 2);
         assert_eq!(found(&oracle), LOST);
     }
 }

@@ -18,6 +18,8 @@ pub struct Verdict {
     pub denied: u64,
     /// Entries shown to somebody who may not see them.
     pub leaked: u64,
+    /// Messages that were refused for good although nothing was against them.
+    pub refused: u64,
     /// The first faults, in words.
     pub faults: Vec<String>,
 }
@@ -26,7 +28,7 @@ impl Verdict {
     /// No fault of any kind.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.reordered + self.denied + self.leaked == 0
+        self.lost + self.doubled + self.reordered + self.denied + self.leaked + self.refused == 0
     }
 
     pub(crate) fn tell(&mut self, fault: impl FnOnce() -> String) {
@@ -38,8 +40,8 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost, doubled, reordered, denied, leaked, faults } = self;
-        write!(f, "lost {lost}, doubled {doubled}, reordered {reordered}, denied {denied}, leaked {leaked}")?;
+        let Self { lost, doubled, reordered, denied, leaked, refused, faults } = self;
+        write!(f, "lost {lost}, doubled {doubled}, reordered {reordered}, denied {denied}, leaked {leaked}, refused {refused}")?;
         faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
     }
 }

@@ -33,8 +33,10 @@ pub(super) fn sync(id: u32, conv_id: &str, after: u64) -> Value {
     json!({"id": id, "sync": {"ranges": [{"conv_id": conv_id, "after_seq": after, "limit": 200}]}})
 }
 
+/// What follows a place. Upward is read from a place only: the first is asked for by the second.
 pub(super) fn history(id: u32, conv_id: &str, after: u64) -> Value {
-    json!({"id": id, "history": {"conv_id": conv_id, "after_seq": after, "limit": 100}})
+    let from = if after == 0 { ("before_seq", 2) } else { ("after_seq", after) };
+    json!({"id": id, "history": {"conv_id": conv_id, from.0: from.1, "limit": 100}})
 }
 
 pub(super) fn enter(id: u32, room: u64, last_seq: u64) -> Value {

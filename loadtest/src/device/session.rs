@@ -1,6 +1,6 @@
 //! One connection of a device, from hello to its end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::state::{State, flag, number, text};
+use super::state::{State, flag, is_room, number, text};
 use super::{Command, Counts, frames};
 use crate::Failed;
 
@@ -40,6 +40,10 @@ pub(super) struct Session {
     outgoing: Vec<Value>,
     /// Where the list of conversations is to be read on from.
     unlisted: Option<String>,
+    /// What the list had since its beginning.
+    listed: HashSet<String>,
+    /// Rooms that were not entered, since something was away.
+    outside: Vec<u64>,
 }
 
 impl Session {
@@ -50,7 +54,8 @@ impl Session {
         stream.set_nodelay(true)?;
         let url = format!("ws://{address}/v1/ws");
         let (socket, _) = tokio::time::timeout(ANSWER_WITHIN, tokio_tungstenite::client_async(url, stream)).await??;
-        let mut session = Self { socket, asked: HashMap::new(), next_id: 3, outgoing: Vec::new(), unlisted: None };
+        let (asked, listed) = (HashMap::new(), HashSet::new());
+        let mut session = Self { socket, asked, next_id: 3, outgoing: Vec::new(), unlisted: None, listed, outside: Vec::new() };
         let greeting = [frames::hello(&state.account), frames::login(&state.account, state.session.as_deref())];
         session.outgoing.extend(greeting);
         session.flush().await?;
@@ -79,7 +84,7 @@ impl Session {
                     2 if frame.get("login_ack").is_some() => {
                         let ack = frame.get("login_ack").unwrap_or(&Value::Null);
                         state.session = Some(text(ack, "session"));
-                        listed(state, ack.get("heads").unwrap_or(&Value::Null));
+                        self.list_page(state, ack.get("heads"));
                         done = true;
                     }
                     1 | 2 => {
@@ -99,7 +104,7 @@ impl Session {
     pub(super) async fn serve(mut self, state: &mut State, asked: &mut mpsc::Receiver<Command>) -> Result<(), Failed> {
         let mut tick = tokio::time::interval(TICK);
         loop {
-            if self.asked.is_empty() && self.unlisted.is_none() {
+            if self.asked.is_empty() && self.unlisted.is_none() && self.outside.is_empty() {
                 state.settle();
             }
             self.ask(state);
@@ -143,7 +148,7 @@ impl Session {
         }
         for (conv_id, conversation) in state.conversations.iter_mut().filter(|(_, c)| c.behind && !c.syncing) {
             conversation.syncing = true;
-            let frame = if conv_id.starts_with('r') {
+            let frame = if is_room(conv_id) {
                 let id = self.id(Asked::History(conv_id.clone()));
                 frames::history(id, conv_id, conversation.have)
             } else {
@@ -165,7 +170,13 @@ impl Session {
         if !items.is_empty() {
             self.outgoing.push(json!({"ack": {"items": items}}));
         }
+        for room in std::mem::take(&mut self.outside) {
+            self.enter(state, room);
+        }
         if let Some(cursor) = self.unlisted.take() {
+            if cursor.is_empty() {
+                self.listed.clear();
+            }
             let id = self.id(Asked::List);
             self.outgoing.push(frames::list(id, &cursor));
         }
@@ -218,6 +229,10 @@ impl Session {
         let id = u32::try_from(number(frame, "id")).unwrap_or(0);
         match self.asked.remove(&id) {
             Some(Asked::List) => self.list_page(state, frame.get("conv_page")),
+            Some(Asked::Enter(room)) => match frame.get("room_state") {
+                Some(entered) => state.entered(room, entered),
+                None => self.outside.push(room),
+            },
             Some(asked) => answer(state, &asked, frame),
             None => self.push(state, frame),
         }
@@ -256,9 +271,13 @@ impl Session {
     fn list_page(&mut self, state: &mut State, page: Option<&Value>) {
         self.unlisted = match page {
             Some(page) => {
-                listed(state, page);
+                self.listed.extend(listed(state, page));
                 // News that came meanwhile begin it anew.
-                self.unlisted.take().or_else(|| flag(page, "more").then(|| text(page, "cursor")))
+                let next = self.unlisted.take().or_else(|| flag(page, "more").then(|| text(page, "cursor")));
+                if next.is_none() {
+                    state.left(&self.listed);
+                }
+                next
             }
             None => Some(String::new()),
         };
@@ -288,23 +307,7 @@ fn answer(state: &mut State, asked: &Asked, frame: &Value) {
             None => failed(state, conv_id),
         },
         // The session's own.
-        Asked::List => {}
-        Asked::Enter(room) => {
-            let Some(entered) = frame.get("room_state") else { return };
-            let (conv_id, head) = (text(entered, "conv_id"), number(entered, "head_seq"));
-            let whole = state.account.whole_rooms;
-            let target = json!({"type": "chatroom", "id": room.to_string()});
-            let conversation = state.conversation(&conv_id, &target, "");
-            let name = conversation.name.clone();
-            if whole {
-                conversation.behind = head > conversation.have;
-            } else {
-                conversation.have = head.max(conversation.have);
-            }
-            for entry in entered.get("entries").and_then(Value::as_array).into_iter().flatten() {
-                state.note(&name, entry);
-            }
-        }
+        Asked::List | Asked::Enter(_) => {}
     }
 }
 
@@ -315,11 +318,14 @@ fn failed(state: &mut State, conv_id: &str) {
     }
 }
 
-/// The list of conversations: all that are further than this device is are asked for.
-fn listed(state: &mut State, page: &Value) {
+/// A page of the list of conversations: all that are further than this device is are asked for. Returns which these are.
+fn listed(state: &mut State, page: &Value) -> Vec<String> {
+    let mut listed = Vec::new();
     for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
         let conv_id = text(item, "conv_id");
         state.conversation(&conv_id, item.get("target").unwrap_or(&Value::Null), "");
         state.moved(&conv_id, number(item, "head_seq"));
+        listed.push(conv_id);
     }
+    listed
 }

@@ -1,6 +1,6 @@
 //! What a device knows: how far it holds each conversation, what it still has to send.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,7 +8,10 @@ use mynah_oracle::{Ack, Dice, Seen, What};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::{Account, Command, Counts, Notes, Target, single};
+use super::{Account, Answer, Command, Counts, Notes, Target, single};
+
+/// The code of a send to a room that the connection is not in.
+const NOT_INSIDE: u64 = 847_001;
 
 /// A conversation as this device holds it.
 #[derive(Debug, Default)]
@@ -20,6 +23,38 @@ pub(super) struct Conversation {
     /// More than `have` is known to exist.
     pub(super) behind: bool,
     pub(super) syncing: bool,
+    /// A room was entered before: from where it stood then everything is held, or was told to be left out and is asked for.
+    pub(super) entered: bool,
+    /// What is held of a room beyond a hole. It closes when what lacks is pushed, or was told and is read: nobody asks by himself.
+    ahead: BTreeSet<u64>,
+    /// A room is known to reach to here, by more than what was pushed.
+    told: u64,
+}
+
+impl Conversation {
+    /// Holds one more entry of a room.
+    fn take(&mut self, seq: u64) {
+        if seq > self.have {
+            self.ahead.insert(seq);
+        }
+        self.reach(self.have);
+    }
+
+    /// Holds a room up to here.
+    fn reach(&mut self, to: u64) {
+        self.have = to.max(self.have);
+        while let Some(next) = self.ahead.first().copied().filter(|next| *next <= self.have + 1) {
+            self.ahead.pop_first();
+            self.have = next.max(self.have);
+        }
+        self.behind = self.told > self.have;
+    }
+
+    /// A room reaches to here.
+    fn tell(&mut self, head: u64) {
+        self.told = head.max(self.told);
+        self.behind = self.told > self.have;
+    }
 }
 
 /// A message that is not answered yet.
@@ -30,7 +65,7 @@ pub(super) struct Pending {
     pub(super) text: String,
     pub(super) in_flight: bool,
     pub(super) tried: bool,
-    pub(super) done: Option<oneshot::Sender<Result<(), u64>>>,
+    pub(super) done: Option<oneshot::Sender<Answer>>,
 }
 
 pub(super) struct State {
@@ -106,7 +141,9 @@ impl State {
         *received = seq.max(*received);
         let from = entry.get("from").map(|from| text(from, "username")).unwrap_or_default();
         let conversation = self.conversation(&conv_id, entry.get("target").unwrap_or(&Value::Null), &from);
-        if seq <= conversation.have + 1 {
+        if is_room(&conv_id) {
+            conversation.take(seq);
+        } else if seq <= conversation.have + 1 {
             conversation.have = seq.max(conversation.have);
         } else {
             conversation.behind = true;
@@ -140,6 +177,29 @@ impl State {
         self.unacked.insert(conv_id, to);
     }
 
+    /// A room was entered, again or for the first time: from then on everything is pushed, or told.
+    pub(super) fn entered(&mut self, room: u64, answer: &Value) {
+        let (conv_id, head) = (text(answer, "conv_id"), number(answer, "head_seq"));
+        let (whole, own) = (self.account.whole_rooms, self.account.username.clone());
+        let target = serde_json::json!({"type": "chatroom", "id": room.to_string()});
+        let conversation = self.conversation(&conv_id, &target, "");
+        let (name, first) = (conversation.name.clone(), !std::mem::replace(&mut conversation.entered, true));
+        if first && !whole {
+            conversation.reach(head);
+        }
+        let entries = answer.get("entries").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for entry in entries {
+            conversation.take(number(entry, "seq"));
+        }
+        conversation.tell(head);
+        for entry in entries {
+            self.note(&name, entry);
+        }
+        if first && !whole {
+            self.notes.lock().must_see(&name, &own, head + 1, u64::MAX);
+        }
+    }
+
     /// A page of a room's history.
     pub(super) fn room_page(&mut self, page: &Value) {
         let conv_id = text(page, "conv_id");
@@ -147,8 +207,14 @@ impl State {
         let Some(conversation) = self.conversations.get_mut(&conv_id) else { return };
         conversation.syncing = false;
         let (from, to) = (number(page, "from_seq"), number(page, "to_seq"));
-        conversation.have = to.max(conversation.have);
-        conversation.behind = flag(page, "more");
+        if from == 0 {
+            // There is no more than what is held.
+            conversation.told = conversation.have;
+        }
+        for entry in &entries {
+            conversation.take(number(entry, "seq"));
+        }
+        conversation.reach(if from <= conversation.have + 1 { to } else { 0 });
         let name = conversation.name.clone();
         for entry in &entries {
             self.note(&name, entry);
@@ -161,8 +227,20 @@ impl State {
     /// A conversation is known to reach to `head`. False if this device does not know the conversation.
     pub(super) fn moved(&mut self, conv_id: &str, head: u64) -> bool {
         let Some(conversation) = self.conversations.get_mut(conv_id) else { return false };
-        conversation.behind |= head > conversation.have;
+        if is_room(conv_id) {
+            conversation.tell(head);
+        } else {
+            conversation.behind |= head > conversation.have;
+        }
         true
+    }
+
+    /// These are all of the list: groups that are not among them were left, and what was said until then is asked for.
+    pub(super) fn left(&mut self, listed: &HashSet<String>) {
+        let gone = |conv_id: &str| conv_id.starts_with("g.") && !listed.contains(conv_id);
+        for (_, conversation) in self.conversations.iter_mut().filter(|(conv_id, _)| gone(conv_id)) {
+            conversation.behind = true;
+        }
     }
 
     /// Tells those who wait, if nothing is missing.
@@ -190,15 +268,18 @@ impl State {
         notes.ack(&name, &own, &pending.cmid, Ack { seq, msg_id });
         notes.saw(&name, &own, Seen { seq, msg_id, what });
         drop(notes);
-        let conversation = self.conversations.entry(conv_id).or_insert_with(|| Conversation { name, ..Conversation::default() });
-        if seq == conversation.have + 1 {
+        let conversation =
+            self.conversations.entry(conv_id.clone()).or_insert_with(|| Conversation { name, ..Conversation::default() });
+        if is_room(&conv_id) {
+            conversation.take(seq);
+        } else if seq == conversation.have + 1 {
             conversation.have = seq;
         } else if seq > conversation.have {
             conversation.behind = true;
         }
         if let Some(done) = pending.done {
             // Nobody may wait for it.
-            _ = done.send(Ok(()));
+            _ = done.send(Ok(conv_id));
         }
     }
 
@@ -211,13 +292,25 @@ impl State {
             }
         } else if let Some(pending) = self.outbox.remove(at) {
             let own = &self.account.username;
-            self.notes.lock().refused(&pending.target.conversation(own), own, &pending.cmid);
+            let (name, code) = (pending.target.conversation(own), number(error, "code"));
+            // A connection that did not get into its room may not speak there. Nothing else is against what a run sends.
+            if code == NOT_INSIDE {
+                self.notes.lock().refused(&name, own, &pending.cmid);
+            } else {
+                Counts::add(&self.counts.refused);
+                self.notes.lock().refused_wrongly(&name, own, &pending.cmid, &error.to_string());
+            }
             if let Some(done) = pending.done {
                 // Nobody may wait for it.
-                _ = done.send(Err(number(error, "code")));
+                _ = done.send(Err(code));
             }
         }
     }
+}
+
+/// Rooms are pushed without acknowledgements, and tell what they leave out.
+pub(super) fn is_room(conv_id: &str) -> bool {
+    conv_id.starts_with("r.")
 }
 
 fn seen(entry: &Value) -> Seen {

@@ -1,6 +1,6 @@
 //! Sends: written when they are due, again when they were refused for now.
 
-use super::conn::{Asked, Conn, Flight};
+use super::conn::{Asked, Flight};
 use super::driver::{Driver, Phase};
 use super::places::Place;
 use crate::client::frames::{self, Target};

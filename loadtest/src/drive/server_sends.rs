@@ -91,9 +91,10 @@ pub(crate) async fn run(
         let notes = Arc::new(Mutex::new(notes));
         let rests: Vec<Rest> = targets.iter().map(|target| Rest::new(*target, credentials.0, credentials.1)).collect();
         let (world, progress) = (Arc::clone(&world), Arc::clone(&progress));
-        let (seed, bytes) = (scenario.seed.wrapping_add(nth as u64), scenario.text_bytes);
+        let seed = scenario.seed.wrapping_add(nth as u64);
+        let load = Load { begin_us, seed, bytes: scenario.text_bytes, in_flight: scenario.in_flight };
         flows.spawn(async move {
-            let due = flow_of(&world, nth, rests, connections, &notes, (begin_us, seed, bytes), &progress).await;
+            let due = flow_of(&world, nth, rests, connections, &notes, load, &progress).await;
             (nth, due, notes)
         });
     }
@@ -119,18 +120,26 @@ struct Due {
     offered: u64,
 }
 
+/// When a flow begins, and what the scenario says of it.
+struct Load {
+    begin_us: u64,
+    seed: u64,
+    bytes: usize,
+    in_flight: usize,
+}
+
 async fn flow_of(
     world: &Arc<World>,
     nth: usize,
     rests: Vec<Rest>,
     connections: u32,
     notes: &Arc<Mutex<Notes>>,
-    (begin_us, seed, bytes): (u64, u64, usize),
+    Load { begin_us, seed, bytes, in_flight }: Load,
     progress: &Arc<Progress>,
 ) -> Result<Due, Failed> {
     let flow = world.flows.get(nth).ok_or("no such flow")?;
-    // What waits for a connection is what is due: the schedule never waits.
-    let (due, waiting) = mpsc::unbounded_channel::<Own>();
+    // What waits for a connection is under way; what is due beyond waits in the schedule.
+    let (due, waiting) = mpsc::channel::<Own>(in_flight.max(1));
     let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
     let mut senders = tokio::task::JoinSet::new();
     for n in 0..connections.max(1) {
@@ -170,7 +179,7 @@ async fn flow_of(
         count.all += 1;
         count.offered += u64::from(due_us >= window.0);
         progress.offered.fetch_add(1, Ordering::Relaxed);
-        due.send(Own { conv, sender: SERVER, ordinal: *ordinal, due_us }).map_err(|_| "nobody sends any more")?;
+        due.send(Own { conv, sender: SERVER, ordinal: *ordinal, due_us }).await.map_err(|_| "nobody sends any more")?;
     }
     drop(due);
     while senders.join_next().await.is_some() {}

@@ -9,7 +9,7 @@ use mynah_loadtest::report::model::Report;
 fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
     let out = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "1", "--warm-up", "0", "--json"])
+        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "3", "--warm-up", "0", "--json"])
         .args(["--own", crate::binary().to_str().unwrap(), "--out", out.path().to_str().unwrap()])
         .output()
         .unwrap();
@@ -21,7 +21,7 @@ fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
     let steps: Vec<&str> = progress.iter().map(|line| line["step"].as_str().unwrap()).collect();
     assert!(steps.contains(&"connecting") && steps.contains(&"load"), "{steps:?}");
     let second = progress.iter().find(|line| line["step"] == "load").unwrap();
-    assert_eq!((&second["at_s"], &second["of_s"]), (&1.0.into(), &1.0.into()), "{second}");
+    assert_eq!((&second["at_s"], &second["of_s"]), (&1.0.into(), &3.0.into()), "{second}");
     assert!(second["sends"].as_u64().unwrap() > 20 && second["ack_ms"]["p99"].as_f64().unwrap() > 0.0, "{second}");
     let held = line["broken"].as_array().unwrap().is_empty();
     assert_eq!(output.status.success(), held, "{line}");

@@ -146,7 +146,7 @@ async fn no_page_passes_a_message_whose_append_hangs() {
     while log.under_way().await.unwrap().is_zero() {}
     let report = world.report("index", Settings { settles_after: Duration::from_millis(200), ..Settings::default() });
     let refused = report.history(page(2, true)).await.unwrap_err();
-    assert_eq!(refused.reason, Reason::Unavailable, "{refused:?}");
+    assert_eq!(refused.why(), Reason::Unavailable, "{refused:?}");
     gate.batch_execute("COMMIT").await.unwrap();
     assert_eq!(appending.await.unwrap(), [[Appended::Done]]);
     assert_eq!(times(&report, page(2, true)).await, (vec![1, 2], true));

@@ -1,7 +1,6 @@
 //! Redis is away: who is served goes on being served.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
@@ -31,7 +30,7 @@ async fn gateways_stay_ready_while_redis_is_away_and_say_so() {
     }
     let start = |nth: usize| Device::start(account(&place, nth, &names[nth]), Arc::clone(&notes), Arc::clone(&counts));
     let devices = [start(0), start(1)];
-    until("both are there", || counts.logins.load(Ordering::Relaxed) == 2).await;
+    until("both are there", || counts.logins() == 2).await;
     let userstat = format!("/v1/users/{}/userstat", names[1]);
     assert_eq!(rest.get(&userstat).await.unwrap()["online"], true);
 
@@ -69,10 +68,10 @@ async fn gateways_stay_ready_while_redis_is_away_and_say_so() {
     assert_eq!(notes.lock().acknowledged(), sent * 2);
     let (status, body) = rest.call(Method::GET, &userstat, &Value::Null).await.unwrap();
     assert_eq!(status, 503, "{body}");
-    assert_eq!(counts.logins.load(Ordering::Relaxed), 2, "nobody comes online without presence");
+    assert_eq!(counts.logins(), 2, "nobody comes online without presence");
 
     tokio::task::block_in_place(|| deployment.cluster.start_one("redis")).unwrap();
-    until("who waited is there", || counts.logins.load(Ordering::Relaxed) == 3).await;
+    until("who waited is there", || counts.logins() == 3).await;
     for gateway in ["gateway-1", "gateway-2", "gateway-3"] {
         until("as before", || readiness(&deployment.cluster, gateway) == Some((200, "ready\n".into()))).await;
         assert_eq!(deployment.cluster.metric(gateway, "mynah_device_presence_away"), Some(0.0), "{gateway}");

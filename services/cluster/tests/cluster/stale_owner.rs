@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use mynah_loadtest::device::{Counts, Device, Notes, Target};
+use mynah_loadtest::device::{Answer, Device, Notes, Target};
 use mynah_loadtest::rest::Rest;
 use mynah_loadtest::{faults, traffic, world};
 use mynah_oracle::Oracle;
@@ -46,7 +46,7 @@ async fn change(rest: &Rest, path: &str, body: &Value) {
     }
 }
 
-async fn send(device: &Device, group: &Target, what: &str) -> Vec<Receiver<Result<(), u64>>> {
+async fn send(device: &Device, group: &Target, what: &str) -> Vec<Receiver<Answer>> {
     let mut answers = Vec::new();
     for n in 0..SENDS {
         answers.push(device.sender().send(group.clone(), format!("{what}-{n}")).await);
@@ -54,10 +54,10 @@ async fn send(device: &Device, group: &Target, what: &str) -> Vec<Receiver<Resul
     answers
 }
 
-async fn answers(asked: Vec<Receiver<Result<(), u64>>>) -> Vec<Result<(), u64>> {
+async fn answers(asked: Vec<Receiver<Answer>>) -> Vec<Result<(), u64>> {
     let mut answers = Vec::new();
     for answer in asked {
-        answers.push(timeout(PATIENCE, answer).await.expect("an answer in time").unwrap());
+        answers.push(timeout(PATIENCE, answer).await.expect("an answer in time").unwrap().map(drop));
     }
     answers
 }
