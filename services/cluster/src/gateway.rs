@@ -8,7 +8,7 @@ use mynah_device::Devices;
 use mynah_gateway::Gateway;
 use mynah_ports::Presence;
 use mynah_proto::gateway::gateway_server::GatewayServer;
-use mynah_proto::{DirectoryClient, RouterClient, probe};
+use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_redis::RedisPresence;
 use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops::Ready;
@@ -131,7 +131,7 @@ fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
 
 /// A message to this gateway by the whole path: directory, router, log, presence, delivery. Without presence it goes on with whom it has.
 async fn ready(directory: DirectoryClient, router: RouterClient, devices: Devices, presence: Arc<RedisPresence>) -> Ready {
-    probe::directory(&directory).await?;
+    peers::directory_answers(&directory).await?;
     let why = match devices.canary(&router).await {
         Ok(without) => return Ok(without.map(|why| engines::hinted(format!("nobody can log in: {why}")))),
         Err(why) => why,

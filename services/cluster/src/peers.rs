@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mynah_ports::Presence;
-use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
+use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient, probe};
 use mynah_router::GatewayFinder;
 use mynah_rpc::{Fleet, LiveGateways, Names, Pool, Routed, Times};
 use mynah_types::GatewayId;
@@ -57,4 +57,16 @@ impl GatewayFinder for Finder {
     async fn live(&self) -> Result<Vec<(GatewayId, GatewayClient)>, String> {
         self.0.clients().await
     }
+}
+
+/// How long a directory may take to say that it works: less than whoever asks for readiness waits, so that the answer names it.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Whether a directory answers out of its store.
+///
+/// # Errors
+/// What does not work, in words.
+pub(crate) async fn directory_answers(directory: &DirectoryClient) -> Result<(), String> {
+    let answered = tokio::time::timeout(READY_WITHIN, probe::directory(directory)).await;
+    answered.unwrap_or_else(|_| Err("directory: no answer in time".into()))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mynah_fjall::FjallReport;
 use mynah_ports::MessageLog as _;
+use mynah_proto::DirectoryClient;
 use mynah_proto::report::report_server::ReportServer;
-use mynah_proto::{DirectoryClient, probe};
 use mynah_report::{Deps, Report};
 use mynah_types::SystemClock;
 use tonic::service::Routes;
@@ -48,5 +48,5 @@ async fn run(settings: Settings) -> Outcome {
 /// The log first: its answer is soon there, while a directory that is away is tried for longer than anybody waits here.
 async fn ready(report: Report, directory: DirectoryClient) -> Result<(), String> {
     report.works().await.map_err(engines::hinted)?;
-    probe::directory(&directory).await
+    peers::directory_answers(&directory).await
 }

@@ -22,8 +22,9 @@ async fn gateways_stay_ready_while_redis_is_away_and_say_so() {
     let mut deployment = deployment(2, 2).await;
     let place = faults::place(&deployment.cluster).unwrap();
     let rest = place.rest().unwrap();
-    let names = world::users(&rest, 3).await.unwrap();
+    let names = world::users(&rest, 4).await.unwrap();
     let gid = world::group(&rest, &names[..2]).await.unwrap();
+    rest.post("/v1/admins/", &json!({"username": "server", "password": "secret"})).await.unwrap();
     let (notes, counts): (Notes, _) = (Arc::new(Mutex::new(Oracle::new())), Arc::new(Counts::default()));
     for conversation in [single(&names[0], &names[1]), Target::Group(gid).conversation("")] {
         names[..2].iter().for_each(|viewer| notes.lock().must_see(&conversation, viewer, 1, u64::MAX));
@@ -49,7 +50,7 @@ async fn gateways_stay_ready_while_redis_is_away_and_say_so() {
     let mut sent = 0;
     while began.elapsed() < HELD {
         let message = json!({"version": 1, "target_type": "single", "from_type": "admin", "msg_type": "text",
-            "target_id": names[1], "from_id": names[0], "msg_body": {"text": format!("rest-{sent}")}});
+            "target_id": names[3], "from_id": "server", "msg_body": {"text": format!("rest-{sent}")}});
         let answer = rest.post("/v1/messages", &message).await.unwrap();
         assert!(answer["msg_id"].is_u64(), "{answer}");
         for target in [Target::User(names[1].clone()), Target::Group(gid)] {

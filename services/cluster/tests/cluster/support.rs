@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mynah_loadtest::device::Account;
+use mynah_loadtest::device::{Account, Notes};
 use mynah_loadtest::traffic::Place;
 use mynah_loadtest::world;
 use mynah_local_cluster::{Cluster, Plan};
+use mynah_oracle::Verdict;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Longer than any step takes on a busy machine.
@@ -83,6 +84,11 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
         assert!(began.elapsed() < PATIENCE, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits until everybody has what is his. What was refused is the test's own business: it changes rights, which the oracle does not know.
+pub async fn all_but_refusals_is_clean(notes: &Notes) {
+    until("everybody has what is his, and nothing else", || Verdict { refused: 0, ..notes.lock().judge() }.is_clean()).await;
 }
 
 /// A user's device at the gateway of this number, counted round.
