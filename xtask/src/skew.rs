@@ -64,12 +64,22 @@ fn read<'a>(words: &[&'a str]) -> Option<Words<'a>> {
 
 /// The files of a commit, in a folder of their own.
 fn older(commit: &str, folder: &Path, tree: &Path) -> Result<(), Box<dyn Error>> {
+    let known = Command::new("git").args(["rev-parse", "--verify", &format!("{commit}^{{commit}}")]).current_dir(root()).output()?;
+    if !known.status.success() {
+        return Err(format!("git knows no {commit}").into());
+    }
+    let (rev, mark) = (String::from_utf8(known.stdout)?, folder.join("commit"));
+    if std::fs::read_to_string(&mark).is_ok_and(|built| built == rev) {
+        return Ok(());
+    }
     _ = std::fs::remove_dir_all(tree);
     std::fs::create_dir_all(tree)?;
     let archive = folder.join("tree.tar");
     let done = Command::new("git").args(["archive", "--output"]).arg(&archive).arg(commit).current_dir(root()).status()?;
     if !done.success() {
-        return Err(format!("git knows no {commit}").into());
+        return Err(format!("git has no files of {commit}").into());
     }
-    run("tar", &["-xf", &archive.display().to_string()], tree)
+    // New to cargo, which would take what it built of a younger commit for it.
+    run("tar", &["-xmf", &archive.display().to_string()], tree)?;
+    Ok(std::fs::write(mark, rev)?)
 }
