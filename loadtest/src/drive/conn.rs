@@ -67,6 +67,8 @@ pub(super) struct Conn {
     pub(super) held: Vec<Flight>,
     /// Since when something is held.
     pub(super) held_since_us: u64,
+    /// Due while it was not connected: to which conversation, and since when.
+    pub(super) unsent: Vec<(u32, u64)>,
     /// Conversations whose entries are to be asked for.
     pub(super) wanted: Vec<u32>,
     /// Those that are asked for.
@@ -77,6 +79,8 @@ pub(super) struct Conn {
     pub(super) set_up: u32,
     /// It does not come back by itself.
     pub(super) stays_away: bool,
+    /// The scenario sent it away, and its time to come back has not come.
+    pub(super) sent_away: bool,
     /// It waits in the queue of those that connect.
     pub(super) queued: bool,
     /// It was in step once: what it finds then is what the judgement begins with.

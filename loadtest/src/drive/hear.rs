@@ -195,6 +195,7 @@ impl Driver {
         let Some(conn) = self.conns.get_mut(at) else { return };
         conn.set_up = conn.set_up.saturating_sub(steps);
         conn.based |= conn.set_up == 0;
+        self.send_unsent(at);
     }
 
     /// Where conversations stand, by a list: what the judgement begins with, or what is to be asked for.

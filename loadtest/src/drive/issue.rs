@@ -1,13 +1,13 @@
 //! Sends: written when they are due, again when they were refused for now.
 
-use super::conn::{Asked, Conn, Flight};
+use super::conn::{Asked, Flight};
 use super::driver::{Driver, Phase};
 use super::places::Place;
 use crate::client::frames::{self, Target};
 use crate::client::text::{self, Own};
 
-/// Senders that are tried where the first ones are not connected.
-const TRIES: usize = 16;
+/// Senders that are tried where the scenario has sent the first ones away.
+const TRIES: usize = 64;
 /// Sends of one connection that wait for their answers.
 const PER_DEVICE: usize = 64;
 /// What was refused for now is sent again after this.
@@ -30,21 +30,15 @@ impl Driver {
                 if due_us >= until {
                     break;
                 }
-                let mut pick = Some((conv, sender));
+                let mut pick = (conv, sender);
                 for _ in 0..TRIES {
-                    if pick.is_some_and(|(_, sender)| self.may_send(sender)) {
+                    if !self.is_sent_away(pick.1) {
                         break;
                     }
-                    pick = schedule.pick();
+                    pick = schedule.pick().unwrap_or(pick);
                 }
-                match pick.filter(|(_, sender)| self.may_send(*sender)) {
-                    Some((conv, sender)) => {
-                        self.counter.offered(schedule.flow, due_us);
-                        self.send(conv, sender, due_us);
-                    }
-                    // While all are dropped, nobody offers anything.
-                    None => *self.counts.entry("nobody_there".into()).or_default() += 1.0,
-                }
+                self.counter.offered(schedule.flow, due_us);
+                self.offer(pick.0, pick.1, due_us);
             }
         }
         self.schedules = schedules;
@@ -53,21 +47,44 @@ impl Driver {
         }
     }
 
-    fn may_send(&self, sender: u32) -> bool {
-        self.at_of(sender).and_then(|at| self.conns.get(at)).is_some_and(Conn::usable)
+    /// Whether a user is away because the scenario says so: somebody else speaks then. Whoever lost his connection wants to speak all
+    /// the same, and waits.
+    fn is_sent_away(&self, sender: u32) -> bool {
+        self.at_of(sender).and_then(|at| self.conns.get(at)).is_some_and(|conn| conn.sent_away)
     }
 
-    fn send(&mut self, conv: u32, sender: u32, due_us: u64) {
+    /// A message is due: it goes, or waits for its sender's connection.
+    fn offer(&mut self, conv: u32, sender: u32, due_us: u64) {
         let Some(at) = self.at_of(sender) else { return };
         // What waited for answers is late by the server.
         if self.counter.in_window(due_us) && due_us > self.limited_us {
             self.counter.lag.saturating_record(self.clock.now_us().saturating_sub(due_us));
         }
+        self.in_flight += 1;
+        let Some(conn) = self.conns.get_mut(at) else { return };
+        if conn.usable() && conn.unsent.is_empty() {
+            self.send(at, conv, sender, due_us);
+        } else {
+            conn.unsent.push((conv, due_us));
+        }
+    }
+
+    /// A device is connected: it sends what was due meanwhile.
+    pub(super) fn send_unsent(&mut self, at: usize) {
+        let (Some(conn), Some(sender)) = (self.conns.get_mut(at), self.users.get(at).copied()) else { return };
+        if !conn.usable() {
+            return;
+        }
+        for (conv, due_us) in std::mem::take(&mut conn.unsent) {
+            self.send(at, conv, sender, due_us);
+        }
+    }
+
+    fn send(&mut self, at: usize, conv: u32, sender: u32, due_us: u64) {
         let ordinal = self.ordinals.entry((conv, sender)).or_default();
         *ordinal += 1;
         let own = Own { conv, sender, ordinal: *ordinal, due_us };
         let Some(conn) = self.conns.get_mut(at) else { return };
-        self.in_flight += 1;
         if conn.held.iter().any(|held| held.own.conv == conv) || conn.asked_count() >= PER_DEVICE {
             // It may not overtake what is to be sent again.
             conn.held.push(Flight { own, text: 0 });

@@ -45,7 +45,7 @@ impl Driver {
         {
             self.queue.pop();
             if let Some(conn) = self.conns.get_mut(at) {
-                conn.queued = false;
+                (conn.queued, conn.sent_away) = (false, false);
             }
             if let Err(error) = self.connect(at) {
                 if self.phase == Phase::Connecting {

@@ -35,7 +35,7 @@ impl Driver {
         for at in (0..self.conns.len()).step_by(step).take(count) {
             self.hang_up(at, false, None);
             if let Some(conn) = self.conns.get_mut(at) {
-                conn.stays_away = true;
+                (conn.stays_away, conn.sent_away) = (true, true);
             }
         }
     }
@@ -51,6 +51,9 @@ impl Driver {
                 if self.is_up(at) {
                     *self.counts.entry("churned".into()).or_default() += 1.0;
                     self.hang_up(at, false, Some(us(churn.away_s)));
+                    if let Some(conn) = self.conns.get_mut(at) {
+                        conn.sent_away = true;
+                    }
                 }
             }
         }
@@ -106,7 +109,7 @@ impl Driver {
     pub(super) fn drain(&mut self) {
         self.watch_storm();
         let late = self.phase_s() > self.job.scenario.settle_s;
-        if self.in_flight > 0 && self.phase_s() > ANSWER_WITHIN_S {
+        if self.in_flight > 0 && (late || self.phase_s() > ANSWER_WITHIN_S) {
             self.give_up_answers();
         }
         let level = self.usable() == self.wanted_devices() && (0..self.conns.len()).all(|at| self.is_level(at));
@@ -117,7 +120,7 @@ impl Driver {
             self.times.insert("caught_up_s".into(), took);
             self.counts.insert("caught_up_entries".into(), entries as f64);
         }
-        if self.in_flight > 0 && !late {
+        if self.in_flight > 0 {
             return;
         }
         let answered = *self.timeline.answered_us.get_or_insert(self.now_us);
@@ -149,6 +152,11 @@ impl Driver {
         for at in 0..self.conns.len() {
             let Some(conn) = self.conns.get_mut(at) else { return };
             let held = std::mem::take(&mut conn.held);
+            // Their senders did not come back.
+            for _ in std::mem::take(&mut conn.unsent) {
+                self.in_flight -= 1;
+                self.counter.error("nobody_there");
+            }
             let asked = conn.take_asked();
             let flights = asked.iter().filter_map(|(_, asked)| match asked {
                 Asked::Send(flight) => Some(*flight),
