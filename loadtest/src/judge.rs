@@ -9,6 +9,7 @@
 //! an answer may be there once, anywhere in the order, or not at all.
 
 mod conversation;
+mod listed;
 mod order;
 mod summary;
 mod view;
@@ -335,17 +336,6 @@ impl Judge {
     /// A send has no answer and gets none.
     pub(crate) fn unknown(&mut self, own: &Own) {
         self.order.unknown(own);
-    }
-
-    /// The local user at `at` was told how many of a conversation he has not read.
-    pub(crate) fn unread(&mut self, at: usize, user: u32, conv: u32, head: u64, unread: u64) {
-        let Some((view, _)) = self.view(at, conv) else { return };
-        if view.have != head || u64::from(view.unread) == unread {
-            return;
-        }
-        let right = view.unread;
-        self.findings.unread += 1;
-        self.findings.tell(|| format!("user {user} was told of {unread} unread in conversation {conv}, which are {right}"));
     }
 
     /// Conversations of the local user at `at` in which he lacks what is known to exist.

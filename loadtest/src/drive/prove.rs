@@ -42,13 +42,15 @@ impl Driver {
         for (at, round, listed) in asking {
             let level = listed && self.is_level(at);
             let up = self.conns.get(at).is_some_and(super::conn::Conn::usable);
-            if listed && level && round > 0 {
-                self.proof.proved += 1;
+            if listed && level && round > 0 && (round >= ROUNDS || self.judge.is_listed(at)) {
+                match self.judge.asked_for_lists(at) {
+                    0 => self.proof.proved += 1,
+                    _ => self.proof.unproved += 1,
+                }
             } else if round >= ROUNDS || (late && !level) {
                 self.proof.unproved += 1;
             } else if up && listed && level {
-                self.proof.asking.push((at, round + 1, false));
-                self.list(at, "");
+                self.ask_for_list(at, round + 1);
             } else {
                 self.proof.asking.push((at, round, listed));
             }
@@ -57,8 +59,7 @@ impl Driver {
             && let Some(at) = self.proof.waiting.pop_front()
         {
             if self.conns.get(at).is_some_and(super::conn::Conn::usable) {
-                self.proof.asking.push((at, 0, false));
-                self.list(at, "");
+                self.ask_for_list(at, 0);
             } else if late {
                 self.proof.unproved += 1;
             } else {
@@ -72,6 +73,12 @@ impl Driver {
             self.counts.insert("unproved".into(), self.proof.unproved as f64);
         }
         over
+    }
+
+    fn ask_for_list(&mut self, at: usize, round: u8) {
+        self.proof.asking.push((at, round, false));
+        self.judge.asks_for_list(at);
+        self.list(at, "");
     }
 
     /// A user's list is whole.

@@ -202,6 +202,23 @@ fn unread_counts_are_what_others_said_since_the_own_last_message() {
 }
 
 #[test]
+fn a_conversation_that_the_list_does_not_name_is_miscounted() {
+    let listed = |head: Option<u64>| {
+        let mut judge = good();
+        judge.asks_for_list(1);
+        head.into_iter().for_each(|head| judge.unread(1, 1, 0, head, 3));
+        let whole = judge.is_listed(1);
+        (whole, judge.asked_for_lists(1), found(judge))
+    };
+    assert_eq!(listed(Some(3)), (true, 0, [0; 5]));
+    assert_eq!(listed(Some(2)), (false, 1, [0; 5]), "it cannot be compared");
+    assert_eq!(listed(None), (false, 0, [0, 0, 0, 0, 1]));
+    let mut judge = good();
+    judge.asks_for_list(2);
+    assert!(judge.is_listed(2), "nothing was said there");
+}
+
+#[test]
 fn an_answer_may_come_before_the_pushes_before_it() {
     let mut judge = good();
     let of_other = |seq: u64| {

@@ -21,11 +21,16 @@ pub(super) struct View {
     pub(super) pushed: u64,
     /// How far he was told that it reaches.
     pub(super) announced: u64,
+    /// A list that he asked for at the end named it, and its unread count was compared.
+    pub(super) listed: bool,
+    pub(super) compared: bool,
 }
 
 impl View {
     pub(super) fn new(conv: u32, user: u32) -> Self {
-        Self { conv, user, unread: 0, away: false, base: 0, have: 0, ahead: Vec::new(), pushed: 0, announced: 0 }
+        let ahead = Vec::new();
+        let (listed, compared) = (false, false);
+        Self { conv, user, unread: 0, away: false, base: 0, have: 0, ahead, pushed: 0, announced: 0, listed, compared }
     }
 
     pub(super) fn begin(&mut self, floor: u64) {

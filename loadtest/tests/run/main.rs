@@ -137,6 +137,12 @@ async fn an_unread_count_that_is_not_right_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_no_list_names_is_found() {
+    let report = lied(Lie::Unlist).await;
+    assert!(!report.verdict.pass && report.verdict.unread > 0, "{:?}", report.verdict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threads_and_agents_share_a_run_and_find_what_a_liar_does() {
     let (server, _folder) = server().await;
     let mut agents = Vec::new();

@@ -27,6 +27,8 @@ pub enum Lie {
     Renumber,
     /// Counts one more.
     Unread,
+    /// Leaves a conversation out of every list.
+    Unlist,
 }
 
 /// Lies about the delivery of this number: some come before, and many after.
@@ -37,6 +39,8 @@ struct State {
     deliveries: u64,
     /// The conversation and the place that are left out.
     lost: Option<(String, u64)>,
+    /// The conversation that is left out of lists.
+    unlisted: Option<Value>,
     /// Waits for the next one of its conversation: by connection.
     kept: Option<(usize, Value)>,
     done: bool,
@@ -145,6 +149,13 @@ impl State {
         {
             item["unread"] = json!(item.get("unread").and_then(Value::as_u64).unwrap_or(0) + 1);
         }
+        if lie == Lie::Unlist
+            && let Some(items) = value.pointer_mut("/conv_page/items").and_then(Value::as_array_mut)
+        {
+            let first = items.first().map(|item| item["conv_id"].clone());
+            self.unlisted = self.unlisted.take().or(first);
+            items.retain(|item| Some(&item["conv_id"]) != self.unlisted.as_ref());
+        }
         let Some(entry) = value.pointer("/deliver/entries/0").cloned() else { return vec![value] };
         self.deliveries += 1;
         if let Some((of, kept)) = self.kept.take() {
@@ -160,7 +171,7 @@ impl State {
         }
         self.done = lie != Lie::Swap;
         match lie {
-            Lie::None | Lie::Unread => return vec![value],
+            Lie::None | Lie::Unread | Lie::Unlist => return vec![value],
             Lie::Lose => self.lost = Some(place(&entry)),
             Lie::Drop => {}
             Lie::Double => return vec![value.clone(), value],
