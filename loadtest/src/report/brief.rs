@@ -32,6 +32,7 @@ pub fn brief(report: &Report) -> Value {
         "ack_ms": latency("ack_ms"),
         "delivery_ms": latency("delivery_ms"),
         "errors": report.errors,
+        "commit": report.commit,
         "figures": all,
     })
 }

@@ -202,4 +202,13 @@ async fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
     let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
     assert!(report.series.iter().any(|series| series.name == "resident_bytes" && series.source == "mynah"));
     assert!(report.series.iter().any(|series| series.source == "mynah metrics"));
+    let commit = commit();
+    assert_eq!(report.commit, commit, "the program was built from this source");
+    assert_eq!(line["commit"], serde_json::json!(commit));
+}
+
+/// The source as the repository names it; none outside of one.
+fn commit() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
