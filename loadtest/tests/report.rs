@@ -85,6 +85,15 @@ fn a_page_is_whole_and_fetches_nothing() {
 }
 
 #[test]
+fn the_sample_shows_what_servers_really_tell() {
+    let known = include_str!("../../docs/metrics.md");
+    for series in sample::report(20, 1).series.iter().filter(|series| series.name.starts_with("mynah_")) {
+        let metric = series.name.strip_suffix("_mean").unwrap_or(&series.name);
+        assert!(known.contains(&format!("| `{metric}` |")), "{metric}");
+    }
+}
+
+#[test]
 fn hostile_text_is_text() {
     let report = sample::hostile();
     write("hostile.json", &report);

@@ -72,6 +72,8 @@ pub(super) struct Scraper {
     last: Option<Instant>,
     /// By source and name.
     series: BTreeMap<(String, String), Drawn>,
+    /// The sum and the count of each histogram, as they were last, by the source and the name of its mean.
+    sums: BTreeMap<(String, String), (f64, f64)>,
 }
 
 /// A series, and the last value of a counter.
@@ -79,7 +81,8 @@ type Drawn = (Option<(f64, f64)>, Series);
 
 impl Scraper {
     pub(super) fn new(sources: Vec<Source>, every_s: u64) -> Self {
-        Self { sources, every: Duration::from_secs(every_s.max(1)), began: None, last: None, series: BTreeMap::new() }
+        let every = Duration::from_secs(every_s.max(1));
+        Self { sources, every, began: None, last: None, series: BTreeMap::new(), sums: BTreeMap::new() }
     }
 
     pub(super) fn begin(&mut self) {
@@ -94,9 +97,24 @@ impl Scraper {
             let at_s = began.elapsed().as_secs_f64();
             // What does not answer has a hole in its curve.
             let Ok(values) = values(&source).await else { continue };
-            for (name, value) in values {
-                self.add(&source.name, name, at_s, value);
+            self.add_all(&source.name, at_s, values);
+        }
+    }
+
+    /// What one look found. A histogram is shown by its mean since the last look, and by how often it counted.
+    fn add_all(&mut self, source: &str, at_s: f64, values: Vec<(String, f64)>) {
+        for (name, value) in &values {
+            let Some((mean, count)) = mean_of(name) else { continue };
+            let Some((_, count)) = values.iter().find(|(name, _)| *name == count) else { continue };
+            let before = self.sums.insert((source.to_owned(), mean.clone()), (*value, *count));
+            // A server that was started again counts from nothing.
+            if let Some((sum_before, count_before)) = before.filter(|before| *count > before.1 && *value >= before.0) {
+                let mean_value = (value - sum_before) / (count - count_before);
+                self.add(source, mean, at_s, (mean_value * 1e6).round() / 1e6);
             }
+        }
+        for (name, value) in values.into_iter().filter(|(name, _)| mean_of(name).is_none()) {
+            self.add(source, name, at_s, value);
         }
     }
 
@@ -131,12 +149,20 @@ impl Scraper {
 
 fn is_counter(name: &str) -> bool {
     let bare = name.split('{').next().unwrap_or(name);
-    ["_total", "_count", "_sum", "cpu_cores"].iter().any(|end| bare.ends_with(end))
+    ["_total", "_count", "cpu_cores"].iter().any(|end| bare.ends_with(end))
+}
+
+/// The names of a histogram's mean and of its count, by that of its sum.
+fn mean_of(name: &str) -> Option<(String, String)> {
+    let (bare, labels) = name.split_at(name.find('{').unwrap_or(name.len()));
+    let of = bare.strip_suffix("_sum")?;
+    Some((format!("{of}_mean{labels}"), format!("{of}_count{labels}")))
 }
 
 /// A series' name and unit.
 fn shown(name: &str, counts: bool) -> (String, String) {
     let bare = name.split('{').next().unwrap_or(name);
+    let bare = bare.strip_suffix("_mean").unwrap_or(bare);
     let (name, unit) = match bare {
         "process_cpu_seconds_total" | "cpu_cores" => ("cpu_cores", "cores"),
         "process_resident_memory_bytes" => ("resident_bytes", "bytes"),
@@ -181,6 +207,20 @@ mod tests {
         assert_eq!(page.at, At::Page("127.0.0.1:9180".parse().unwrap(), "/metrics".into()));
         assert_eq!("db=pid:12".parse::<Source>().unwrap().at, At::Process(12));
         assert!("db".parse::<Source>().is_err() && "db=pid:x".parse::<Source>().is_err());
+    }
+
+    #[test]
+    fn a_histogram_becomes_its_mean_between_two_looks() {
+        let mut scraper = Scraper::new(Vec::new(), 1);
+        for (at, sum, count) in [(1.0, 10.0, 4.0), (2.0, 40.0, 10.0), (3.0, 40.0, 10.0), (4.0, 3.0, 1.0), (5.0, 9.0, 3.0)] {
+            let page = format!("w_seconds_sum{{q=\"a\"}} {sum}\nw_seconds_count{{q=\"a\"}} {count}\nw_seconds_bucket{{le=\"1\"}} 3\n");
+            scraper.add_all("s", at, parse(&page));
+        }
+        let series = scraper.series();
+        let names: Vec<_> = series.iter().map(|series| (series.name.as_str(), series.unit.as_str())).collect();
+        assert_eq!(names, [("w_seconds_count{q=\"a\"}", "per_s"), ("w_seconds_mean{q=\"a\"}", "seconds")]);
+        // Nothing at 3, where nothing was counted, and at 4, where it counts anew.
+        assert_eq!(series[1].points, [(2.0, 5.0), (5.0, 3.0)]);
     }
 
     #[test]

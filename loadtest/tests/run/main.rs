@@ -201,7 +201,10 @@ async fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
     assert_eq!(output.status.success(), held, "{line}");
     let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
     assert!(report.series.iter().any(|series| series.name == "resident_bytes" && series.source == "mynah"));
-    assert!(report.series.iter().any(|series| series.source == "mynah metrics"));
+    let metric = |name: &str| report.series.iter().find(|series| series.source == "mynah metrics" && series.name == name);
+    let batches = metric("mynah_log_batch_entries_mean").unwrap();
+    assert!(batches.unit.is_empty() && batches.points.iter().all(|(_, entries)| *entries >= 1.0), "{batches:?}");
+    assert!(metric("mynah_log_batch_entries_count").is_some() && metric("mynah_log_batch_entries_sum").is_none());
     let commit = commit();
     assert_eq!(report.commit, commit, "the program was built from this source");
     assert_eq!(line["commit"], serde_json::json!(commit));

@@ -79,12 +79,11 @@ fn all_series(seconds: u64, dice: &mut Dice) -> Vec<Series> {
         all.push(series(source, "resident_bytes", "bytes", seconds, dice, |at, noise| {
             (41.0 + 30.0 * ramp(at) + noise) * share * dip(at).max(0.2) * 1_048_576.0
         }));
-        all.push(series(source, "mynah_queue_depth{queue=\"outbound\"}", "", seconds, dice, |at, noise| {
-            (30.0 * noise + 700.0 * hurt(at)).round()
-        }));
+        let waits = "mynah_delivery_queue_seconds_mean";
+        all.push(series(source, waits, "seconds", seconds, dice, |at, noise| 0.002 * noise + 0.4 * hurt(at)));
     }
-    all.push(series("router-1", "mynah_log_batch_entries", "", seconds, dice, |_, noise| 18.0 + 6.0 * noise));
-    all.push(series("router-1", "mynah_fan_out_lag_seconds", "seconds", seconds, dice, |at, noise| {
+    all.push(series("router-1", "mynah_log_batch_entries_mean", "", seconds, dice, |_, noise| 18.0 + 6.0 * noise));
+    all.push(series("router-1", "mynah_delivery_lag_seconds_mean", "seconds", seconds, dice, |at, noise| {
         0.004 + 0.003 * noise + 0.8 * hurt(at)
     }));
     all

@@ -55,13 +55,18 @@ pub fn section(report: &Report) -> String {
     super::section("Servers", &format!("<div class=\"multiples\">{html}</div>{note}"))
 }
 
+/// What says first where the limit is comes first.
 fn rank(name: &str) -> u8 {
+    // How often something was counted says less than how large it was.
+    let counts = name.contains("_count") || name.contains("_total");
     match name {
         "cpu_cores" => 0,
         "resident_bytes" => 1,
-        name if name.contains("lag") => 2,
-        name if name.contains("queue") || name.contains("depth") => 3,
-        _ => 4,
+        _ if counts => 5,
+        name if name.contains("batch") => 2,
+        name if ["queue", "mailbox", "waiting", "backlog"].iter().any(|word| name.contains(word)) => 3,
+        name if name.contains("lag") => 4,
+        _ => 5,
     }
 }
 
@@ -69,7 +74,7 @@ fn look(name: &str) -> &'static str {
     match rank(name) {
         0 => "delivery",
         1 => "ack",
-        2 | 3 => "third",
+        2..=4 => "third",
         _ => "offered solid",
     }
 }
@@ -80,5 +85,29 @@ fn title(name: &str) -> String {
         "cpu_cores" => "CPU".to_owned(),
         "resident_bytes" => "Memory".to_owned(),
         name => name.strip_prefix("mynah_").unwrap_or(name).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_queues_and_lags_come_before_what_only_counts_them() {
+        let mut names = [
+            "mynah_rest_request_seconds_mean{route=\"a\"}",
+            "mynah_delivery_queue_seconds_count",
+            "mynah_bus_lag_records{topic=\"t\"}",
+            "mynah_delivery_queue_seconds_mean",
+            "mynah_log_batch_entries_mean",
+            "resident_bytes",
+            "cpu_cores",
+        ];
+        names.sort_by_key(|name| (rank(name), *name));
+        assert_eq!(names.map(rank), [0, 1, 2, 3, 4, 5, 5]);
+        assert_eq!(
+            names[2..5],
+            ["mynah_log_batch_entries_mean", "mynah_delivery_queue_seconds_mean", "mynah_bus_lag_records{topic=\"t\"}"]
+        );
     }
 }
