@@ -23,14 +23,19 @@ use crate::judge::Summary;
 use crate::rest::{Kept, Rest};
 use crate::scenario::Scenario;
 
-/// Messages that wait for a connection; what is due beyond waits in the schedule.
-const WAITING: usize = 4096;
+/// What is not answered so long after the window is given up.
+const ANSWER_WITHIN_S: f64 = 15.0;
 
 /// What came of it.
+#[derive(Default)]
 pub(crate) struct Sent {
     /// By the number of the flow.
     pub(crate) flows: BTreeMap<usize, KindPart>,
     pub(crate) errors: BTreeMap<String, u64>,
+    /// The generator's own delays.
+    pub(crate) lag: Vec<Curve>,
+    /// Messages that were due and not answered at the window's end.
+    pub(crate) behind: u64,
     /// By conversation: what was acknowledged, rising.
     acked: BTreeMap<u32, Vec<u32>>,
     refused: BTreeMap<u32, Vec<u32>>,
@@ -39,7 +44,10 @@ pub(crate) struct Sent {
 struct Notes {
     window: (u64, u64),
     ack: Histogram<u64>,
+    lag: Histogram<u64>,
     sends: u64,
+    /// Answers before the window's end, of whatever kind.
+    in_time: u64,
     errors: BTreeMap<String, u64>,
     acked: BTreeMap<u32, Vec<u32>>,
     refused: BTreeMap<u32, Vec<u32>>,
@@ -65,7 +73,7 @@ pub(crate) async fn run(
     begin_us: u64,
     progress: Arc<Progress>,
 ) -> Result<Sent, Failed> {
-    let mut all = Sent { flows: BTreeMap::new(), errors: BTreeMap::new(), acked: BTreeMap::new(), refused: BTreeMap::new() };
+    let mut all = Sent::default();
     let window = begin_us + us(scenario.warm_up_s);
     let window = (window, window + us(scenario.window_s));
     let mut flows = tokio::task::JoinSet::new();
@@ -74,7 +82,9 @@ pub(crate) async fn run(
         let notes = Notes {
             window,
             ack: histogram(3)?,
+            lag: histogram(3)?,
             sends: 0,
+            in_time: 0,
             errors: BTreeMap::new(),
             acked: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -82,16 +92,19 @@ pub(crate) async fn run(
         let notes = Arc::new(Mutex::new(notes));
         let rests: Vec<Rest> = targets.iter().map(|target| Rest::new(*target, credentials.0, credentials.1)).collect();
         let (world, progress) = (Arc::clone(&world), Arc::clone(&progress));
-        let (seed, bytes) = (scenario.seed.wrapping_add(nth as u64), scenario.text_bytes);
+        let seed = scenario.seed.wrapping_add(nth as u64);
+        let load = Load { begin_us, seed, bytes: scenario.text_bytes, in_flight: scenario.in_flight };
         flows.spawn(async move {
-            let offered = flow_of(&world, nth, rests, connections, &notes, (begin_us, seed, bytes), &progress).await;
-            (nth, offered, notes)
+            let due = flow_of(&world, nth, rests, connections, &notes, load, &progress).await;
+            (nth, due, notes)
         });
     }
     while let Some(done) = flows.join_next().await {
-        let (nth, offered, notes) = done?;
-        let offered = offered?;
+        let (nth, due, notes) = done?;
+        let Due { all: due, offered } = due?;
         let notes = notes.lock();
+        all.lag.push(Curve::of(&notes.lag));
+        all.behind += due - notes.in_time;
         let part = KindPart { offered, sends: notes.sends, ack: Curve::of(&notes.ack), ..KindPart::default() };
         all.flows.insert(nth, part);
         for (what, count) in &notes.errors {
@@ -103,17 +116,32 @@ pub(crate) async fn run(
     Ok(all)
 }
 
+/// Messages that were due: until the window's end, and in the window.
+struct Due {
+    all: u64,
+    offered: u64,
+}
+
+/// When a flow begins, and what the scenario says of it.
+struct Load {
+    begin_us: u64,
+    seed: u64,
+    bytes: usize,
+    in_flight: usize,
+}
+
 async fn flow_of(
     world: &Arc<World>,
     nth: usize,
     rests: Vec<Rest>,
     connections: u32,
     notes: &Arc<Mutex<Notes>>,
-    (begin_us, seed, bytes): (u64, u64, usize),
+    Load { begin_us, seed, bytes, in_flight }: Load,
     progress: &Arc<Progress>,
-) -> Result<u64, Failed> {
+) -> Result<Due, Failed> {
     let flow = world.flows.get(nth).ok_or("no such flow")?;
-    let (due, waiting) = mpsc::channel::<Own>(WAITING);
+    // What waits for a connection is under way; what is due beyond waits in the schedule.
+    let (due, waiting) = mpsc::channel::<Own>(in_flight.max(1));
     let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
     let mut senders = tokio::task::JoinSet::new();
     for n in 0..connections.max(1) {
@@ -121,16 +149,23 @@ async fn flow_of(
         let (waiting, world, notes, progress) =
             (Arc::clone(&waiting), Arc::clone(world), Arc::clone(notes), Arc::clone(progress));
         senders.spawn(async move {
-            let mut kept = None;
+            let (mut kept, clock) = (None, Clock::new());
+            let mut idle_since_us = 0;
             loop {
                 let next = waiting.lock().await.recv().await;
                 let Some(own) = next else { return };
-                one(&rest, &mut kept, &world, &own, bytes, &notes, &progress).await;
+                // What waited for a connection that was busy is late by the server.
+                if idle_since_us < own.due_us {
+                    notes.lock().lags(&own, clock.now_us());
+                }
+                let answer = one(&rest, &mut kept, &world, &own, bytes, &notes).await;
+                idle_since_us = clock.now_us();
+                notes.lock().answered(&own, answer, idle_since_us, &progress);
             }
         });
     }
     let (clock, mut dice, mut ordinals) = (Clock::new(), Dice::new(seed), BTreeMap::<u32, u32>::new());
-    let (mut at_us, mut offered) = (begin_us as f64, 0);
+    let (mut at_us, mut count) = (begin_us as f64, Due { all: 0, offered: 0 });
     let window = notes.lock().window;
     loop {
         let part = (dice.below(1 << 52) + 1) as f64 / (1_u64 << 52) as f64;
@@ -143,15 +178,17 @@ async fn flow_of(
         let conv = *dice.one_of(&flow.places).ok_or("nobody to send to")?;
         let ordinal = ordinals.entry(conv).or_default();
         *ordinal += 1;
-        offered += u64::from(due_us >= window.0);
+        count.all += 1;
+        count.offered += u64::from(due_us >= window.0);
         progress.offered.fetch_add(1, Ordering::Relaxed);
         due.send(Own { conv, sender: SERVER, ordinal: *ordinal, due_us }).await.map_err(|_| "nobody sends any more")?;
     }
     drop(due);
     while senders.join_next().await.is_some() {}
-    Ok(offered)
+    Ok(count)
 }
 
+/// One message, unless it is too late for it.
 async fn one(
     rest: &Rest,
     kept: &mut Option<Kept>,
@@ -159,43 +196,58 @@ async fn one(
     own: &Own,
     bytes: usize,
     notes: &Mutex<Notes>,
-    progress: &Progress,
-) {
+) -> Result<(u16, Value), Failed> {
     let mut text = Vec::new();
     own.write(world.run, bytes, &mut text);
     let (kind, id) = match world.places.get(own.conv as usize) {
         Some(Place::Server(user)) => ("single", username(&world.prefix, *user)),
         Some(Place::Group(gid, _)) => ("group", gid.to_string()),
-        _ => return,
+        _ => return Err("no place of the server's".into()),
     };
     let body = json!({
         "version": 1, "target_type": kind, "target_id": id, "from_type": "admin", "from_id": ADMIN,
         "msg_type": "text", "msg_body": {"text": String::from_utf8_lossy(&text)},
     });
-    let answer = call(rest, kept, &body).await;
-    let now_us = Clock::new().now_us();
-    let mut notes = notes.lock();
-    match answer {
-        Ok((201, _)) => {
-            progress.sends.fetch_add(1, Ordering::Relaxed);
-            let (window, took) = (notes.window, now_us.saturating_sub(own.due_us));
-            notes.sends += u64::from(window.0 <= now_us && now_us < window.1);
-            if window.0 <= own.due_us {
-                notes.ack.saturating_record(took);
-            }
-            notes.acked.entry(own.conv).or_default().push(own.ordinal);
+    let until_us = notes.lock().window.1.saturating_add(us(ANSWER_WITHIN_S));
+    let left = Duration::from_micros(until_us.saturating_sub(Clock::new().now_us()));
+    if left.is_zero() {
+        return Err("too late".into());
+    }
+    tokio::time::timeout(left, call(rest, kept, &body)).await?
+}
+
+impl Notes {
+    /// A message is sent now by a connection that waited for it.
+    fn lags(&mut self, own: &Own, now_us: u64) {
+        if self.window.0 <= own.due_us {
+            self.lag.saturating_record(now_us.saturating_sub(own.due_us));
         }
-        Ok((status, body)) => {
-            progress.errors.fetch_add(1, Ordering::Relaxed);
-            let code = body.pointer("/error/code").and_then(Value::as_u64).unwrap_or_else(|| u64::from(status));
-            *notes.errors.entry(code.to_string()).or_default() += 1;
-            if status < 500 {
-                notes.refused.entry(own.conv).or_default().push(own.ordinal);
+    }
+
+    fn answered(&mut self, own: &Own, answer: Result<(u16, Value), Failed>, now_us: u64, progress: &Progress) {
+        let (from_us, until_us) = self.window;
+        self.in_time += u64::from(now_us < until_us);
+        match answer {
+            Ok((201, _)) => {
+                progress.sends.fetch_add(1, Ordering::Relaxed);
+                self.sends += u64::from(from_us <= now_us && now_us < until_us);
+                if from_us <= own.due_us {
+                    self.ack.saturating_record(now_us.saturating_sub(own.due_us));
+                }
+                self.acked.entry(own.conv).or_default().push(own.ordinal);
             }
-        }
-        Err(_) => {
-            progress.errors.fetch_add(1, Ordering::Relaxed);
-            *notes.errors.entry("no answer".into()).or_default() += 1;
+            Ok((status, body)) => {
+                progress.errors.fetch_add(1, Ordering::Relaxed);
+                let code = body.pointer("/error/code").and_then(Value::as_u64).unwrap_or_else(|| u64::from(status));
+                *self.errors.entry(code.to_string()).or_default() += 1;
+                if status < 500 {
+                    self.refused.entry(own.conv).or_default().push(own.ordinal);
+                }
+            }
+            Err(_) => {
+                progress.errors.fetch_add(1, Ordering::Relaxed);
+                *self.errors.entry("no answer".into()).or_default() += 1;
+            }
         }
     }
 }

@@ -78,15 +78,20 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         }
         part.lag.add_to(&mut lag);
     }
-    for (what, count) in sent.iter().flat_map(|sent| &sent.errors) {
-        *errors.entry(what.clone()).or_default() += count;
+    let mut behind: u64 = parts.iter().map(|part| part.behind).sum();
+    if let Some(sent) = &sent {
+        for (what, count) in &sent.errors {
+            *errors.entry(what.clone()).or_default() += count;
+        }
+        sent.lag.iter().for_each(|of| of.add_to(&mut lag));
+        behind += sent.behind;
     }
     let mut summary = merge(&parts.iter().map(|part| part.summary.clone()).collect::<Vec<_>>());
     if let Some(sent) = &sent {
         sent.judge(&mut summary);
     }
     figures.insert("generator_lag_p99_ms".into(), ms(lag.value_at_quantile(0.99)));
-    figures.insert("behind".into(), parts.iter().map(|part| part.behind).sum::<u64>() as f64);
+    figures.insert("behind".into(), behind as f64);
     figures.insert("uncompared".into(), summary.uncompared as f64);
     let verdict = verdict(scenario, summary);
     let kinds = kinds.iter().map(|(kind, sum)| (kind.clone(), sum.traffic(scenario.window_s))).collect();

@@ -4,6 +4,8 @@ use mynah_loadtest::report::model::Report;
 use mynah_loadtest::run;
 use mynah_loadtest::scenario::Scenario;
 
+use crate::proxy::{self, Lie};
+
 /// Four people who all lose their connections, and come back within so many seconds.
 fn storm(spread_s: f64, settle_s: f64) -> Scenario {
     let text = format!(
@@ -43,4 +45,22 @@ async fn whoever_does_not_come_back_leaves_errors() {
     let known = report.total.ack_ms.count + unanswered(&report) + nobody;
     assert!(nobody > 150 && known >= report.total.offered, "{:?} {:?}", report.errors, report.figures);
     assert!(!crate::gate(&report, "unproved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_apps_server_sends_is_behind_too_and_has_a_generators_lag() {
+    let (server, _folder) = crate::server().await;
+    let text = "name='b'\nusers=4\nwarm_up_s=0.2\nwindow_s=1.5\nseed=3\n[[traffic]]\nkind='rest'\nrate=60.0\nconnections=1\n\
+                [gates]\nbehind_s=0.5";
+    let scenario = Scenario::parse(text).unwrap();
+    let report = run::run(&scenario, &crate::setting(&server, server.http)).await.unwrap();
+    assert!(report.verdict.pass && crate::gate(&report, "behind_s"), "{:?}", report.figures);
+    let lag = report.figures["generator_lag_p99_ms"];
+    assert!(lag > 0.0 && lag < report.total.ack_ms.max, "{lag} {:?}", report.total.ack_ms);
+    // One connection, and no more than twenty answers a second.
+    let slow = proxy::start(server.http, Lie::Slow).await;
+    let report = run::run(&scenario, &crate::setting(&server, slow)).await.unwrap();
+    assert!(report.verdict.pass && !crate::gate(&report, "behind_s"), "{:?}", report.figures);
+    assert!(report.figures["behind"] > 40.0, "{:?}", report.figures);
+    assert_eq!(report.total.ack_ms.count, report.total.offered, "each is sent, and late");
 }

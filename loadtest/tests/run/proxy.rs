@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,8 +30,12 @@ pub enum Lie {
     Unread,
     /// Leaves a conversation out of every list.
     Unlist,
+    /// No lie: answers of the REST API are slow.
+    Slow,
 }
 
+/// How long an answer of the REST API takes at least.
+const SLOW: Duration = Duration::from_millis(50);
 /// Lies about the delivery of this number: some come before, and many after.
 const AT: u64 = 20;
 
@@ -98,6 +103,9 @@ async fn answers(nth: usize, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, li
             state.lock().unwrap().others.insert(nth, tell.clone());
         }
         if !is_socket {
+            if lie == Lie::Slow {
+                tokio::time::sleep(SLOW).await;
+            }
             out.append(&mut buffer);
         }
         while is_socket && let Some((text, length)) = first(&buffer) {
@@ -171,7 +179,7 @@ impl State {
         }
         self.done = lie != Lie::Swap;
         match lie {
-            Lie::None | Lie::Unread | Lie::Unlist => return vec![value],
+            Lie::None | Lie::Unread | Lie::Unlist | Lie::Slow => return vec![value],
             Lie::Lose => self.lost = Some(place(&entry)),
             Lie::Drop => {}
             Lie::Double => return vec![value.clone(), value],
