@@ -28,7 +28,7 @@ use conversation::{Conversation, Slot};
 use order::Order;
 use view::View;
 
-pub use summary::{Findings, Summary, merge};
+pub use summary::{Findings, OfServer, Summary, merge};
 
 /// How an entry came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

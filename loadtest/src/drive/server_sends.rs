@@ -1,5 +1,7 @@
 //! What the app's server sends by the REST API while the devices' load is on.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +15,14 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use answers::Answers;
+
 use super::clock::{Clock, us};
 use super::places::{ADMIN, Place, World};
 use super::stats::{Curve, KindPart, histogram};
 use crate::Failed;
 use crate::client::frames::username;
 use crate::client::text::{Own, SERVER};
-use crate::judge::Summary;
 use crate::rest::{Kept, Rest};
 use crate::scenario::Scenario;
 
@@ -36,9 +39,7 @@ pub(crate) struct Sent {
     pub(crate) lag: Vec<Curve>,
     /// Messages that were due and not answered at the window's end.
     pub(crate) behind: u64,
-    /// By conversation: what was acknowledged, rising.
-    acked: BTreeMap<u32, Vec<u32>>,
-    refused: BTreeMap<u32, Vec<u32>>,
+    pub(crate) answers: Answers,
 }
 
 struct Notes {
@@ -49,8 +50,7 @@ struct Notes {
     /// Answers before the window's end, of whatever kind.
     in_time: u64,
     errors: BTreeMap<String, u64>,
-    acked: BTreeMap<u32, Vec<u32>>,
-    refused: BTreeMap<u32, Vec<u32>>,
+    answers: Answers,
 }
 
 /// What is counted meanwhile, for the progress.
@@ -86,8 +86,7 @@ pub(crate) async fn run(
             sends: 0,
             in_time: 0,
             errors: BTreeMap::new(),
-            acked: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            answers: Answers::default(),
         };
         let notes = Arc::new(Mutex::new(notes));
         let rests: Vec<Rest> = targets.iter().map(|target| Rest::new(*target, credentials.0, credentials.1)).collect();
@@ -102,7 +101,7 @@ pub(crate) async fn run(
     while let Some(done) = flows.join_next().await {
         let (nth, due, notes) = done?;
         let Due { all: due, offered } = due?;
-        let notes = notes.lock();
+        let mut notes = notes.lock();
         all.lag.push(Curve::of(&notes.lag));
         all.behind += due - notes.in_time;
         let part = KindPart { offered, sends: notes.sends, ack: Curve::of(&notes.ack), ..KindPart::default() };
@@ -110,8 +109,7 @@ pub(crate) async fn run(
         for (what, count) in &notes.errors {
             *all.errors.entry(what.clone()).or_default() += count;
         }
-        all.acked.extend(notes.acked.clone());
-        all.refused.extend(notes.refused.clone());
+        all.answers.extend(std::mem::take(&mut notes.answers));
     }
     Ok(all)
 }
@@ -228,25 +226,29 @@ impl Notes {
         let (from_us, until_us) = self.window;
         self.in_time += u64::from(now_us < until_us);
         match answer {
-            Ok((201, _)) => {
+            Ok((201, body)) => {
                 progress.sends.fetch_add(1, Ordering::Relaxed);
                 self.sends += u64::from(from_us <= now_us && now_us < until_us);
                 if from_us <= own.due_us {
                     self.ack.saturating_record(now_us.saturating_sub(own.due_us));
                 }
-                self.acked.entry(own.conv).or_default().push(own.ordinal);
+                let msg_id = body.get("msg_id").and_then(Value::as_u64).unwrap_or(0);
+                self.answers.acked(own.conv, own.ordinal, msg_id);
             }
             Ok((status, body)) => {
                 progress.errors.fetch_add(1, Ordering::Relaxed);
                 let code = body.pointer("/error/code").and_then(Value::as_u64).unwrap_or_else(|| u64::from(status));
                 *self.errors.entry(code.to_string()).or_default() += 1;
                 if status < 500 {
-                    self.refused.entry(own.conv).or_default().push(own.ordinal);
+                    self.answers.refused(own.conv, own.ordinal);
+                } else {
+                    self.answers.unknown(own.conv, own.ordinal);
                 }
             }
             Err(_) => {
                 progress.errors.fetch_add(1, Ordering::Relaxed);
                 *self.errors.entry("no answer".into()).or_default() += 1;
+                self.answers.unknown(own.conv, own.ordinal);
             }
         }
     }
@@ -260,27 +262,4 @@ async fn call(rest: &Rest, kept: &mut Option<Kept>, body: &Value) -> Result<(u16
     let (status, answer) = connection.call(Method::POST, "/v1/messages", body).await?;
     *kept = Some(connection);
     Ok((status, serde_json::from_slice(&answer)?))
-}
-
-impl Sent {
-    /// Compares what was answered with what devices saw.
-    pub(crate) fn judge(&self, seen: &mut Summary) {
-        for (conv, acked) in &self.acked {
-            let of = seen.server.iter().find(|(of, ..)| of == conv);
-            let missing = |ordinal: &&u32| of.is_none_or(|(_, last, gaps)| *ordinal > last || gaps.contains(ordinal));
-            for ordinal in acked.iter().filter(missing) {
-                seen.findings.lost += 1;
-                seen.findings.told.push(format!("message {ordinal} of the server is not in conversation {conv}"));
-            }
-        }
-        for (conv, refused) in &self.refused {
-            let of = seen.server.iter().find(|(of, ..)| of == conv);
-            let there = |ordinal: &&u32| of.is_some_and(|(_, last, gaps)| *ordinal <= last && !gaps.contains(ordinal));
-            for ordinal in refused.iter().filter(there) {
-                seen.findings.doubled += 1;
-                seen.findings.told.push(format!("message {ordinal} of the server was refused, and is in conversation {conv}"));
-            }
-        }
-        seen.findings.told.truncate(100);
-    }
 }

@@ -94,12 +94,16 @@ impl Conversation {
             }
             self.last_msg_id = front.msg_id;
             if let Some(sender) = front.sender {
-                *judged += u64::from(order.folded(conv, sender, front.ordinal, findings));
+                *judged += u64::from(order.folded(conv, sender, (front.ordinal, front.msg_id), findings));
             }
         }
         if self.slots.is_empty() && self.slots.capacity() > 16 {
             self.slots.shrink_to(4);
         }
+    }
+
+    pub(super) fn is_room(&self) -> bool {
+        self.key.is_some_and(Key::is_room)
     }
 
     pub(super) fn kept(&self) -> usize {

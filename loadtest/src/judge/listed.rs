@@ -2,7 +2,6 @@
 
 use super::Judge;
 use super::view::View;
-use crate::client::conv::Key;
 
 impl Judge {
     /// The local user at `at` was told how many of a conversation he has not read.
@@ -34,7 +33,7 @@ impl Judge {
         let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
         views.iter().filter(|view| {
             let of = self.conversations.get(view.conv as usize);
-            let said = of.is_some_and(|c| c.head > view.base && !c.key.is_some_and(Key::is_room));
+            let said = of.is_some_and(|c| c.head > view.base && !c.is_room());
             said && !view.compared
         })
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::is_server;
-use super::summary::Findings;
+use super::summary::{Findings, OfServer};
 use crate::client::text::Own;
 
 /// Messages that are remembered because something was odd about them: beyond it the run has failed anyway.
@@ -19,6 +19,8 @@ struct Sent {
     last: u32,
     /// Numbers below `last` that are not there.
     gaps: Vec<u32>,
+    /// Of the app's server's: all of them with their ids, in one number.
+    digest: u64,
 }
 
 #[derive(Debug, Default)]
@@ -62,11 +64,14 @@ impl Order {
     }
 
     /// A message has its place. Those of others' senders are judged where their senders are: false.
-    pub(super) fn folded(&mut self, conv: u32, sender: u32, ordinal: u32, findings: &mut Findings) -> bool {
+    pub(super) fn folded(&mut self, conv: u32, sender: u32, (ordinal, msg_id): (u32, u64), findings: &mut Findings) -> bool {
         if !is_server(sender) && !self.local.contains(&sender) {
             return false;
         }
         let sent = self.sent.entry((conv, sender)).or_default();
+        if is_server(sender) {
+            sent.digest = sent.digest.wrapping_add(OfServer::part(ordinal, msg_id));
+        }
         if ordinal > sent.last {
             let skipped = sent.last + 1..ordinal;
             if sent.gaps.len() + skipped.len() < MOST_ODD {
@@ -102,9 +107,10 @@ impl Order {
         }
     }
 
-    /// What of the app's server's messages is in each conversation: the last, and what is missing before it.
-    pub(super) fn of_the_server(&self) -> Vec<(u32, u32, Vec<u32>)> {
+    /// What of the app's server's messages is in each conversation.
+    pub(super) fn of_the_server(&self) -> Vec<OfServer> {
         let of = self.sent.iter().filter(|((_, sender), _)| is_server(*sender));
-        of.map(|((conv, _), sent)| (*conv, sent.last, sent.gaps.clone())).collect()
+        of.map(|((conv, _), sent)| OfServer { conv: *conv, last: sent.last, gaps: sent.gaps.clone(), digest: sent.digest })
+            .collect()
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Figures;
 use super::conversation::Conversation;
 use super::order::Order;
+use crate::client::text::mix;
 
 /// Findings that are told in words.
 const TOLD: usize = 100;
@@ -57,6 +58,33 @@ impl Findings {
     }
 }
 
+/// Messages of the app's server in a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfServer {
+    /// The conversation.
+    pub conv: u32,
+    /// The last message that is there.
+    pub last: u32,
+    /// Those before it that are not.
+    pub gaps: Vec<u32>,
+    /// All that are there, with their ids, in one number.
+    pub digest: u64,
+}
+
+impl OfServer {
+    /// Whether a message is there.
+    #[must_use]
+    pub fn has(&self, ordinal: u32) -> bool {
+        ordinal <= self.last && !self.gaps.contains(&ordinal)
+    }
+
+    /// What a message adds to the digest, in whatever order they come.
+    #[must_use]
+    pub fn part(ordinal: u32, msg_id: u64) -> u64 {
+        mix(u64::from(ordinal), msg_id)
+    }
+}
+
 /// What one generator found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -66,8 +94,10 @@ pub struct Summary {
     pub digests: Vec<(u32, u64, u64, u64)>,
     /// Conversations that cannot be compared: not everybody's places were seen here.
     pub uncompared: u64,
-    /// Messages of the app's server by conversation: the last that is there, and what is missing before it.
-    pub server: Vec<(u32, u32, Vec<u32>)>,
+    /// The same of rooms, where nobody is owed what was said while he was out.
+    pub uncompared_rooms: u64,
+    /// Messages of the app's server by conversation.
+    pub server: Vec<OfServer>,
     /// Messages that were judged.
     pub judged: u64,
     /// Something was beyond what a judge remembers: the verdict is not whole.
@@ -75,15 +105,17 @@ pub struct Summary {
 }
 
 pub(super) fn summary(conversations: &[Conversation], order: &Order, findings: Findings, figures: Figures) -> Summary {
-    let (mut digests, mut uncompared) = (Vec::new(), 0);
+    let (mut digests, mut uncompared, mut uncompared_rooms) = (Vec::new(), 0, 0);
     for (conv, conversation) in (0_u32..).zip(conversations) {
         if conversation.broken {
-            uncompared += 1;
+            let count = if conversation.is_room() { &mut uncompared_rooms } else { &mut uncompared };
+            *count += 1;
         } else if conversation.viewers > 0 && conversation.floor > conversation.from {
             digests.push((conv, conversation.from, conversation.floor, conversation.digest));
         }
     }
-    Summary { findings, digests, uncompared, server: order.of_the_server(), judged: figures.judged, overflown: order.overflown }
+    let (server, judged, overflown) = (order.of_the_server(), figures.judged, order.overflown);
+    Summary { findings, digests, uncompared, uncompared_rooms, server, judged, overflown }
 }
 
 /// What several generators found, and whether their viewers saw the same.
@@ -94,6 +126,7 @@ pub fn merge(parts: &[Summary]) -> Summary {
     for part in parts {
         all.findings.add(&part.findings);
         all.uncompared += part.uncompared;
+        all.uncompared_rooms += part.uncompared_rooms;
         all.judged += part.judged;
         all.overflown |= part.overflown;
         all.server.extend(part.server.iter().cloned());

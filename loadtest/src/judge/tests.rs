@@ -268,6 +268,19 @@ fn what_is_said_after_he_is_in_a_room_again_waits_for_him() {
 }
 
 #[test]
+fn a_place_that_nobody_saw_cannot_be_compared_unless_it_is_a_rooms() {
+    let unseen = |key: Option<Key>| {
+        let mut judge = good();
+        key.into_iter().for_each(|key| judge.name(0, key));
+        (0..2).for_each(|at| judge.skipped(at, 0, 4, 4));
+        let summary = judge.finish();
+        assert!(summary.findings.is_clean(), "{summary:?}");
+        (summary.uncompared, summary.uncompared_rooms)
+    };
+    assert_eq!((unseen(None), unseen(Some(Key::room(7)))), ((1, 0), (0, 1)));
+}
+
+#[test]
 fn what_a_room_did_not_say_that_it_skipped_is_lost() {
     let mut judge = good();
     ack(&mut judge, 4, 4);

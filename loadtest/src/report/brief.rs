@@ -26,6 +26,8 @@ pub fn brief(report: &Report) -> Value {
         "reordered": verdict.reordered,
         "leaked": verdict.leaked,
         "unread": verdict.unread,
+        "judged": verdict.judged,
+        "overflown": verdict.overflown,
         "broken": words::broken(report).map(|gate| gate.name.as_str()).collect::<Vec<_>>(),
         "sends_per_s": number("sends_per_s"),
         "deliveries_per_s": number("deliveries_per_s"),

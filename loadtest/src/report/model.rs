@@ -73,6 +73,9 @@ pub struct Verdict {
     pub unread: u64,
     /// Messages that were judged.
     pub judged: u64,
+    /// More was odd than a judge remembers: the judgement is not whole, and the run has failed.
+    #[serde(default)]
+    pub overflown: bool,
     /// The part of conversations that was judged: 1 unless the scenario asked for less.
     pub sampled: f64,
     /// What was found, in words; the first hundred.

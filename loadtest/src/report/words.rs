@@ -9,7 +9,7 @@ pub fn passed(report: &Report) -> bool {
     let verdict = &report.verdict;
     // A file that says "pass" beside a loss does not pass.
     let wrong = [verdict.lost, verdict.doubled, verdict.reordered, verdict.leaked, verdict.unread];
-    verdict.pass && wrong.iter().all(|count| *count == 0) && broken(report).next().is_none()
+    verdict.pass && !verdict.overflown && wrong.iter().all(|count| *count == 0) && broken(report).next().is_none()
 }
 
 /// The gates that did not hold.

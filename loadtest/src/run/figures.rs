@@ -88,11 +88,12 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
     }
     let mut summary = merge(&parts.iter().map(|part| part.summary.clone()).collect::<Vec<_>>());
     if let Some(sent) = &sent {
-        sent.judge(&mut summary);
+        sent.answers.judge(&mut summary);
     }
     figures.insert("generator_lag_p99_ms".into(), ms(lag.value_at_quantile(0.99)));
     figures.insert("behind".into(), behind as f64);
     figures.insert("uncompared".into(), summary.uncompared as f64);
+    figures.insert("uncompared_rooms".into(), summary.uncompared_rooms as f64);
     let verdict = verdict(scenario, summary);
     let kinds = kinds.iter().map(|(kind, sum)| (kind.clone(), sum.traffic(scenario.window_s))).collect();
     let mut report = Report {
@@ -132,6 +133,7 @@ fn verdict(scenario: &Scenario, summary: Summary) -> Verdict {
         leaked: findings.leaked,
         unread: findings.unread,
         judged,
+        overflown,
         sampled: scenario.judge_part,
         findings: told,
     }
@@ -165,6 +167,7 @@ fn gates(scenario: &Scenario, report: &Report) -> Vec<Gate> {
         ("generator_lag_ms", Some(wanted.generator_lag_ms.unwrap_or(20.0)), figure("generator_lag_p99_ms")),
         ("unannounced", Some(wanted.unannounced.unwrap_or(0.0)), figure("unannounced").or(Some(0.0))),
         ("unproved", Some(0.0), figure("unproved")),
+        ("uncompared", Some(0.0), figure("uncompared")),
         ("back_s", wanted.back_s, figure("back_s")),
         ("caught_up_s", wanted.caught_up_s, figure("caught_up_s")),
     ];
