@@ -15,6 +15,9 @@ use crate::scenario::{BUILT_IN, Scenario, Size};
 use crate::server::{QUICK, Server};
 use crate::{Failed, machine};
 
+/// How far the generator of a soak may grow in an hour, in MiB.
+const GENERATOR_MIB: f64 = 32.0;
+
 /// What is driven, and from where.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
@@ -242,8 +245,9 @@ impl Run {
     pub async fn run(&self) -> Result<bool, Failed> {
         let Prepared { scenario, setting, _own } = self.target.prepare().await?;
         let mut report = run::run(&scenario, &setting).await?;
-        if scenario.gates.resident_growth_mib.is_some() {
-            add_slopes(&mut report, scenario.gates.resident_growth_mib);
+        let gates = scenario.gates;
+        if gates.resident_growth_mib.or(gates.generator_growth_mib).is_some() {
+            add_slopes(&mut report, gates.resident_growth_mib, gates.generator_growth_mib);
         }
         self.target.tell(&mut report, Map::new())
     }
@@ -285,7 +289,9 @@ impl Soak {
         // At most some thousand points of each curve.
         setting.scrape_every_s = setting.scrape_every_s.max((scenario.window_s / 2000.0) as u64);
         let mut report = run::run(&scenario, &setting).await?;
-        add_slopes(&mut report, Some(scenario.gates.resident_growth_mib.unwrap_or(self.growth_mib)));
+        let gates = scenario.gates;
+        let servers = gates.resident_growth_mib.unwrap_or(self.growth_mib);
+        add_slopes(&mut report, Some(servers), Some(gates.generator_growth_mib.unwrap_or(GENERATOR_MIB)));
         self.target.tell(&mut report, Map::new())
     }
 }

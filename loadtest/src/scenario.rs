@@ -177,6 +177,8 @@ pub struct Gates {
     pub caught_up_s: Option<f64>,
     /// How far a server's memory may grow in an hour, in MiB; a slope within its error does not count.
     pub resident_growth_mib: Option<f64>,
+    /// The same of the generator. Absent: 32 in a soak, for what a report keeps of each second and of each look at a server.
+    pub generator_growth_mib: Option<f64>,
 }
 
 fn one() -> u32 {

@@ -37,28 +37,27 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     Some(Slope { per_hour: slope * 3600.0, error: error * 3600.0 })
 }
 
-/// Adds the slopes of memory to a report, over the second half of the window, since caches fill in the first; and the gate on the
-/// worst of the servers'.
-pub fn add_slopes(report: &mut Report, limit_mib: Option<f64>) {
+/// Adds the slopes of memory to a report, over the second half of the window, since caches fill in the first; and the gates on the
+/// worst of the servers', and on the generator's.
+pub fn add_slopes(report: &mut Report, limit_mib: Option<f64>, generator_mib: Option<f64>) {
     let from_s = report.warm_up_s + report.window_s / 2.0;
     let until_s = report.warm_up_s + report.window_s;
-    let (mut figures, mut worst, mut servers) = (Vec::new(), 0.0_f64, false);
+    let (mut figures, mut worst_server, mut worst_generator) = (Vec::new(), None, None);
     for series in report.series.iter().filter(|series| series.name == "resident_bytes") {
         let points: Vec<(f64, f64)> = series.points.iter().copied().filter(|(at, _)| (from_s..=until_s).contains(at)).collect();
         let Some(slope) = slope(&points) else { continue };
         figures.push((format!("{}_bytes_per_hour", series.source), slope.per_hour.round()));
         figures.push((format!("{}_bytes_per_hour_error", series.source), slope.error.round()));
-        if series.source == GENERATOR {
-            continue;
-        }
+        let worst: &mut Option<f64> = if series.source == GENERATOR { &mut worst_generator } else { &mut worst_server };
         // What may be chance is no growth.
-        servers = true;
-        worst = worst.max(slope.per_hour - slope.error);
+        *worst = Some(worst.unwrap_or(0.0).max(slope.per_hour - slope.error));
     }
-    if let Some(limit) = limit_mib {
-        // Nobody looked at a server: nothing is shown.
-        let value = if !servers { f64::MAX } else { worst / f64::from(1 << 20) };
-        report.gates.push(Gate { name: "resident_growth_mib".into(), limit, value, held: value <= limit });
+    let gates = [("resident_growth_mib", limit_mib, worst_server), ("generator_growth_mib", generator_mib, worst_generator)];
+    for (name, limit, worst) in gates {
+        let Some(limit) = limit else { continue };
+        // Nobody looked at it: nothing is shown.
+        let value = worst.map_or(f64::MAX, |worst| worst / f64::from(1 << 20));
+        report.gates.push(Gate { name: name.into(), limit, value, held: value <= limit });
     }
     report.figures.extend(figures);
 }
@@ -78,10 +77,17 @@ mod tests {
 
     #[test]
     fn a_server_that_grows_breaks_the_gate_and_one_that_grew_to_its_size_does_not() {
-        for (source, growth, held) in [("s", 0.0, true), ("s", 1e4, false), (GENERATOR, 1e4, false)] {
+        let cases = [
+            ("s", 0.0, [true, false]),
+            ("s", 1e4, [false, false]),
+            (GENERATOR, 0.0, [false, true]),
+            (GENERATOR, 1e4, [false, false]),
+        ];
+        for (source, growth, held) in cases {
             let mut report = report(source, growth);
-            add_slopes(&mut report, Some(1.0));
-            assert_eq!(report.gates.iter().map(|gate| gate.held).collect::<Vec<_>>(), [held], "{source} {growth}");
+            // Whom nobody looked at does not hold.
+            add_slopes(&mut report, Some(1.0), Some(32.0));
+            assert_eq!(report.gates.iter().map(|gate| gate.held).collect::<Vec<_>>(), held, "{source} {growth}");
             assert!(report.figures.contains_key(&format!("{source}_bytes_per_hour")));
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod offered;
+mod program;
 mod proxy;
 
 use std::io::{BufRead as _, BufReader};
@@ -184,34 +185,4 @@ async fn a_search_ends_at_a_rate_that_holds() {
     scenario.gates.behind_s = Some(-1.0);
     let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
     assert!(found.steps.iter().all(|step| step.broke.contains(&"behind_s".to_owned())), "{:?}", found.steps);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "1", "--warm-up", "0", "--json"])
-        .args(["--own", binary().to_str().unwrap(), "--out", out.path().to_str().unwrap()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    assert_eq!((&line["verdict"], &line["lost"], text.lines().count()), (&"pass".into(), &0.into(), 1), "{line}");
-    let held = line["broken"].as_array().unwrap().is_empty();
-    assert_eq!(output.status.success(), held, "{line}");
-    let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
-    assert!(report.series.iter().any(|series| series.name == "resident_bytes" && series.source == "mynah"));
-    let metric = |name: &str| report.series.iter().find(|series| series.source == "mynah metrics" && series.name == name);
-    let batches = metric("mynah_log_batch_entries_mean").unwrap();
-    assert!(batches.unit.is_empty() && batches.points.iter().all(|(_, entries)| *entries >= 1.0), "{batches:?}");
-    assert!(metric("mynah_log_batch_entries_count").is_some() && metric("mynah_log_batch_entries_sum").is_none());
-    let commit = commit();
-    assert_eq!(report.commit, commit, "the program was built from this source");
-    assert_eq!(line["commit"], serde_json::json!(commit));
-}
-
-/// The source as the repository names it; none outside of one.
-fn commit() -> Option<String> {
-    let output = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
