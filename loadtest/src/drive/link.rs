@@ -23,6 +23,8 @@ const CONNECTING: u32 = 1000;
 const LOG_IN_WITHIN_US: u64 = 20_000_000;
 /// Devices of one source address: beyond it ports run out.
 const PER_ADDRESS: usize = 20_000;
+/// What comes before the further ones, 127.0.1.1 and so on.
+const FURTHER: u32 = Ipv4Addr::new(127, 0, 1, 0).to_bits();
 /// A device that said nothing for so long shows that it lives.
 const SPEAK_EVERY_US: u64 = 25_000_000;
 /// The first pause after a failure; it doubles.
@@ -60,6 +62,7 @@ impl Driver {
 
     fn connect(&mut self, at: usize) -> Result<(), Failed> {
         let Some(conn) = self.conns.get_mut(at).filter(|conn| conn.state == State::Off) else { return Ok(()) };
+        let (nth, of) = self.job.share;
         let targets = &self.job.targets;
         let target = *targets.get((at + conn.tries) % targets.len().max(1)).ok_or("no gateway")?;
         conn.tries += 1;
@@ -67,7 +70,7 @@ impl Driver {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         arrival::note(&socket)?;
-        if let Some(source) = source(target, at / PER_ADDRESS) {
+        if let Some(source) = source(target, (nth, of), at) {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         match socket.connect(&target.into()) {
@@ -323,8 +326,31 @@ impl Driver {
 /// The error of a connect that goes on by itself.
 const IN_PROGRESS: i32 = 115;
 
-/// Another source address of the loopback network where the first one's ports run out.
-fn source(target: SocketAddr, nth: usize) -> Option<IpAddr> {
-    let last = u8::try_from(nth).ok().filter(|nth| *nth > 0 && *nth < 250)?;
-    target.ip().is_loopback().then(|| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last)))
+/// Another source address of the loopback network where the first one's ports run out. All generators may be on one machine: what
+/// counts is a device's place among those of all of them.
+fn source(target: SocketAddr, (nth, of): (u32, u32), at: usize) -> Option<IpAddr> {
+    let place = at * of as usize + nth as usize;
+    let address = u32::try_from(place / PER_ADDRESS).ok().filter(|address| *address > 0)?;
+    target.ip().is_loopback().then(|| IpAddr::V4(Ipv4Addr::from_bits(FURTHER.saturating_add(address))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn no_address_is_given_to_more_devices_than_it_has_ports_for() {
+        let target = "127.0.0.1:8080".parse().unwrap();
+        for of in [1, 3, 8] {
+            let mut devices: HashMap<Option<IpAddr>, usize> = HashMap::new();
+            for user in 0..100_000_u32 {
+                *devices.entry(source(target, (user % of, of), (user / of) as usize)).or_default() += 1;
+            }
+            assert!(devices.values().all(|count| *count <= PER_ADDRESS), "{of}: {devices:?}");
+            assert_eq!(devices.len(), 5, "{of}");
+        }
+        assert_eq!(source("10.0.0.1:80".parse().unwrap(), (0, 1), 90_000), None, "the system chooses");
+    }
 }
