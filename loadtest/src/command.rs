@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::report::model::{Mark, Quantiles, Report};
 use crate::report::{self, page, summary, words};
-use crate::run::{self, Setting, Show, Source, add_slopes, make_room};
+use crate::run::{self, For, Setting, Show, Source, add_slopes, make_room};
 use crate::scenario::{BUILT_IN, Scenario, Size};
 use crate::server::{QUICK, Server};
 use crate::{Failed, machine};
@@ -80,7 +80,7 @@ pub struct Target {
     /// Pushes that come again or behind later ones are counted, and no fault: for runs in which servers are killed
     #[arg(long)]
     lax_pushes: bool,
-    /// Ends with one line of JSON, and shows no progress
+    /// Ends with one line of JSON, and tells its progress as lines of JSON on standard error
     #[arg(long)]
     json: bool,
     /// Where the report goes, as JSON: for `loadtest report` and `loadtest compare`
@@ -168,7 +168,7 @@ impl Target {
             cpu: self.generator_cpu,
             sources: self.scrape.clone(),
             scrape_every_s: self.scrape_every,
-            show: Show::new(!self.json),
+            show: Show::new(if self.json { For::Programs } else { For::People }),
         };
         for url in &self.target {
             setting.targets.push(run::address(url)?.0);

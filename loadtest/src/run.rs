@@ -25,7 +25,7 @@ use generators::Generators;
 
 pub(crate) use crate::report::figures::GENERATOR;
 pub use agent::listen;
-pub use progress::Show;
+pub use progress::{For, Show};
 pub use scrape::Source;
 pub(crate) use scrape::address;
 pub use search::{Found, Search, search};

@@ -41,7 +41,7 @@ fn setting(server: &Server, target: SocketAddr) -> Setting {
         cpu: None,
         sources: Vec::new(),
         scrape_every_s: 1,
-        show: Show::new(false),
+        show: Show::default(),
     }
 }
 

@@ -8,13 +8,20 @@ use mynah_loadtest::report::model::Report;
 fn the_program_ends_with_one_line_of_json_and_the_verdicts_status() {
     let out = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "1", "--warm-up", "0", "--json"])
+        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "3", "--warm-up", "0", "--json"])
         .args(["--own", crate::binary().to_str().unwrap(), "--out", out.path().to_str().unwrap()])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!((&line["verdict"], &line["lost"], text.lines().count()), (&"pass".into(), &0.into(), 1), "{line}");
+    let progress: Vec<serde_json::Value> =
+        String::from_utf8(output.stderr).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&str> = progress.iter().map(|line| line["step"].as_str().unwrap()).collect();
+    assert!(steps.contains(&"connecting") && steps.contains(&"load"), "{steps:?}");
+    let second = progress.iter().find(|line| line["step"] == "load").unwrap();
+    assert_eq!((&second["at_s"], &second["of_s"]), (&1.0.into(), &3.0.into()), "{second}");
+    assert!(second["sends"].as_u64().unwrap() > 20 && second["ack_ms"]["p99"].as_f64().unwrap() > 0.0, "{second}");
     let held = line["broken"].as_array().unwrap().is_empty();
     assert_eq!(output.status.success(), held, "{line}");
     let report: Report = serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap();
