@@ -2,10 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "what is printed is the answer")]
 
+mod marks;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use marks::Growing;
 use serde_json::{Map, Value, json};
 
 use crate::report::model::{Mark, Quantiles, Report};
@@ -75,8 +78,11 @@ pub struct Target {
     #[arg(long)]
     seed: Option<u64>,
     /// Something that is done to the deployment at a second of the load: 25=router killed
-    #[arg(long, value_parser = mark)]
+    #[arg(long, value_parser = marks::mark)]
     mark: Vec<Mark>,
+    /// The same from a file to which lines are added while it runs: a second of the load or a Unix time, and what was done
+    #[arg(long)]
+    marks_from: Option<PathBuf>,
     /// Pushes that come again or behind later ones are counted, and no fault: for runs in which servers are killed
     #[arg(long)]
     lax_pushes: bool,
@@ -148,10 +154,15 @@ pub struct Agent {
 struct Prepared {
     scenario: Scenario,
     setting: Setting,
+    marks: Option<Growing>,
     _own: Option<(Server, tempfile::TempDir)>,
 }
 
 impl Target {
+    fn show(&self) -> Show {
+        Show::new(if self.json { For::Programs } else { For::People })
+    }
+
     async fn prepare(&self) -> Result<Prepared, Failed> {
         let mut scenario = Scenario::find(&self.scenario)?;
         let Self { users, rate, seconds, warm_up, seed, .. } = *self;
@@ -168,7 +179,7 @@ impl Target {
             cpu: self.generator_cpu,
             sources: self.scrape.clone(),
             scrape_every_s: self.scrape_every,
-            show: Show::new(if self.json { For::Programs } else { For::People }),
+            show: self.show(),
         };
         for url in &self.target {
             setting.targets.push(run::address(url)?.0);
@@ -184,7 +195,7 @@ impl Target {
             // The coordinator's threads too, so that the servers' processors are theirs alone.
             machine::keep_on(std::process::id(), cpu)?;
         }
-        Ok(Prepared { scenario, setting, _own: own })
+        Ok(Prepared { scenario, setting, marks: self.marks_from.as_deref().map(Growing::open).transpose()?, _own: own })
     }
 
     async fn start(
@@ -213,8 +224,14 @@ impl Target {
     }
 
     /// Tells what was found, everywhere that was asked for. False if the verdict or a gate is against it.
-    fn tell(&self, report: &mut Report, more: Map<String, Value>) -> Result<bool, Failed> {
+    fn tell(&self, report: &mut Report, marks: Option<Growing>, more: Map<String, Value>) -> Result<bool, Failed> {
         report.marks.extend(self.mark.iter().cloned());
+        if let Some(mut added) = marks {
+            let (added, others) = added.marks(report.started_ms)?;
+            report.marks.extend(added);
+            others.iter().for_each(|line| self.show().say(&format!("no mark: {line}")));
+        }
+        report.marks.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         if let Some(out) = &self.out {
             std::fs::write(out, serde_json::to_vec_pretty(report)?)?;
         }
@@ -243,13 +260,13 @@ impl Run {
     /// # Errors
     /// When the run cannot be done.
     pub async fn run(&self) -> Result<bool, Failed> {
-        let Prepared { scenario, setting, _own } = self.target.prepare().await?;
+        let Prepared { scenario, setting, marks, _own } = self.target.prepare().await?;
         let mut report = run::run(&scenario, &setting).await?;
         let gates = scenario.gates;
         if gates.resident_growth_mib.or(gates.generator_growth_mib).is_some() {
             add_slopes(&mut report, gates.resident_growth_mib, gates.generator_growth_mib);
         }
-        self.target.tell(&mut report, Map::new())
+        self.target.tell(&mut report, marks, Map::new())
     }
 }
 
@@ -259,7 +276,7 @@ impl Search {
     /// # Errors
     /// When a run cannot be done.
     pub async fn run(&self) -> Result<bool, Failed> {
-        let Prepared { scenario, setting, _own } = self.target.prepare().await?;
+        let Prepared { scenario, setting, marks, _own } = self.target.prepare().await?;
         let how = run::Search { from: self.from, within: self.within, ack_p99_ms: self.ack_p99_ms, behind_s: self.behind_s };
         let mut found = run::search(&scenario, &setting, how).await?;
         let mut more = Map::new();
@@ -269,8 +286,9 @@ impl Search {
             more.insert("ack_ms_at_half".into(), brief(&half.total.ack_ms));
         }
         match &mut found.best {
-            Some(best) => self.target.tell(best, more),
+            Some(best) => self.target.tell(best, marks, more),
             None => {
+                more.insert("verdict".into(), "fail".into());
                 println!("{}", Value::Object(more));
                 Ok(false)
             }
@@ -284,7 +302,7 @@ impl Soak {
     /// # Errors
     /// When the run cannot be done.
     pub async fn run(&self) -> Result<bool, Failed> {
-        let Prepared { mut scenario, mut setting, _own } = self.target.prepare().await?;
+        let Prepared { mut scenario, mut setting, marks, _own } = self.target.prepare().await?;
         scenario.window_s = self.hours * 3600.0;
         // At most some thousand points of each curve.
         setting.scrape_every_s = setting.scrape_every_s.max((scenario.window_s / 2000.0) as u64);
@@ -292,7 +310,7 @@ impl Soak {
         let gates = scenario.gates;
         let servers = gates.resident_growth_mib.unwrap_or(self.growth_mib);
         add_slopes(&mut report, Some(servers), Some(gates.generator_growth_mib.unwrap_or(GENERATOR_MIB)));
-        self.target.tell(&mut report, Map::new())
+        self.target.tell(&mut report, marks, Map::new())
     }
 }
 
@@ -305,12 +323,6 @@ impl Agent {
         run::listen(self.listen, self.generator_cpu, self.runs, |address| println!("{address}"))?;
         Ok(true)
     }
-}
-
-fn mark(text: &str) -> Result<Mark, String> {
-    let (at, what) = text.split_once('=').ok_or("second=what")?;
-    let at_s = at.parse().map_err(|_| "a second of the load")?;
-    Ok(Mark { at_s, until_s: at_s, kind: "fault".into(), text: what.into() })
 }
 
 /// Names what is built in.

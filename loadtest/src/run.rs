@@ -17,7 +17,7 @@ use crate::drive::places::World;
 use crate::drive::server_sends::{self, Progress, Sent};
 use crate::drive::stats::{Part, SecondPart};
 use crate::drive::{Job, Order, Told};
-use crate::report::model::{Report, Second, Series};
+use crate::report::model::{Mark, Report, Second, Series};
 use crate::rest::Rest;
 use crate::scenario::Scenario;
 use crate::{Failed, machine};
@@ -70,6 +70,7 @@ struct Outcome {
     seconds: Vec<Second>,
     sent: Option<Sent>,
     series: Vec<Series>,
+    marks: Vec<Mark>,
     started_ms: u64,
 }
 
@@ -130,7 +131,8 @@ async fn drive(scenario: &Scenario, setting: &Setting, world: Arc<World>) -> Res
     generators.order(Order::Prove)?;
     watch.until(&mut generators, settle, |watch| watch.parts.len() == of as usize).await?;
     let Watch { parts, seconds, scraper, .. } = watch;
-    Ok(Outcome { world, parts, seconds, sent, series: scraper.series(), started_ms })
+    let (series, marks) = scraper.done();
+    Ok(Outcome { world, parts, seconds, sent, series, marks, started_ms })
 }
 
 /// What the coordinator knows of a run.

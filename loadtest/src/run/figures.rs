@@ -51,7 +51,7 @@ impl Sum {
 }
 
 pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -> Result<Report, Failed> {
-    let Outcome { world, parts, seconds, sent, series, started_ms } = outcome;
+    let Outcome { world, parts, seconds, sent, series, marks: of_servers, started_ms } = outcome;
     let (mut total, mut kinds) = (Sum::new()?, BTreeMap::<String, Sum>::new());
     let of_server = sent.iter().flat_map(|sent| sent.flows.iter().map(|(nth, part)| (*nth, part)));
     for (nth, part) in parts.iter().flat_map(|part| part.flows.iter().enumerate()).chain(of_server) {
@@ -112,7 +112,7 @@ pub(super) fn report(scenario: &Scenario, setting: &Setting, outcome: Outcome) -
         errors,
         seconds,
         series,
-        marks: marks(scenario, &figures),
+        marks: marks(scenario, &figures).into_iter().chain(of_servers).collect(),
         figures,
     };
     report.gates = gates(scenario, &report);

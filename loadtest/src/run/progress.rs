@@ -42,7 +42,8 @@ impl Show {
         }
     }
 
-    pub(super) fn say(&self, what: &str) {
+    /// Says what is done, or what was odd.
+    pub fn say(&self, what: &str) {
         self.tell(|| format!("loadtest: {what}"), || json!({"step": what}));
     }
 

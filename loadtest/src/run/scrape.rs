@@ -1,16 +1,19 @@
 //! What servers tell of themselves: metrics as Prometheus reads them, and the system's figures of local processes.
 
+mod gone;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use gone::Gone;
 use http::Method;
 use serde_json::Value;
 
 use crate::Failed;
 use crate::bench::{cpu_seconds, resident};
-use crate::report::model::Series;
+use crate::report::model::{Mark, Series};
 use crate::rest::Rest;
 
 /// A source that does not answer in this time has a hole there.
@@ -74,6 +77,9 @@ pub(super) struct Scraper {
     series: BTreeMap<(String, String), Drawn>,
     /// The sum and the count of each histogram, as they were last, by the source and the name of its mean.
     sums: BTreeMap<(String, String), (f64, f64)>,
+    /// In the order of the sources.
+    gone: Vec<Gone>,
+    marks: Vec<Mark>,
 }
 
 /// A series, and the last value of a counter.
@@ -82,7 +88,9 @@ type Drawn = (Option<(f64, f64)>, Series);
 impl Scraper {
     pub(super) fn new(sources: Vec<Source>, every_s: u64) -> Self {
         let every = Duration::from_secs(every_s.max(1));
-        Self { sources, every, began: None, last: None, series: BTreeMap::new(), sums: BTreeMap::new() }
+        let gone = sources.iter().map(|source| Gone::new(&source.name, matches!(source.at, At::Process(_)))).collect();
+        let (series, sums) = (BTreeMap::new(), BTreeMap::new());
+        Self { sources, every, began: None, last: None, series, sums, gone, marks: Vec::new() }
     }
 
     pub(super) fn begin(&mut self) {
@@ -93,16 +101,22 @@ impl Scraper {
     pub(super) async fn look(&mut self) {
         let Some(began) = self.began.filter(|_| self.last.is_none_or(|last| last.elapsed() >= self.every)) else { return };
         self.last = Some(Instant::now());
-        for source in self.sources.clone() {
+        for (nth, source) in self.sources.clone().into_iter().enumerate() {
             let at_s = began.elapsed().as_secs_f64();
+            let values = values(&source).await;
+            let answered = values.is_ok();
             // What does not answer has a hole in its curve.
-            let Ok(values) = values(&source).await else { continue };
-            self.add_all(&source.name, at_s, values);
+            let fell = values.is_ok_and(|values| self.add_all(&source.name, at_s, values));
+            if let Some(gone) = self.gone.get_mut(nth) {
+                gone.looked(at_s, answered, fell, &mut self.marks);
+            }
         }
     }
 
-    /// What one look found. A histogram is shown by its mean since the last look, and by how often it counted.
-    fn add_all(&mut self, source: &str, at_s: f64, values: Vec<(String, f64)>) {
+    /// What one look found. A histogram is shown by its mean since the last look, and by how often it counted. True if a counter fell:
+    /// the server was started again.
+    fn add_all(&mut self, source: &str, at_s: f64, values: Vec<(String, f64)>) -> bool {
+        let mut fell = false;
         for (name, value) in &values {
             let Some((mean, count)) = mean_of(name) else { continue };
             let Some((_, count)) = values.iter().find(|(name, _)| *name == count) else { continue };
@@ -114,15 +128,17 @@ impl Scraper {
             }
         }
         for (name, value) in values.into_iter().filter(|(name, _)| mean_of(name).is_none()) {
-            self.add(source, name, at_s, value);
+            fell |= self.add(source, name, at_s, value);
         }
+        fell
     }
 
-    fn add(&mut self, source: &str, name: String, at_s: f64, value: f64) {
+    /// True if it is a counter that fell.
+    fn add(&mut self, source: &str, name: String, at_s: f64, value: f64) -> bool {
         let counts = is_counter(&name);
         let key = (source.to_owned(), name.clone());
         if !self.series.contains_key(&key) && self.series.keys().filter(|(of, _)| of == source).count() >= MOST {
-            return;
+            return false;
         }
         let (last, series) = self.series.entry(key).or_insert_with(|| {
             let (name, unit) = shown(&name, counts);
@@ -130,20 +146,19 @@ impl Scraper {
         });
         if !counts {
             series.points.push((at_s, value));
-            return;
+            return false;
         }
-        if let Some((before_s, before)) = last.replace((at_s, value))
-            && at_s > before_s
-        {
-            // A server that was started again counts from nothing.
-            series.points.push((at_s, ((value - before).max(0.0) / (at_s - before_s) * 1000.0).round() / 1000.0));
-        }
+        let Some((before_s, before)) = last.replace((at_s, value)).filter(|(before_s, _)| at_s > *before_s) else { return false };
+        // A server that was started again counts from nothing.
+        series.points.push((at_s, ((value - before).max(0.0) / (at_s - before_s) * 1000.0).round() / 1000.0));
+        value < before
     }
 
-    pub(super) fn series(self) -> Vec<Series> {
+    /// The curves, and the marks of servers that were gone or started again.
+    pub(super) fn done(self) -> (Vec<Series>, Vec<Mark>) {
         // What never moved is no curve.
         let moves = |series: &Series| series.points.iter().any(|(_, value)| *value != 0.0);
-        self.series.into_values().map(|(_, series)| series).filter(moves).collect()
+        (self.series.into_values().map(|(_, series)| series).filter(moves).collect(), self.marks)
     }
 }
 
@@ -213,14 +228,37 @@ mod tests {
     fn a_histogram_becomes_its_mean_between_two_looks() {
         let mut scraper = Scraper::new(Vec::new(), 1);
         for (at, sum, count) in [(1.0, 10.0, 4.0), (2.0, 40.0, 10.0), (3.0, 40.0, 10.0), (4.0, 3.0, 1.0), (5.0, 9.0, 3.0)] {
-            let page = format!("w_seconds_sum{{q=\"a\"}} {sum}\nw_seconds_count{{q=\"a\"}} {count}\nw_seconds_bucket{{le=\"1\"}} 3\n");
+            let page =
+                format!("w_seconds_sum{{q=\"a\"}} {sum}\nw_seconds_count{{q=\"a\"}} {count}\nw_seconds_bucket{{le=\"1\"}} 3\n");
             scraper.add_all("s", at, parse(&page));
         }
-        let series = scraper.series();
+        let (series, _) = scraper.done();
         let names: Vec<_> = series.iter().map(|series| (series.name.as_str(), series.unit.as_str())).collect();
         assert_eq!(names, [("w_seconds_count{q=\"a\"}", "per_s"), ("w_seconds_mean{q=\"a\"}", "seconds")]);
         // Nothing at 3, where nothing was counted, and at 4, where it counts anew.
         assert_eq!(series[1].points, [(2.0, 5.0), (5.0, 3.0)]);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_and_a_server_that_counts_anew_are_marked() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let source = format!("victim=pid:{}", child.id()).parse().unwrap();
+        let mut scraper = Scraper::new(vec![source], 1);
+        scraper.every = Duration::ZERO;
+        scraper.begin();
+        scraper.look().await;
+        assert!(scraper.marks.is_empty());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for _ in 0..2 {
+            scraper.look().await;
+        }
+        let told: Vec<_> = scraper.marks.iter().map(|mark| (mark.kind.as_str(), mark.text.as_str())).collect();
+        assert_eq!(told, [("fault", "victim is gone")]);
+        let page = |value: f64| vec![("x_total".to_owned(), value), ("y".to_owned(), -value)];
+        let fell: Vec<bool> =
+            (20_u8..).zip([1.0, 7.0, 2.0]).map(|(at, value)| scraper.add_all("t", f64::from(at), page(value))).collect();
+        assert_eq!(fell, [false, false, true]);
     }
 
     #[test]
@@ -232,7 +270,7 @@ mod tests {
             scraper.add("s", "x_total".into(), at, value);
             scraper.add("s", "y_bytes".into(), at, value);
         }
-        let series = scraper.series();
+        let (series, _) = scraper.done();
         assert_eq!(series[0].points, [(3.0, 2.0), (4.0, 0.0)]);
         assert_eq!((series[1].unit.as_str(), series[1].points.len()), ("bytes", 3));
     }

@@ -1,6 +1,7 @@
 //! The program itself: what it prints, what it writes, and its exit status.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 
 use mynah_loadtest::report::model::Report;
 
@@ -67,4 +68,36 @@ fn a_soak_of_seconds_tells_how_memory_grows_and_keeps_its_gates() {
     for told in ["generator bytes per hour", "mynah bytes per hour", "gate generator_growth_mib"] {
         assert!(shown.contains(told), "{told}: {shown}");
     }
+}
+
+#[test]
+fn what_is_done_to_a_deployment_stands_on_the_time_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (marks, out) = (folder.path().join("marks"), folder.path().join("out.json"));
+    let mut victim = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args(["run", "single-uniform", "--users", "10", "--rate", "50", "--seconds", "4", "--warm-up", "0", "--json"])
+        .args(["--own", crate::binary().to_str().unwrap(), "--out", out.to_str().unwrap()])
+        .args(["--mark", "0.5=told before", "--marks-from", marks.to_str().unwrap()])
+        .args(["--scrape", &format!("victim=pid:{}", victim.id())])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.by_ref().any(|line| line.contains("\"step\":\"load\"")), "a second of the load is over");
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&marks).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    writeln!(file, "{now} victim killed\n2.5 by second\nno time").unwrap();
+    assert!(said.any(|line| line.contains("no mark: no time")));
+    run.wait().unwrap();
+    let report: Report = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let at = |text: &str| report.marks.iter().find(|mark| mark.text == text && mark.kind == "fault").unwrap().at_s;
+    assert_eq!((at("told before"), at("by second")), (0.5, 2.5));
+    let killed = at("victim killed");
+    assert!((1.0..3.0).contains(&killed), "{killed}");
+    assert!((killed..killed + 2.0).contains(&at("victim is gone")), "{:?}", report.marks);
+    assert!(report.marks.is_sorted_by(|a, b| a.at_s <= b.at_s), "{:?}", report.marks);
 }
