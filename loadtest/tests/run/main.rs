@@ -5,6 +5,7 @@
 mod offered;
 mod program;
 mod proxy;
+mod search;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use mynah_loadtest::report::model::Report;
-use mynah_loadtest::run::{self, Search, Setting, Show};
+use mynah_loadtest::run::{self, Setting, Show};
 use mynah_loadtest::scenario::{BUILT_IN, Scenario, Size};
 use mynah_loadtest::server::{QUICK, Server};
 use proxy::Lie;
@@ -173,16 +174,15 @@ async fn threads_and_agents_share_a_run_and_find_what_a_liar_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_ends_at_a_rate_that_holds() {
+async fn devices_are_shared_among_the_gateways() {
     let (server, _folder) = server().await;
-    let mut scenario = small();
-    (scenario.warm_up_s, scenario.window_s) = (0.1, 0.5);
-    scenario.gates.generator_lag_ms = Some(10_000.0);
-    // No acknowledgement is that fast: the search ends where it began, with nothing.
-    let how = Search { from: 8.0, within: 0.5, ack_p99_ms: 0.001, behind_s: 100.0 };
-    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
-    assert!(found.rate == 0.0 && found.half.is_none() && found.steps.len() >= 2, "{:?}", found.steps);
-    scenario.gates.behind_s = Some(-1.0);
-    let found = run::search(&scenario, &setting(&server, server.http), how).await.unwrap();
-    assert!(found.steps.iter().all(|step| step.broke.contains(&"behind_s".to_owned())), "{:?}", found.steps);
+    let (first, of_first) = proxy::watched(server.http, Lie::None).await;
+    let (second, of_second) = proxy::watched(server.http, Lie::None).await;
+    let setting = Setting { targets: vec![first, second], ..setting(&server, server.http) };
+    let report = run::run(&small(), &setting).await.unwrap();
+    assert!(report.verdict.pass && gate(&report, "unproved") && gate(&report, "unannounced"), "{:?}", report.verdict);
+    assert_eq!(report.targets, [format!("http://{first}"), format!("http://{second}")]);
+    for (devices, deliveries) in [of_first.lock().unwrap().devices(), of_second.lock().unwrap().devices()] {
+        assert!(devices == 5 && deliveries > 20, "{devices} {deliveries}");
+    }
 }

@@ -39,8 +39,9 @@ const SLOW: Duration = Duration::from_millis(50);
 /// Lies about the delivery of this number: some come before, and many after.
 const AT: u64 = 20;
 
+/// What it did and saw.
 #[derive(Default)]
-struct State {
+pub struct State {
     deliveries: u64,
     /// The conversation and the place that are left out.
     lost: Option<(String, u64)>,
@@ -54,9 +55,15 @@ struct State {
 
 /// Listens in front of a server.
 pub async fn start(server: SocketAddr, lie: Lie) -> SocketAddr {
+    watched(server, lie).await.0
+}
+
+/// The same; what it saw can be asked for.
+pub async fn watched(server: SocketAddr, lie: Lie) -> (SocketAddr, Arc<Mutex<State>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let state = Arc::new(Mutex::new(State::default()));
+    let seen = Arc::new(Mutex::new(State::default()));
+    let state = Arc::clone(&seen);
     tokio::spawn(async move {
         for nth in 0.. {
             let (client, _) = listener.accept().await.unwrap();
@@ -70,7 +77,7 @@ pub async fn start(server: SocketAddr, lie: Lie) -> SocketAddr {
             });
         }
     });
-    address
+    (address, seen)
 }
 
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
@@ -143,6 +150,11 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 impl State {
+    /// Connections of devices so far, and what was delivered to them.
+    pub fn devices(&self) -> (usize, u64) {
+        (self.others.len(), self.deliveries)
+    }
+
     /// What is said instead.
     fn say(&mut self, nth: usize, mut value: Value, lie: Lie) -> Vec<Value> {
         if let Some(items) = value.pointer_mut("/sync_page/items").and_then(Value::as_array_mut) {
