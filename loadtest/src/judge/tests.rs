@@ -1,6 +1,8 @@
 use super::*;
 use crate::client::text::mix;
 
+mod beside;
+
 const KEY: &[u8] = b"s.1.2";
 
 /// Users 0 and 1 share conversation 0; user 2 is alone.
