@@ -196,9 +196,13 @@ fn the_verdict_is_told_alike() {
     assert_eq!((&object["verdict"], &object["lost"], &object["broken"][0]), (&"fail".into(), &3.into(), &"ack_p99_ms".into()));
     assert!(text.contains("BROKEN") && !text.contains('\u{1b}'));
     assert!(summary::render(&report, Style::Colour).contains("\u{1b}[1;31mFailed"));
+    let documented = include_str!("../../docs/load-report.md");
+    for name in object.as_object().unwrap().keys() {
+        assert!(documented.contains(&format!("\"{name}\"")), "{name}");
+    }
     assert_eq!(object["overflown"], false);
     report.verdict.sampled = 0.25;
-    assert!(page::render(&report).contains("of 25.0 % of the conversations"));
+    assert!(page::render(&report).contains("and the lists of 25.0 % of the users"));
 }
 
 #[test]

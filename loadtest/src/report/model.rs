@@ -76,7 +76,7 @@ pub struct Verdict {
     /// More was odd than a judge remembers: the judgement is not whole, and the run has failed.
     #[serde(default)]
     pub overflown: bool,
-    /// The part of conversations that was judged: 1 unless the scenario asked for less.
+    /// The part of users whose lists and unread counts were judged: 1 unless the scenario asked for less. Messages all are.
     pub sampled: f64,
     /// What was found, in words; the first hundred.
     pub findings: Vec<String>,

@@ -48,10 +48,11 @@ pub fn judgement(report: &Report) -> String {
     if verdict.judged == 0 && wrongs(report).iter().all(|(number, _)| *number == 0) {
         return "By what clients saw: no message was sent that could be judged.".to_owned();
     }
+    // All messages are judged; lists and unread counts of those who were asked to ask.
     let part = if verdict.sampled >= 1.0 {
-        "of all conversations".to_owned()
+        "and the lists of all users".to_owned()
     } else {
-        format!("of {} of the conversations, as the scenario asks", Unit::Part.text(verdict.sampled))
+        format!("and the lists of {} of the users, as the scenario asks,", Unit::Part.text(verdict.sampled))
     };
     let found: Vec<String> = wrongs(report)
         .into_iter()

@@ -67,6 +67,7 @@ async fn every_scenario_passes_against_a_sound_server() {
         let report = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
         assert!(report.verdict.pass, "{name}: {:?}", report.verdict);
         assert!(gate(&report, "unannounced") && gate(&report, "unproved"), "{name}: {:?}", report.figures);
+        assert!(gate(&report, "uncompared"), "{name}: {:?}", report.figures);
         if name != "idle" {
             assert!(report.total.sends > 50 && report.verdict.judged > 50, "{name}: {:?}", report.total);
             assert!(report.total.ack_ms.p99 > 0.0 && !report.seconds.is_empty(), "{name}");
@@ -77,6 +78,12 @@ async fn every_scenario_passes_against_a_sound_server() {
             "catch-up" => &[("caught_up_entries", 100.0)],
             _ => &[],
         };
+        let of_its_own = match name {
+            "reconnect-storm" => Some("back_s"),
+            "catch-up" => Some("caught_up_s"),
+            _ => None,
+        };
+        assert!(of_its_own.is_none_or(|name| gate(&report, name)), "{name}: {:?}", report.gates);
         for (figure, least) in wanted {
             assert!(report.figures[*figure] > *least, "{name}: {:?}", report.figures);
         }
