@@ -13,8 +13,11 @@ pub struct Scenario {
     /// What it is for.
     #[serde(default)]
     pub about: String,
-    /// Users, with a device each.
+    /// Users, with a device each that sends and hears.
     pub users: u32,
+    /// The part of the users who have a second device, which hears only. It goes into no room.
+    #[serde(default)]
+    pub second_devices: f64,
     /// Seconds of load before anything is counted.
     #[serde(default = "ten")]
     pub warm_up_s: f64,
@@ -303,8 +306,8 @@ impl Scenario {
             "users: at least 2"
         } else if self.window_s <= 0.0 || self.warm_up_s < 0.0 || self.settle_s <= 0.0 {
             "times: above 0"
-        } else if !(0.0..=1.0).contains(&self.judge_part) {
-            "judge_part: between 0 and 1"
+        } else if !(0.0..=1.0).contains(&self.judge_part) || !(0.0..=1.0).contains(&self.second_devices) {
+            "judge_part, second_devices: between 0 and 1"
         } else if self.traffic.iter().any(|traffic| !traffic.rate().is_finite() || traffic.rate() < 0.0) {
             "traffic.rate: not below 0"
         } else if self.text_bytes > 4000 {
@@ -389,6 +392,7 @@ mod tests {
     fn what_is_misspelt_is_refused() {
         assert!(Scenario::parse("name='x'\nusers=5\nuser=1").is_err());
         assert!(Scenario::parse("name='x'\nusers=1").is_err());
+        assert!(Scenario::parse("name='x'\nusers=5\nsecond_devices=2.0").is_err());
         assert!(Scenario::find("/nowhere.toml").is_err());
     }
 }

@@ -28,14 +28,19 @@ pub(crate) fn cmid(run: u32, own: &Own, out: &mut Vec<u8>) {
     }
 }
 
+/// A user's devices: platform, and what is behind his name in the id of the installation. A platform of another class, or one would
+/// log the other out.
+pub(crate) const FIRST: (&str, &str) = ("a", "");
+pub(crate) const SECOND: (&str, &str) = ("w", ".2");
+
 /// Hello and login, in one message. By session if there is one: it costs no hash.
-pub(crate) fn greeting(appkey: &str, name: &str, password: &str, session: Option<&str>) -> String {
+pub(crate) fn greeting(appkey: &str, name: &str, password: &str, (platform, nth): (&str, &str), session: Option<&str>) -> String {
     let login = match session {
         Some(session) => format!(r#""session":"{session}""#),
         None => format!(r#""username":"{name}","password":"{password}""#),
     };
     format!(
-        "{{\"id\":1,\"hello\":{{\"appkey\":\"{appkey}\",\"platform\":\"a\",\"device_id\":\"{name}\"}}}}\n{{\"id\":2,\"login\":{{{login},\"resume\":{{\"cursor\":\"\"}}}}}}"
+        "{{\"id\":1,\"hello\":{{\"appkey\":\"{appkey}\",\"platform\":\"{platform}\",\"device_id\":\"{name}{nth}\"}}}}\n{{\"id\":2,\"login\":{{{login},\"resume\":{{\"cursor\":\"\"}}}}}}"
     )
 }
 

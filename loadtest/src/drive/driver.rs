@@ -54,7 +54,7 @@ pub(super) struct Driver {
     /// When the last bytes of what is being heard came.
     pub(super) arrived_us: u64,
     pub(super) scratch: Vec<u8>,
-    /// The local users' numbers; their devices are in the same order.
+    /// The user of each local device: everybody's first one in the order of the users, then the second ones.
     pub(super) users: Vec<u32>,
     pub(super) conns: Vec<Conn>,
     pub(super) judge: Judge,
@@ -136,7 +136,7 @@ pub(crate) fn drive(job: Job, orders: &Receiver<Order>, told: SyncSender<(u32, T
 
 impl Driver {
     fn new(job: Job, told: SyncSender<(u32, Told)>) -> Result<Self, Failed> {
-        let share = job.world.share(job.share);
+        let share = job.world.devices(job.share, job.scenario.second_devices);
         let seed = job.scenario.seed ^ (u64::from(job.share.0) << 32);
         let mut judge = Judge::new(job.world.places.len(), &share, job.scenario.strict_pushes);
         let mut conns: Vec<Conn> = share.iter().map(|_| Conn::default()).collect();

@@ -12,7 +12,7 @@ use super::arrival;
 use super::conn::{Asked, State};
 use super::driver::{Driver, Phase, TICK_US};
 use crate::Failed;
-use crate::client::frames::{greeting, ping, username};
+use crate::client::frames::{FIRST, SECOND, greeting, ping, username};
 use crate::client::text::SERVER;
 use crate::client::ws;
 use crate::world::PASSWORD;
@@ -204,10 +204,12 @@ impl Driver {
     }
 
     fn greet(&mut self, at: usize) {
-        let (Some(conn), Some(user)) = (self.conns.get_mut(at), self.users.get(at)) else { return };
+        let Some(user) = self.users.get(at).copied() else { return };
+        let device = if self.at_of(user) == Some(at) { FIRST } else { SECOND };
+        let Some(conn) = self.conns.get_mut(at) else { return };
         conn.state = State::LoggingIn;
-        let name = username(&self.job.world.prefix, *user);
-        let text = greeting(&self.job.world.appkey, &name, PASSWORD, conn.session.as_deref());
+        let name = username(&self.job.world.prefix, user);
+        let text = greeting(&self.job.world.appkey, &name, PASSWORD, device, conn.session.as_deref());
         conn.say(text.as_bytes(), self.now_us);
         self.mark_dirty(at);
     }
@@ -316,7 +318,7 @@ impl Driver {
         }
     }
 
-    /// Where a user is among the local ones; the app's server is nowhere.
+    /// Where a user's first device is among the local ones; the app's server is nowhere.
     pub(super) fn at_of(&self, user: u32) -> Option<usize> {
         let (nth, of) = self.job.share;
         (user != SERVER && user % of == nth).then_some((user / of) as usize)

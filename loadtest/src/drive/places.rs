@@ -144,8 +144,20 @@ impl World {
         Ok(())
     }
 
+    /// The devices of a share, with the user and the conversations of each: everybody's first device in the order of the users, then
+    /// the second ones.
+    pub(crate) fn devices(&self, share: (u32, u32), second: f64) -> Vec<(u32, Vec<u32>)> {
+        let mut devices = self.share(share);
+        // As many of any users as of all.
+        let has_second = |user: u32| (f64::from(user + 1) * second).floor() > (f64::from(user) * second).floor();
+        let is_no_room = |conv: &u32| !matches!(self.places.get(*conv as usize), Some(Place::Room(..)));
+        let seconds: Vec<_> = devices.iter().filter(|(user, _)| has_second(*user)).cloned().collect();
+        devices.extend(seconds.into_iter().map(|(user, convs)| (user, convs.into_iter().filter(is_no_room).collect())));
+        devices
+    }
+
     /// The users of a share, with the conversations of each.
-    pub(crate) fn share(&self, (nth, of): (u32, u32)) -> Vec<(u32, Vec<u32>)> {
+    fn share(&self, (nth, of): (u32, u32)) -> Vec<(u32, Vec<u32>)> {
         let mut shares: Vec<(u32, Vec<u32>)> =
             (nth..self.users).step_by(of.max(1) as usize).map(|user| (user, Vec::new())).collect();
         for (conv, place) in (0_u32..).zip(&self.places) {
@@ -178,8 +190,12 @@ mod tests {
         let world = World::plan(&Scenario::parse(text).unwrap(), 1, "u".into(), String::new());
         let pairs: HashSet<_> = world.places.iter().filter(|p| matches!(p, Place::Single(..))).map(Place::members).collect();
         assert_eq!((pairs.len(), world.places.len()), (15, 17), "six people make fifteen pairs");
+        let room = World { places: vec![Place::Room(1, vec![0, 1])], users: 2, ..World::default() };
+        assert_eq!(room.devices((0, 1), 0.5), [(0, vec![0]), (1, vec![0]), (1, Vec::new())]);
         let of_shares: usize = [0, 1].iter().flat_map(|nth| world.share((*nth, 2))).map(|(_, convs)| convs.len()).sum();
         assert_eq!(of_shares, world.places.iter().map(|p| p.members().len()).sum::<usize>());
+        let (users, devices) = (world.share((0, 1)), world.devices((0, 1), 0.5));
+        assert_eq!((&devices[..6], &devices[6..]), (&users[..], &[users[1].clone(), users[3].clone(), users[5].clone()][..]));
         assert!(world.share((1, 2)).iter().all(|(user, convs)| user % 2 == 1 && !convs.is_empty()));
     }
 }

@@ -193,3 +193,17 @@ async fn devices_are_shared_among_the_gateways() {
         assert!(devices == 5 && deliveries > 20, "{devices} {deliveries}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_devices_hear_everything_and_are_judged() {
+    let (server, _folder) = server().await;
+    let mut scenario = small();
+    let alone = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
+    scenario.second_devices = 1.0;
+    let report = run::run(&scenario, &setting(&server, server.http)).await.unwrap();
+    assert!(report.verdict.pass && gate(&report, "unproved") && gate(&report, "unannounced"), "{:?}", report.verdict);
+    assert_eq!((report.figures["proved"], report.seconds[0].connected), (20.0, 20));
+    // A message reaches what it reached before once more, and the sender's other device.
+    let each = |report: &Report| report.total.deliveries as f64 / report.total.sends as f64;
+    assert!(each(&report) > each(&alone) * 2.0, "{} {}", each(&report), each(&alone));
+}
