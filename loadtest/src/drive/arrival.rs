@@ -55,16 +55,20 @@ mod tests {
         let device = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
         note(&device).unwrap();
-        let before = Instant::now();
-        server.write_all(b"one").unwrap();
-        let written = Instant::now();
-        let lies = Duration::from_millis(30);
-        while written.elapsed() < lies {
-            std::thread::yield_now();
-        }
         let device = TcpStream::from_std(device);
-        let (bytes, ago) = read(&device, &mut [0; 16], &mut control()).unwrap();
-        let longest = before.elapsed();
+        let lies = Duration::from_millis(30);
+        // The first socket that wants times makes the kernel begin to note them, which it does when it finds the time.
+        let mut tries = (0..50).map(|_| {
+            let before = Instant::now();
+            server.write_all(b"one").unwrap();
+            let written = Instant::now();
+            while written.elapsed() < lies {
+                std::thread::yield_now();
+            }
+            let (bytes, ago) = read(&device, &mut [0; 16], &mut control()).unwrap();
+            (bytes, ago, before.elapsed())
+        });
+        let (bytes, ago, longest) = tries.find(|(_, ago, _)| Duration::from_micros(*ago) >= lies / 2).unwrap();
         assert_eq!(bytes, 3);
         assert!(Duration::from_micros(ago) >= lies - Duration::from_millis(1), "{ago}");
         assert!(Duration::from_micros(ago) <= longest + Duration::from_millis(1), "{ago} of {longest:?}");
