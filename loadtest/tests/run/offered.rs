@@ -50,14 +50,14 @@ async fn whoever_does_not_come_back_leaves_errors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_apps_server_sends_is_behind_too_and_has_a_generators_lag() {
     let (server, _folder) = crate::server().await;
-    let text = "name='b'\nusers=4\nwarm_up_s=0.2\nwindow_s=1.5\nseed=3\n[[traffic]]\nkind='rest'\nrate=60.0\nconnections=1\n\
+    let text = "name='b'\nusers=4\nwarm_up_s=0.2\nwindow_s=1.5\nseed=3\n[[traffic]]\nkind='rest'\nrate=60.0\nconnections=8\n\
                 [gates]\nbehind_s=0.5";
     let scenario = Scenario::parse(text).unwrap();
     let report = run::run(&scenario, &crate::setting(&server, server.http)).await.unwrap();
     assert!(report.verdict.pass && crate::gate(&report, "behind_s"), "{:?}", report.figures);
     let lag = report.figures["generator_lag_p99_ms"];
     assert!(lag > 0.0 && lag < report.total.ack_ms.max, "{lag} {:?}", report.total.ack_ms);
-    // One connection, and no more than twenty answers a second.
+    // Eight connections, and no more than twenty answers a second.
     let slow = proxy::start(server.http, Lie::Slow).await;
     let report = run::run(&scenario, &crate::setting(&server, slow)).await.unwrap();
     assert!(report.verdict.pass && !crate::gate(&report, "behind_s"), "{:?}", report.figures);

@@ -35,7 +35,7 @@ pub enum Lie {
 }
 
 /// How long an answer of the REST API takes at least.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(400);
 /// Lies about the delivery of this number: some come before, and many after.
 const AT: u64 = 20;
 
