@@ -1,62 +1,103 @@
 //! Routers come and go under load.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use mynah_loadtest::traffic::Run;
 use mynah_loadtest::{faults, traffic};
-use mynah_local_cluster::Cluster;
+use mynah_local_cluster::{Cluster, Error};
 use mynah_oracle::Dice;
+use mynah_proto::router::ShardMapRequest;
+use mynah_proto::router::router_client::RouterClient;
+use mynah_rpc::Channels;
+use mynah_types::ConversationKey;
+use serde_json::{Value, json};
+use tonic::Response;
 
-use crate::support::{deployment, until};
+use crate::support::{deployment, report, until};
 
-/// Shards of the routers that run, if all are owned.
-fn loads(cluster: &Cluster) -> Option<Vec<u32>> {
-    let status = cluster.status();
-    let loads: Vec<u32> = status.routers.iter().filter(|router| router.pid != 0).map(|router| router.shards).collect();
-    (loads.iter().sum::<u32>() == 256).then_some(loads)
+/// What a conversation may wait for whose owner stays: two leases. A machine that builds beside the test makes anybody wait for one.
+const UNMOVED_WITHIN_MS: u64 = 6000;
+
+/// The owner of each shard, as the first router sees it; empty if it does not say.
+async fn owners(cluster: &Cluster) -> Vec<u32> {
+    let first = cluster.settings()["routers"].split(',').next().unwrap();
+    let mut router = RouterClient::new(Channels::new(None).unwrap().to(first).unwrap());
+    let Ok(map) = router.shard_map(ShardMapRequest {}).await.map(Response::into_inner) else { return Vec::new() };
+    let name = |owner: u32| map.routers.get((owner as usize).wrapping_sub(1)).map_or("", |router| router.address.as_str());
+    // By port: a place in the list is another router's when one has gone.
+    map.owners.iter().map(|owner| name(*owner).rsplit(':').next().unwrap().parse().unwrap_or(0)).collect()
 }
 
-/// Within a tenth of an even share.
-fn is_balanced(cluster: &Cluster, routers: u32) -> bool {
-    let even = f64::from(256 / routers);
-    let close = |shards: &u32| (f64::from(*shards) - even).abs() <= even / 10.0 + 1.0;
-    loads(cluster).is_some_and(|loads| loads.len() == routers as usize && loads.iter().all(close))
+/// Every shard has one of so many owners, and their loads differ by one at most.
+fn is_balanced(owners: &[u32], routers: usize) -> bool {
+    let mut loads = BTreeMap::<u32, usize>::new();
+    for owner in owners.iter().filter(|owner| **owner != 0) {
+        *loads.entry(*owner).or_default() += 1;
+    }
+    let (least, most) = (loads.values().min(), loads.values().max());
+    loads.values().sum::<usize>() == 256
+        && loads.len() == routers
+        && most.zip(least).is_some_and(|(most, least)| most - least <= 1)
 }
 
-/// From one router to five and back: no send fails, nothing is lost, doubled or reordered, and the load is shared.
+/// One router more or less: returns how long answers took meanwhile, of conversations whose owner changed and of the others.
+async fn step(
+    cluster: &mut Cluster,
+    run: &Run,
+    routers: usize,
+    change: impl FnOnce(&mut Cluster) -> Result<(), Error>,
+) -> (Value, u64, bool) {
+    let handle = tokio::runtime::Handle::current();
+    let before = owners(cluster).await;
+    run.acks.take();
+    run.call_acks.take();
+    tokio::task::block_in_place(|| change(cluster)).unwrap();
+    until("balanced", || is_balanced(&handle.block_on(owners(cluster)), routers)).await;
+    // Who waited for a shard is answered.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let after = owners(cluster).await;
+    let moved = |conv_id: &str| {
+        let shard = usize::from(conv_id.parse::<ConversationKey>().unwrap().shard().0);
+        before[shard] != after[shard]
+    };
+    let shards = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    let (moved, unmoved) = run.acks.take().split(moved);
+    let figures = json!({
+        "routers": routers, "moved_shards": shards, "moved_ms": moved.figures(), "unmoved_ms": unmoved.figures(),
+        "call_ms": run.call_acks.take().figures(),
+    });
+    (figures, unmoved.longest(), !moved.is_empty() && !unmoved.is_empty())
+}
+
+/// From one router to five and back: no send fails, nothing is lost, doubled or reordered, the load is shared, and only conversations whose
+/// owner changes wait for it. The figures are in `scale.json`.
 #[tokio::test(flavor = "multi_thread")]
 async fn routers_come_and_go_and_no_send_fails() {
     let mut deployment = deployment(2, 1).await;
     let place = faults::place(&deployment.cluster).unwrap();
     let mut run = traffic::prepare(&place, 40).await.unwrap();
     let senders = traffic::start_senders(&run, &mut Dice::new(7), 200);
+    let (cluster, mut steps) = (&mut deployment.cluster, Vec::new());
     for number in 2..=5 {
-        let name = format!("router-{number}");
-        run.acks.take();
-        tokio::task::block_in_place(|| deployment.cluster.start_one(&name)).unwrap();
-        until("balanced", || is_balanced(&deployment.cluster, number)).await;
-        println!(
-            "{number} routers: {:?}, answers in ms while they came: {}",
-            loads(&deployment.cluster),
-            run.acks.take().figures()
-        );
+        steps.push(step(cluster, &run, number, |cluster| cluster.start_one(&format!("router-{number}"))).await);
     }
     for number in (1..=4).rev() {
-        let name = format!("router-{}", number + 1);
-        run.acks.take();
-        tokio::task::block_in_place(|| deployment.cluster.stop(&name)).unwrap();
-        until("balanced", || is_balanced(&deployment.cluster, number)).await;
-        println!(
-            "{number} routers: {:?}, answers in ms while one went: {}",
-            loads(&deployment.cluster),
-            run.acks.take().figures()
-        );
+        steps.push(step(cluster, &run, number, |cluster| cluster.stop(&format!("router-{}", number + 1))).await);
     }
+    let figures: Vec<&Value> = steps.iter().map(|(figures, ..)| figures).collect();
+    report("scale.json", &json!(figures));
     senders.stop().await.unwrap();
     let live = traffic::settle(&run.notes).await;
     assert!(live.is_clean(), "{live}");
-    assert_eq!(run.counts.resent.load(Ordering::Relaxed), 0, "a send had to be made again");
-    assert_eq!(run.counts.calls_failed.load(Ordering::Relaxed), 0, "a call had no answer");
-    assert_eq!(run.counts.refused.load(Ordering::Relaxed), 0, "a send was refused");
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    assert_eq!(count(&run.counts.resent), 0, "a send had to be made again");
+    assert_eq!(count(&run.counts.refused), 0, "a send was refused");
+    assert_eq!(count(&run.counts.calls_failed), 0, "a call had no answer");
+    assert!(steps.iter().any(|(_, _, both)| *both), "there was nothing to compare: {figures:?}");
+    let longest = steps.iter().map(|(_, unmoved, _)| *unmoved).max().unwrap();
+    assert!(longest < UNMOVED_WITHIN_MS, "a conversation waited {longest} ms for another one's shard: {figures:?}");
     run.devices.clear();
     traffic::prove(&run).await.unwrap();
     let verdict = run.notes.lock().judge();

@@ -81,3 +81,8 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// Leaves figures where a run that passes shows them: a file in the folder of tests.
+pub fn report(name: &str, figures: &serde_json::Value) {
+    std::fs::write(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name), format!("{figures:#}\n")).unwrap();
+}
