@@ -107,13 +107,14 @@ impl Run {
             refused,
             calls,
             calls_failed,
+            calls_broken,
             changes,
             changes_failed,
         } = &*self.counts;
         json!({
             "acknowledged": self.notes.lock().acknowledged(), "logins": count(logins), "pushed": count(pushed), "heads": count(heads),
             "room_pages": count(room_pages), "resent": count(resent), "duplicates": count(duplicates), "refused": count(refused),
-            "calls": count(calls), "calls_failed": count(calls_failed),
+            "calls": count(calls), "calls_failed": count(calls_failed), "calls_broken": count(calls_broken),
             "changes": count(changes), "changes_failed": count(changes_failed),
         })
     }
