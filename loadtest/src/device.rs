@@ -106,6 +106,8 @@ pub struct Counts {
     pub calls: AtomicU64,
     /// Calls that sent a message and had no answer, or one that says to try again.
     pub calls_failed: AtomicU64,
+    /// Those of them that failed sooner than a gateway gives a message up.
+    pub calls_broken: AtomicU64,
     /// Changes of groups' members.
     pub changes: AtomicU64,
     /// Changes that had to be asked for again.

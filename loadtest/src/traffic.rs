@@ -98,12 +98,23 @@ impl Run {
     pub fn figures(&self) -> Value {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counts {
-            pushed, heads, room_pages, resent, duplicates, refused, calls, calls_failed, changes, changes_failed, ..
+            pushed,
+            heads,
+            room_pages,
+            resent,
+            duplicates,
+            refused,
+            calls,
+            calls_failed,
+            calls_broken,
+            changes,
+            changes_failed,
+            ..
         } = &*self.counts;
         json!({
             "acknowledged": self.notes.lock().acknowledged(), "logins": self.counts.logins(), "pushed": count(pushed), "heads": count(heads),
             "room_pages": count(room_pages), "resent": count(resent), "duplicates": count(duplicates), "refused": count(refused),
-            "calls": count(calls), "calls_failed": count(calls_failed),
+            "calls": count(calls), "calls_failed": count(calls_failed), "calls_broken": count(calls_broken),
             "changes": count(changes), "changes_failed": count(changes_failed),
         })
     }

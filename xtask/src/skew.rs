@@ -64,7 +64,8 @@ fn read<'a>(words: &[&'a str]) -> Option<Words<'a>> {
 
 /// The files of a commit, in a folder of their own.
 fn older(commit: &str, folder: &Path, tree: &Path) -> Result<(), Box<dyn Error>> {
-    let known = Command::new("git").args(["rev-parse", "--verify", &format!("{commit}^{{commit}}")]).current_dir(root()).output()?;
+    let known =
+        Command::new("git").args(["rev-parse", "--verify", &format!("{commit}^{{commit}}")]).current_dir(root()).output()?;
     if !known.status.success() {
         return Err(format!("git knows no {commit}").into());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mynah_oracle::Dice;
 use serde_json::{Value, json};
 
-use super::server::{Hand, PAUSE, PORTER, Said, code};
+use super::server::{Hand, PAUSE, PORTER, Said, code, unanswered};
 use super::{Acks, Run, SETTLE_WITHIN};
 use crate::device::{Counts, Notes, Target};
 
@@ -116,7 +116,7 @@ impl Guest {
         let (group, began) = (self.group.clone(), Instant::now());
         self.turn += 1;
         loop {
-            let text = self.next_text(from);
+            let (text, made) = (self.next_text(from), Instant::now());
             match self.hand()?.say((kind, from), &group, &text).await {
                 Said::Taken(id) => {
                     Counts::add(&self.counts.calls);
@@ -125,7 +125,7 @@ impl Guest {
                     return Some(id);
                 }
                 Said::Refused(_, answer) => return self.wrongly_refused(&text, &answer),
-                Said::Unknown => self.waits().await,
+                Said::Unknown => unanswered(&self.counts, made).await,
             }
         }
     }
@@ -135,14 +135,14 @@ impl Guest {
         let (group, name) = (self.group.clone(), self.name.clone());
         self.turn += 1;
         loop {
-            let text = self.next_text(&name);
+            let (text, made) = (self.next_text(&name), Instant::now());
             self.notes.lock().call_refused(&group.conversation(""), &text);
             match self.hand()?.say(("user", &name), &group, &text).await {
                 Said::Refused(NO_MEMBER, _) => return Some(()),
                 // Whoever sees it tells.
                 Said::Taken(_) => return None,
                 Said::Refused(_, answer) => return self.wrongly_refused(&text, &answer),
-                Said::Unknown => self.waits().await,
+                Said::Unknown => unanswered(&self.counts, made).await,
             }
         }
     }
@@ -151,11 +151,6 @@ impl Guest {
         Counts::add(&self.counts.refused);
         self.notes.lock().call_refused_wrongly(&self.group.conversation(""), what, &answer.to_string());
         None
-    }
-
-    async fn waits(&self) {
-        Counts::add(&self.counts.calls_failed);
-        tokio::time::sleep(PAUSE).await;
     }
 
     /// Waits until his device has a message; what it has not in time is found to be lost.
