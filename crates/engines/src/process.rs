@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -24,12 +26,25 @@ pub struct Process {
     guard: Child,
 }
 
-/// A port that nobody has now.
+/// Below those that the system gives to outgoing connections, one of which could take a port between its choice and its use.
+const PORTS: std::ops::Range<u16> = 10_240..32_000;
+
+/// A port that nobody has now. Each call gives another one.
 ///
 /// # Errors
 /// When the system gives none.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    // Processes that look at the same time begin apart.
+    let next = NEXT.get_or_init(|| AtomicU32::new(std::process::id().wrapping_mul(7919)));
+    for _ in PORTS {
+        let place = next.fetch_add(1, Ordering::Relaxed) % u32::try_from(PORTS.len()).unwrap_or(1);
+        let port = PORTS.start + u16::try_from(place).unwrap_or(0);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(std::io::ErrorKind::AddrNotAvailable.into())
 }
 
 impl Process {

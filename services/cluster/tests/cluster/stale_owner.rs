@@ -35,12 +35,14 @@ async fn owner(deployment: &Deployment, told_by: usize, gid: u64) -> String {
 
 /// Makes a call until it is taken: while nobody has the shard it is refused, to be made again.
 async fn change(rest: &Rest, path: &str, body: &Value) {
-    let until = Instant::now() + PATIENCE;
+    let (until, mut asked) = (Instant::now() + PATIENCE, false);
     loop {
         let (status, answer) = rest.call(Method::POST, path, body).await.unwrap();
-        if status == 204 {
+        // What was answered with 503 is committed; handed over in the meantime, it cannot be asked for again.
+        if status == 204 || (status == 400 && asked) {
             return;
         }
+        asked = true;
         assert!(status == 503 && Instant::now() < until, "{path}: {status} {answer}");
         sleep(std::time::Duration::from_millis(100)).await;
     }
