@@ -79,8 +79,7 @@ impl Link {
 
     /// Queues a record. It never waits.
     pub(crate) fn push(&self, key: ConversationKey, record: Record, ticket: Ticket) {
-        let taken = self.queue.waiting.lock().push(key, record, ticket, self.queue.most_bytes);
-        self.queue.bytes.increment(taken as f64);
+        self.queue.push(key, record, ticket);
         self.queue.wake.notify_one();
     }
 }
@@ -92,6 +91,22 @@ impl Drop for Link {
         self.queue.bytes.decrement(waiting.bytes as f64);
         // Outside of the lock: each completes what nobody else carries.
         drop(waiting);
+    }
+}
+
+impl Queue {
+    fn push(&self, key: ConversationKey, record: Record, ticket: Ticket) {
+        let more = self.waiting.lock().push(key, record, ticket, self.most_bytes);
+        self.bytes.increment(more as f64);
+    }
+
+    /// The next call, and what it completes; none if nothing waits.
+    fn take(&self, waited: &metrics::Histogram) -> Option<(DeliverRequest, Vec<Ticket>)> {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.bytes;
+        let next = (!waiting.is_empty()).then(|| waiting.take(waited));
+        self.bytes.decrement((before - waiting.bytes) as f64);
+        next
     }
 }
 
@@ -152,11 +167,7 @@ async fn run(client: GatewayClient, queue: Arc<Queue>, within: Duration) {
     let waited = metrics::histogram!("mynah_delivery_queue_seconds");
     loop {
         let woken = queue.wake.notified();
-        let next = {
-            let mut waiting = queue.waiting.lock();
-            (!waiting.is_empty()).then(|| waiting.take(&waited))
-        };
-        match next {
+        match queue.take(&waited) {
             Some((request, tickets)) => {
                 call(&client, request, within).await;
                 drop(tickets);
@@ -179,5 +190,34 @@ async fn call(client: &GatewayClient, request: DeliverRequest, within: Duration)
         tracing::warn!(error = why, records = request.records.len(), "a gateway does not take records: trying again");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(BACKOFF.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use mynah_proto::router::LogEntry;
+    use mynah_types::MsgId;
+
+    use super::super::progress::Progress;
+    use super::*;
+
+    #[test]
+    fn what_is_taken_waits_no_more() {
+        let told = Arc::new(AtomicU64::new(0));
+        let bytes = || f64::from_bits(told.load(Ordering::Relaxed));
+        let gauge = metrics::Gauge::from_arc(Arc::clone(&told));
+        let queue = Queue { waiting: Mutex::default(), wake: Notify::new(), most_bytes: 1 << 20, bytes: gauge };
+        let progress = Arc::new(Progress::new(Duration::ZERO));
+        for id in 1..=3 {
+            let record = Record { entry: Some(LogEntry { kind: MESSAGE, ..LogEntry::default() }), ..Record::default() };
+            queue.push(ConversationKey::Group(1), record, Ticket::new(MsgId(id), &progress, None));
+        }
+        assert!(bytes() > 0.0);
+        assert_eq!(queue.take(&metrics::Histogram::noop()).unwrap().0.records.len(), 3);
+        assert!(bytes().abs() < 0.5, "{}", bytes());
     }
 }
