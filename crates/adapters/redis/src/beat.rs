@@ -41,16 +41,18 @@ pub(crate) struct Heart {
     /// Tells two processes of one gateway apart: the later one wins.
     process: u128,
     parts: BTreeMap<Bucket, Part>,
-    /// The rest of the present sweep, and how many slots of it a beat takes.
+    /// The rest of the present sweep, how many slots it began with, and when its last share was taken.
     sweep: VecDeque<Slot>,
-    share: usize,
+    round: usize,
+    swept: Instant,
 }
 
 impl Heart {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let process = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
         let parts = Bucket::all().map(|bucket| (bucket, Part::default())).collect();
-        Self { gateway: shared.settings.gateway, shared, process, parts, sweep: VecDeque::new(), share: 0 }
+        let gateway = shared.settings.gateway;
+        Self { gateway, shared, process, parts, sweep: VecDeque::new(), round: 0, swept: Instant::now() }
     }
 
     /// Beats until the task is ended or the lease is lost.
@@ -144,9 +146,10 @@ impl Heart {
                 }
                 let size = part.queue.len().min(CHUNK);
                 let chunk: Vec<_> = part.queue.iter().take(size).map(|slot| (*slot, part.incarnation)).collect();
-                let written = self.shared.write(gateway, &chunk).await?;
-                if written.contains(&Written::NoLease) {
-                    return Ok(());
+                for written in self.shared.write(gateway, &chunk).await {
+                    if written? == Written::NoLease {
+                        return Ok(());
+                    }
                 }
                 part.queue.drain(..size);
             }
@@ -172,28 +175,40 @@ impl Heart {
 
     /// Writes a share of everything again: entries end without it, and one that is missing shows that the store lost a part.
     async fn sweep(&mut self, gateway: GatewayId) -> Result<(), Error> {
-        let settings = &self.shared.settings;
         if self.sweep.is_empty() {
             self.sweep = self.shared.own.lock().slots().into();
-            let beats = settings.sweep.as_millis() / settings.heartbeat.as_millis().max(1);
-            self.share = self.sweep.len().div_ceil(usize::try_from(beats).unwrap_or(usize::MAX).max(1));
+            self.round = self.sweep.len();
         }
-        let held = self.shared.leases.held();
-        let size = self.sweep.len().min(self.share);
-        let share: Vec<_> = {
-            let own = self.shared.own.lock();
-            let due = |slot: Slot| own.is_here(slot).then_some((slot, *held.get(&Bucket::of(slot))?));
-            self.sweep.drain(..size).filter_map(due).collect()
-        };
-        for chunk in share.chunks(CHUNK) {
-            let written = self.shared.write(gateway, chunk).await?;
-            for ((slot, _), written) in chunk.iter().zip(written) {
-                if written == Written::New {
-                    self.forget(Bucket::of(*slot));
-                }
-            }
+        let begun = Instant::now();
+        let mut due = share(self.round, begun.duration_since(self.swept), self.shared.settings.sweep).min(self.sweep.len());
+        self.swept = begun;
+        // For one period at most: the leases are renewed in between.
+        while due > 0 && begun.elapsed() < self.shared.settings.heartbeat {
+            let size = due.min(CHUNK);
+            due -= size;
+            self.sweep_next(gateway, size).await?;
         }
         Ok(())
+    }
+
+    async fn sweep_next(&mut self, gateway: GatewayId, size: usize) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let held = shared.leases.held();
+        let chunk: Vec<_> = {
+            let own = shared.own.lock();
+            let is_due = |slot: Slot| own.is_here(slot).then_some((slot, *held.get(&Bucket::of(slot))?));
+            self.sweep.drain(..size).filter_map(is_due).collect()
+        };
+        let mut done = Ok(());
+        for ((slot, _), written) in chunk.iter().zip(shared.write(gateway, &chunk).await) {
+            match written {
+                // Also beside one that failed: the next write of this one would find it there.
+                Ok(Written::New) => self.forget(Bucket::of(*slot)),
+                Ok(Written::Kept | Written::NoLease) => {}
+                Err(error) => done = done.and(Err(error)),
+            }
+        }
+        done
     }
 
     /// What the bucket holds is not to be relied on: the next beat takes a new lease, and everything is told again.
@@ -204,6 +219,13 @@ impl Heart {
         }
         self.shared.wake.notify_one();
     }
+}
+
+/// How many slots of a sweep are due after that time. By time, not by beats: a store that answers slowly makes beats rare, and a sweep
+/// that waited for their number would come too late.
+fn share(round: usize, elapsed: Duration, sweep: Duration) -> usize {
+    let due = elapsed.as_millis().saturating_mul(round as u128).div_ceil(sweep.as_millis().max(1));
+    usize::try_from(due).unwrap_or(usize::MAX).max(1)
 }
 
 impl Part {
@@ -223,5 +245,20 @@ impl Part {
         (self.incarnation, self.renewed) = (incarnation, Some(sent));
         shared.leases.hold(bucket, incarnation);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_takes_its_time_however_rare_beats_are() {
+        let sweep = Duration::from_secs(20);
+        assert_eq!(share(1000, Duration::from_millis(100), sweep), 5);
+        assert_eq!(share(1000, Duration::from_secs(2), sweep), 100);
+        assert_eq!(share(1000, Duration::from_secs(60), sweep), 3000);
+        assert_eq!(share(3, Duration::from_millis(100), sweep), 1);
+        assert_eq!(share(3, Duration::ZERO, Duration::ZERO), 1);
     }
 }

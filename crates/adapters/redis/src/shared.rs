@@ -57,16 +57,18 @@ impl Shared {
         let telling = async {
             loop {
                 let incarnation = self.leases.of(Bucket::of(slot)).await.map_err(unavailable)?;
-                if self.write(gateway, &[(slot, incarnation)]).await?.first() != Some(&Written::NoLease) {
-                    return Ok(());
+                for written in self.write(gateway, &[(slot, incarnation)]).await {
+                    if written? != Written::NoLease {
+                        return Ok(());
+                    }
                 }
             }
         };
         timeout(self.settings.answer_within, telling).await.map_err(|_| unavailable("the gateway has no lease in time"))?
     }
 
-    /// Writes slots as they are now, each in the incarnation given, in one round trip.
-    pub(crate) async fn write(&self, gateway: GatewayId, slots: &[(Slot, u64)]) -> Result<Vec<Written>, Error> {
+    /// Writes slots as they are now, each in the incarnation given, in one round trip. What became of each, whatever became of others.
+    pub(crate) async fn write(&self, gateway: GatewayId, slots: &[(Slot, u64)]) -> Vec<Result<Written, Error>> {
         let lines: Vec<_> = {
             let mut own = self.own.lock();
             slots.iter().map(|(slot, incarnation)| (own.line(*slot), *incarnation)).collect()

@@ -104,13 +104,22 @@ pub(crate) struct Pair {
 }
 
 pub(crate) fn pair(servers: &Servers) -> Pair {
-    pair_trusting(servers, None)
+    pair_with(servers, |settings| settings)
 }
 
 /// One whose servers have certificates of an authority.
 pub(crate) fn pair_trusting(servers: &Servers, authorities: Option<String>) -> Pair {
+    pair_with(servers, |settings| Settings { authorities: authorities.clone(), ..settings })
+}
+
+/// One that tells everything again within that time, also what it takes for told.
+pub(crate) fn pair_sweeping(servers: &Servers, sweep: Duration) -> Pair {
+    pair_with(servers, |settings| Settings { sweep, ..settings })
+}
+
+fn pair_with(servers: &Servers, change: impl Fn(Settings) -> Settings) -> Pair {
     let prefix = prefix();
-    let told = |gateway| Settings { authorities: authorities.clone(), ..settings(servers, &prefix, gateway) };
+    let told = |gateway| change(settings(servers, &prefix, gateway));
     let handle = |gateway| RedisPresence::start(told(gateway)).unwrap();
     Pair { one: handle(Some(ONE)), two: handle(Some(TWO)), reader: handle(None), prefix, _engine: None }
 }
