@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use crate::codegen::root;
 
 /// Benches of the crates: the name here, the package, its bench.
-const PARTS: [(&str, &str, &str); 6] = [
+const PARTS: [(&str, &str, &str); 7] = [
     ("domain", "mynah-domain", "domain"),
     ("codec", "mynah-proto", "codec"),
     ("fjall", "mynah-fjall", "append"),
     ("postgres", "mynah-postgres-log", "append"),
     ("redis", "mynah-redis", "presence"),
     ("kafka", "mynah-kafka", "hop"),
+    ("rpc", "mynah-rpc", "call"),
 ];
 /// What `loadtest bench` measures from outside.
 const OUTSIDE: [&str; 8] = ["sends", "growth", "fanout", "idle", "rest", "login", "sync", "sizes"];

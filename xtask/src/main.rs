@@ -1,6 +1,6 @@
 //! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask measure …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
 //! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`,
-//! `cargo xtask skew …`.
+//! `cargo xtask inputs …`, `cargo xtask skew …`.
 
 mod bench;
 mod capacity;
@@ -9,6 +9,7 @@ mod cluster;
 mod codegen;
 mod deploy;
 mod docs;
+mod inputs;
 mod measure;
 mod python;
 mod schemathesis;
@@ -16,7 +17,7 @@ mod skew;
 mod steps;
 
 const USAGE: &str = "usage: cargo xtask test | bench … | measure … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
-                     deploy | capacity | skew COMMIT …";
+                     deploy | capacity | inputs … | skew COMMIT …";
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         ["cluster", command @ ..] => cluster::run(command),
         ["deploy"] => deploy::check(),
         ["capacity"] => capacity::write(),
+        ["inputs", words @ ..] => inputs::run(words),
         ["skew", words @ ..] => skew::skew(words),
         _ => Err(USAGE.into()),
     };

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask measure [--runs N] [--seconds N] [--only
 /// The processors of the servers and of the generator.
 const CPUS: (&str, &str) = ("0", "1");
 /// Hashes are cheap and nobody's rate is bounded: what is measured is the path of a message.
-const SETTINGS: [(&str, &str); 5] = [
+pub const SETTINGS: [(&str, &str); 5] = [
     ("argon2_memory_kib", "8"),
     ("argon2_iterations", "1"),
     ("sends_per_minute", "0"),

@@ -52,12 +52,16 @@ impl Inner {
         let changes = match heard {
             Heard::Everything => {
                 self.deps.words.forget_all();
+                self.targets.forget_all();
                 due.extend(self.hub.users().into_iter().map(|(uid, _)| uid));
                 return;
             }
             Heard::Changes(changes) => changes,
         };
         for change in changes {
+            if let Subject::User(uid) = change.subject {
+                self.targets.forget_user(uid);
+            }
             match change.subject {
                 Subject::App(app) => self.deps.words.forget(app.0),
                 Subject::User(uid) if !self.hub.connections_of(uid).is_empty() => _ = due.insert(uid),

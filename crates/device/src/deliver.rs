@@ -86,6 +86,7 @@ impl Inner {
     pub(crate) fn kick(&self, kick: &KickRequest) -> u32 {
         // Noted before the look: a login that registers later finds it.
         self.hub.note_kick(kick);
+        self.targets.forget_user(Uid(kick.uid));
         let (event_type, extra, close) = errors::kicked(&kick.reason);
         let by = KickedBy { platform: kick.by_platform.clone(), device_id: kick.by_device_id.clone(), time_ms: kick.time_ms };
         let body = Kicked { event_type, extra, reason: kick.reason.clone(), by: Some(by) };

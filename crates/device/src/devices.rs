@@ -25,6 +25,7 @@ use crate::errors::Close;
 use crate::hub::Hub;
 use crate::outbound::push;
 use crate::settings::Settings;
+use crate::targets::Targets;
 
 /// Audiences that may be told of, and users whose groups may be read, at one time.
 const TURNS: usize = 64;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) deps: Deps,
     pub(crate) hub: Hub,
     pub(crate) canary: Canary,
+    pub(crate) targets: Targets,
     next_conn: AtomicU64,
     open: AtomicUsize,
     log_epoch: OnceCell<String>,
@@ -113,6 +115,7 @@ impl Devices {
             deps,
             hub: Hub::default(),
             canary: Canary::default(),
+            targets: Targets::default(),
             next_conn,
             open,
             log_epoch: OnceCell::new(),

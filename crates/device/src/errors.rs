@@ -82,6 +82,11 @@ pub(crate) fn error(failure: &Failure) -> Error {
     }
 }
 
+/// Whether a device was told of a failure for this reason, or for one that it cannot tell from it.
+pub(crate) fn is(error: &Error, reason: Reason) -> bool {
+    error.code == code(reason)
+}
+
 /// The answer to a request that failed.
 pub(crate) fn frame(id: u32, failure: &Failure) -> ServerFrame {
     ServerFrame { id, error: Some(error(failure)), body: None }

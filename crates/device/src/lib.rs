@@ -27,6 +27,7 @@ mod rooms;
 mod sends;
 mod settings;
 mod subscriptions;
+mod targets;
 mod traced;
 
 pub use devices::{Deps, Devices};

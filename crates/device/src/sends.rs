@@ -1,6 +1,7 @@
 //! Sends: resolved, checked, handed to the router in receive order; those to one conversation that come together go together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mynah_proto::device::{Entry, Message, Party, Send, SendAck, ServerFrame, Target, client_frame, entry, server_frame};
@@ -14,6 +15,7 @@ use crate::connection::{Session, ok};
 use crate::errors;
 use crate::incoming::Incoming;
 use crate::rate::Kind;
+use crate::targets::{Asked, Known, To};
 use crate::traced;
 
 /// Users that one message may mention.
@@ -61,7 +63,9 @@ type Handed = (u32, SendItem, Option<String>);
 /// Where a send goes.
 struct Destination {
     key: ConversationKey,
-    target: Target,
+    target: Arc<Target>,
+    /// Whether nobody was asked for it now.
+    kept: bool,
 }
 
 impl Session {
@@ -81,8 +85,11 @@ impl Session {
         let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(|f| Some((f.id, as_send(&f)?.clone()))).collect();
         let Some((_, first)) = sends.first() else { return Vec::new() };
         let target = target_of(first);
-        let answers = match self.resolve(first).await {
-            Ok(destination) => self.answer(&sends, &destination, self.blocked.get(&target).cloned()).await,
+        let answers = match self.destination(first).await {
+            Ok(destination) => {
+                let answers = self.answer(&sends, &destination, self.blocked.get(&target).cloned()).await;
+                if destination.kept { self.confirmed(&sends, &destination, answers).await } else { answers }
+            }
             Err(failure) => sends.iter().map(|(id, _)| errors::frame(*id, &failure)).collect(),
         };
         let is_retryable = |answer: &ServerFrame| answer.error.as_ref().is_some_and(|error| error.retryable);
@@ -92,6 +99,23 @@ impl Session {
             None => {}
         }
         answers
+    }
+
+    /// Where the target was kept, answers that another target may give otherwise are looked into: the receiver is gone, or a message came
+    /// before, and the name may have been given to somebody else since.
+    async fn confirmed(&mut self, sends: &[(u32, Send)], kept: &Destination, answers: Vec<ServerFrame>) -> Vec<ServerFrame> {
+        let Some((_, first)) = sends.first().filter(|_| answers.iter().any(is_doubtful)) else { return answers };
+        self.inner.targets.forget(self.asked(first));
+        let doubtful: Vec<_> =
+            sends.iter().zip(&answers).filter(|(_, answer)| is_doubtful(answer)).map(|(send, _)| send.clone()).collect();
+        let again = match self.destination(first).await {
+            Ok(found) if found.key == kept.key => return answers,
+            Ok(found) => self.answer(&doubtful, &found, None).await,
+            Err(failure) => doubtful.iter().map(|(id, _)| errors::frame(*id, &failure)).collect(),
+        };
+        let mut again = again.into_iter();
+        let replaced = |answer| if is_doubtful(&answer) { again.next().unwrap_or(answer) } else { answer };
+        answers.into_iter().map(replaced).collect()
     }
 
     /// Whether a send has to wait for another one of its conversation.
@@ -205,7 +229,7 @@ impl Session {
         let options = message_options(&message);
         let payload = Entry {
             from: Some(self.party(&send.from_name)),
-            target: Some(Target { name: send.target_name.clone(), ..destination.target.clone() }),
+            target: Some(Target { name: send.target_name.clone(), ..Target::clone(&destination.target) }),
             kind: Some(entry::Kind::Message(message)),
             ..Entry::default()
         };
@@ -234,31 +258,57 @@ impl Session {
         }
     }
 
-    async fn resolve(&self, send: &Send) -> Result<Destination, Failure> {
-        let directory = &self.inner.deps.directory;
-        let number = || send.target_id.parse::<u64>().map_err(|_| Failure::invalid("send.target_id", "must be a number"));
-        let target = |id: String, appkey: String| Target { r#type: send.target_type.clone(), id, appkey, name: String::new() };
-        let (app_id, member_uid) = (self.app.as_ref().map_or(0, |app| app.app_id), self.uid());
+    fn asked<'a>(&self, send: &'a Send) -> Asked<'a> {
+        let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+        Asked { app_id, target_type: &send.target_type, id: &send.target_id }
+    }
+
+    /// Where a send goes; users and groups of the own app that were named before are not asked for again.
+    async fn destination(&self, send: &Send) -> Result<Destination, Failure> {
+        let own = self.app.as_ref().map_or("", |app| app.appkey.as_str());
+        let of = Uid(self.uid());
+        let through = |known: Known, kept: bool| Destination { key: known.conversation(of), target: known.target, kept };
+        let is_own = send.target_appkey.is_empty() || send.target_appkey == own;
+        if is_own && let Some(known) = self.inner.targets.get(self.asked(send)) {
+            return Ok(through(known, true));
+        }
         match send.target_type.as_str() {
-            "single" => {
-                let app_id = self.target_app(&send.target_appkey).await?;
-                let username = send.target_id.clone();
-                let peer = directory.get_user(directory::GetUserRequest { app_id, username, uid: 0 }).await?;
-                let key = ConversationKey::single(Uid(member_uid), Uid(peer.uid));
-                Ok(Destination { key, target: target(peer.username, peer.appkey) })
-            }
-            // A group or room of another app is found by its members: whoever let them in had the grant.
-            "group" => {
-                let group = directory.get_group(directory::GroupRequest { app_id, gid: number()?, member_uid }).await?;
-                Ok(Destination { key: ConversationKey::Group(group.gid), target: target(group.gid.to_string(), group.appkey) })
+            "single" | "group" => {
+                let mark = self.inner.hub.kick_mark();
+                let known = self.resolve(send).await?;
+                // A group of another app is found by its members only.
+                if is_own && known.target.appkey == own {
+                    self.inner.targets.keep(self.asked(send), known.clone());
+                }
+                // A deletion that came while the answer was on its way had nothing to forget yet.
+                if self.inner.hub.kick_mark() != mark {
+                    self.inner.targets.forget(self.asked(send));
+                }
+                Ok(through(known, false))
             }
             "chatroom" => {
-                let room = self.room(number()?).await?;
-                let target = target(room.room_id.to_string(), room.appkey);
-                Ok(Destination { key: ConversationKey::Room(room.room_id), target })
+                let room = self.room(number(send)?).await?;
+                let target = Arc::new(target(send, room.room_id.to_string(), room.appkey));
+                Ok(Destination { key: ConversationKey::Room(room.room_id), target, kept: false })
             }
             _ => Err(Failure::invalid("send.target_type", "must be single, group or chatroom")),
         }
+    }
+
+    /// The user or group that a send names, as the directory knows it.
+    async fn resolve(&self, send: &Send) -> Result<Known, Failure> {
+        let directory = &self.inner.deps.directory;
+        if send.target_type == "group" {
+            // A group of another app is found by its members: whoever let them in had the grant.
+            let app_id = self.app.as_ref().map_or(0, |app| app.app_id);
+            let request = directory::GroupRequest { app_id, gid: number(send)?, member_uid: self.uid() };
+            let group = directory.get_group(request).await?;
+            return Ok(Known { to: To::Group(group.gid), target: Arc::new(target(send, group.gid.to_string(), group.appkey)) });
+        }
+        let app_id = self.target_app(&send.target_appkey).await?;
+        let username = send.target_id.clone();
+        let peer = directory.get_user(directory::GetUserRequest { app_id, username, uid: 0 }).await?;
+        Ok(Known { to: To::User(Uid(peer.uid)), target: Arc::new(target(send, peer.username, peer.appkey)) })
     }
 
     /// The app of a user who is written to: one's own, or one that granted it.
@@ -270,6 +320,21 @@ impl Session {
         let request = directory::CrossAppRequest { app_id: app.app_id, appkey: appkey.into() };
         Ok(self.inner.deps.directory.cross_app(request).await?.app_id)
     }
+}
+
+fn number(send: &Send) -> Result<u64, Failure> {
+    send.target_id.parse().map_err(|_| Failure::invalid("send.target_id", "must be a number"))
+}
+
+fn target(send: &Send, id: String, appkey: String) -> Target {
+    Target { r#type: send.target_type.clone(), id, appkey, name: String::new() }
+}
+
+/// Whether the answer may be another one if the target's name is somebody else's by now.
+fn is_doubtful(answer: &ServerFrame) -> bool {
+    let is_repeat = matches!(&answer.body, Some(server_frame::Body::SendAck(ack)) if ack.duplicate);
+    let reasons = [Reason::UserNotFound, Reason::GroupNotFound, Reason::CmidConflict];
+    is_repeat || answer.error.as_ref().is_some_and(|error| reasons.into_iter().any(|reason| errors::is(error, reason)))
 }
 
 /// The options that make a message what it is, in one text.

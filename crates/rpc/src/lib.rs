@@ -6,6 +6,7 @@
 //! conversation's shard), [`Fleet`] (every gateway), [`serve`] (the other side).
 
 mod channels;
+mod counted;
 mod fleet;
 mod names;
 mod pool;

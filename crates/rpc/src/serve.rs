@@ -9,6 +9,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::Tls;
+use crate::counted::CountCalls;
 use crate::traced::TraceCalls;
 
 /// A peer is asked for a sign of life so often, and given so long for it.
@@ -58,6 +59,7 @@ pub async fn serve(
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let routes = serving.routes.add_service(health).add_service(reflection);
-    server.layer(TraceCalls).add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
+    let counted = CountCalls::of(mynah_proto::DESCRIPTORS)?;
+    server.layer(counted).layer(TraceCalls).add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
     Ok(())
 }

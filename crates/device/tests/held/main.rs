@@ -6,17 +6,18 @@
 mod support;
 mod wiring;
 
-use mynah_proto::directory::GetUserRequest;
+use mynah_proto::directory::{CreateGroupRequest, GetUserRequest};
 use mynah_proto::gateway::KickRequest;
 use mynah_proto::gateway::gateway_server::Gateway as _;
 use serde_json::json;
-use support::{Device, serve};
+use support::{Device, serve, text};
 use wiring::GATE;
 
 const SUBPROTOCOL: &str = support::JSON;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kick_while_a_device_logs_in_puts_it_out() {
+    let _turn = GATE.turn().await;
     let server = serve().await;
     drop(Device::login(&server, "anna", "phone").await);
     let uid =
@@ -34,4 +35,32 @@ async fn a_kick_while_a_device_logs_in_puts_it_out() {
     GATE.open();
     let answer = tablet.until(|f| f["id"] == 2).await;
     assert!(answer["login_ack"].is_null() && answer["error"].is_object(), "{answer}");
+}
+
+/// The directory is asked for a target once: who talks on needs nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_goes_on_while_the_directory_answers_nothing() {
+    let _turn = GATE.turn().await;
+    let server = serve().await;
+    let mut ann = Device::login(&server, "anna", "d1").await;
+    let mut tom = Device::login(&server, "tommy", "d2").await;
+    let request = CreateGroupRequest {
+        app_id: server.app_id,
+        owner: "anna".into(),
+        name: "club".into(),
+        flag: 1,
+        members: vec!["tommy".into()],
+        ..Default::default()
+    };
+    let gid = server.directory.create_group(request).await.unwrap().gid.to_string();
+    ann.send(&[text(4, "single", "tommy", "one"), text(5, "group", &gid, "one in the club")]).await;
+    assert!(ann.until(|f| f["id"] == 4).await["send_ack"].is_object());
+    assert!(ann.until(|f| f["id"] == 5).await["send_ack"].is_object());
+    GATE.shut();
+    ann.send(&[text(6, "single", "tommy", "two"), text(7, "group", &gid, "two in the club")]).await;
+    assert_eq!(ann.until(|f| f["id"] == 6).await["send_ack"]["seq"], 2);
+    assert!(ann.until(|f| f["id"] == 7).await["send_ack"].is_object());
+    let heard = |frame: &serde_json::Value| frame["deliver"]["entries"][0]["message"]["msg_body"]["text"] == "two in the club";
+    tom.until(heard).await;
+    GATE.open();
 }

@@ -7,19 +7,29 @@ use mynah_directory::Directory;
 use mynah_proto::directory::{directory_client, directory_server::DirectoryServer};
 use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::Router;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 
-/// What stands before the directory's answers: one for the one test of this binary.
-pub static GATE: LazyLock<Gate> = LazyLock::new(|| Gate { shut: watch::Sender::new(false), held: watch::Sender::new(0) });
+/// What stands before the directory's answers: one for the tests of this binary, one test at a time.
+pub static GATE: LazyLock<Gate> =
+    LazyLock::new(|| Gate { shut: watch::Sender::new(false), held: watch::Sender::new(0), turn: Mutex::new(()) });
 
 pub struct Gate {
     shut: watch::Sender<bool>,
     held: watch::Sender<u32>,
+    turn: Mutex<()>,
 }
 
 impl Gate {
+    /// A test's turn. The gate is open.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        let turn = self.turn.lock().await;
+        self.open();
+        self.held.send_replace(0);
+        turn
+    }
+
     pub fn shut(&self) {
         self.shut.send_replace(true);
     }

@@ -1,0 +1,308 @@
+//! `cargo xtask inputs`: figures of `deploy/capacity/inputs.md` that are about the distributed shape, from one deployment on this machine.
+//!
+//! Each is work by processor time or by what engines count, taken between two moments of a steady load: how fast the machine is while other
+//! things run on it matters little. Reading order: [`Reading`] (everything that is counted), [`Load`] (a steady load between two readings),
+//! [`run`] (what follows from it).
+
+#![allow(clippy::print_stdout, reason = "the table is what it prints")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mynah_local_cluster::{Cluster, Plan, get};
+
+use crate::codegen::root;
+use crate::measure::SETTINGS;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "usage: cargo xtask inputs [--seconds N] [--binaries FOLDER]";
+/// The kernel counts processor time in hundredths of a second.
+const TICKS: f64 = 100.0;
+/// PostgreSQL counts rows, and tells them within so long after a connection's last transaction.
+const TOLD_WITHIN: Duration = Duration::from_secs(12);
+/// A load that does not begin by then does not.
+const BEGINS_WITHIN: Duration = Duration::from_secs(120);
+/// Users of the load for connects, and how many of them come anew in a second.
+const CONNECTS: &str = "name = \"connects\"\nabout = \"Devices that come and go\"\nusers = 400\nwindow_s = 30.0\n\
+    [[traffic]]\nkind = \"single\"\nrate = 2.0\npeers = 2\n[churn]\nper_s = 60.0\naway_s = 0.5\n[gates]\nerror_ratio = 1.0\n";
+/// Users whose passwords are hashed as in production.
+const HASHED: f64 = 60.0;
+
+/// Everything that is counted, by name: processor seconds of processes and databases as `cpu …`, the rest as its metric.
+struct Reading(BTreeMap<String, f64>);
+
+impl Reading {
+    fn take(cluster: &Cluster) -> Outcome<Self> {
+        let status = cluster.status();
+        let mut found = BTreeMap::new();
+        let gateways = status.gateways.iter().map(|g| ("gateway", g.pid, &g.ops));
+        let directories = status.directories.iter().map(|m| ("directory", m.pid, &m.ops));
+        let routers = status.routers.iter().map(|r| ("router", r.pid, &r.ops));
+        let reports = status.reports.iter().map(|m| ("report", m.pid, &m.ops));
+        for (kind, pid, ops) in gateways.chain(directories).chain(routers).chain(reports) {
+            *found.entry(format!("cpu {kind}")).or_default() += seconds(pid, false)?;
+            let port = ops.rsplit(':').next().and_then(|port| port.parse().ok()).ok_or("no port")?;
+            let (_, page) = get(port, "/metrics").ok_or_else(|| format!("{kind} tells no metrics"))?;
+            for line in page.lines().filter(|line| line.starts_with("mynah_")) {
+                let Some((name, value)) = line.rsplit_once(' ') else { continue };
+                let metric = name.split('{').next().unwrap_or(name);
+                *found.entry(format!("{kind} {metric}")).or_default() += value.parse::<f64>().unwrap_or(0.0);
+            }
+        }
+        for engine in &status.engines {
+            let tree = engine.name.starts_with("postgresql");
+            found.insert(format!("cpu {}", engine.name), seconds(engine.pid, tree)?);
+            match engine.name.as_str() {
+                "redis" => _ = found.insert("redis calls".into(), redis_calls(engine.port)?),
+                "postgresql" => postgresql(engine.port, &mut found)?,
+                _ => {}
+            }
+        }
+        Ok(Self(found))
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or(0.0)
+    }
+}
+
+/// Processor seconds of a process, with those of its children if wanted.
+fn seconds(pid: u32, tree: bool) -> Outcome<f64> {
+    // After the name, which is in brackets and may hold anything: the state, the parent, and from the twelfth on the times.
+    let fields = |text: &str| -> Option<(u32, [f64; 4])> {
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let time = |at: usize| fields.get(at)?.parse::<f64>().ok();
+        Some((fields.get(1)?.parse().ok()?, [time(11)?, time(12)?, time(13)?, time(14)?]))
+    };
+    let own = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, [user, system, ended_user, ended_system]) = fields(&own).ok_or("the kernel tells something else")?;
+    let mut ticks = user + system;
+    if tree {
+        ticks += ended_user + ended_system;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let child = std::fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| fields(&text));
+            if let Some((_, [user, system, ..])) = child.filter(|(parent, _)| *parent == pid) {
+                ticks += user + system;
+            }
+        }
+    }
+    Ok(ticks / TICKS)
+}
+
+/// Calls of scripts so far.
+fn redis_calls(port: u16) -> Outcome<f64> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"INFO commandstats\r\nQUIT\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let calls = |line: &str| line.strip_prefix("cmdstat_eval")?.split_once("calls=")?.1.split(',').next()?.parse::<f64>().ok();
+    Ok(text.lines().filter_map(calls).sum())
+}
+
+/// What the databases count, and what their connections cost: each database's own, the server's own work being the log's.
+fn postgresql(port: u16, found: &mut BTreeMap<String, f64>) -> Outcome {
+    let ask = |database: &str, sql: &str| -> Outcome<String> {
+        let url = format!("postgres://mynah@127.0.0.1:{port}/{database}");
+        let output = Command::new("psql").args(["-X", "-A", "-t", "-q", "-F", " ", &url, "-c", sql]).output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    };
+    let number = |database: &str, sql: &str| -> Outcome<f64> { Ok(ask(database, sql)?.parse()?) };
+    let mut of_directory = 0.0;
+    for pid in
+        ask("directory", "SELECT pid FROM pg_stat_activity WHERE datname = 'directory' AND pid <> pg_backend_pid()")?.lines()
+    {
+        // One that has just ended counts as the server's.
+        of_directory += seconds(pid.parse()?, false).unwrap_or(0.0);
+    }
+    found.insert("cpu directory's database".into(), of_directory);
+    let rows =
+        "SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0) FROM pg_stat_user_tables WHERE relname NOT IN ('shards', 'routers')";
+    found.insert("log rows".into(), number("log", rows)?);
+    found.insert("log entries".into(), number("log", "SELECT count(*) FROM entries")?);
+    found.insert("log bytes".into(), number("log", "SELECT pg_database_size('log')")?);
+    let done = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'directory'";
+    found.insert("directory transactions".into(), number("directory", done)?);
+    Ok(())
+}
+
+/// Differences between two moments.
+struct Load(BTreeMap<String, f64>);
+
+impl Load {
+    /// Drives a deployment for so long beside what comes before and after.
+    fn drive(cluster: &Cluster, load: &mut Command, seconds: u64) -> Outcome<Self> {
+        let before = Reading::take(cluster)?;
+        let begins = Instant::now() + BEGINS_WITHIN;
+        let mut child = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        // Past the logins, and the first message of most chats.
+        while Reading::take(cluster)?.get(SENDS) < before.get(SENDS) + 30.0 {
+            if Instant::now() > begins || child.0.try_wait()?.is_some() {
+                return Err("the load did not begin".into());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        std::thread::sleep(Duration::from_secs(5));
+        let first = Reading::take(cluster)?;
+        std::thread::sleep(Duration::from_secs(seconds));
+        let last = Reading::take(cluster)?;
+        child.0.wait()?;
+        Ok(Self(last.0.iter().map(|(name, value)| (name.clone(), value - first.get(name))).collect()))
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or(0.0)
+    }
+
+    fn ratio(&self, of: &str, by: &str) -> f64 {
+        self.get(of) / self.get(by).max(f64::MIN_POSITIVE)
+    }
+}
+
+/// The messages that devices were answered for.
+const SENDS: &str = "gateway mynah_gateway_ack_seconds_count";
+const CALLS: &str = "directory mynah_grpc_calls_total";
+const LOGINS: &str = "directory mynah_directory_logins_total";
+const PUBLISHED: &str = "router mynah_bus_published_total";
+const RECORDED: &str = "report mynah_report_recorded_total";
+
+/// A load that ends with its command.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+struct Deployed {
+    cluster: Cluster,
+    binaries: PathBuf,
+}
+
+impl Deployed {
+    fn start(binaries: &Path, folder: &Path, settings: &[(&str, &str)]) -> Outcome<Self> {
+        _ = std::fs::remove_dir_all(folder);
+        std::fs::create_dir_all(folder)?;
+        let cluster = Cluster::start(Plan {
+            binaries: binaries.to_owned(),
+            skewed: None,
+            folder: folder.to_owned(),
+            gateways: 1,
+            directories: 1,
+            routers: 1,
+            over_tls: false,
+            log_databases: 1,
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        })?;
+        Ok(Self { cluster, binaries: binaries.to_owned() })
+    }
+
+    /// A command of the load generator against it.
+    fn load(&self, words: &[&str]) -> Command {
+        let mut load = Command::new(self.binaries.join("loadtest"));
+        let app = self.cluster.app();
+        load.args(words).args(["--app-key", &app.appkey, "--master-secret", &app.master_secret]);
+        for gateway in &self.cluster.status().gateways {
+            load.args(["--target", &format!("http://{}", gateway.http)]);
+        }
+        load
+    }
+}
+
+/// Processor seconds that the directory took from its start until some users had registered and logged in.
+fn hashing(binaries: &Path, folder: &Path, settings: &[(&str, &str)]) -> Outcome<f64> {
+    let deployed = Deployed::start(binaries, folder, settings)?;
+    let users = format!("{HASHED:.0}");
+    let done = deployed.load(&["run", "idle", "--users", &users, "--warm-up", "1", "--seconds", "2"]).output()?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stdout).into_owned().into());
+    }
+    Ok(Reading::take(&deployed.cluster)?.get("cpu directory"))
+}
+
+/// Measures, and prints rows of the inputs' table.
+///
+/// # Errors
+/// A deployment does not start, or a load does not run.
+pub fn run(words: &[&str]) -> Outcome {
+    let (mut seconds, mut binaries) = (30_u64, root().join("target/release"));
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let value = rest.next().ok_or(USAGE)?;
+        match *word {
+            "--seconds" => seconds = value.parse()?,
+            "--binaries" => binaries = root().join(value),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let folder = root().join("target/inputs");
+    std::fs::create_dir_all(&folder)?;
+    let connects = folder.join("connects.toml");
+    std::fs::write(&connects, CONNECTS)?;
+    let deployed = Deployed::start(&binaries, &folder.join("cluster"), &SETTINGS)?;
+    let whole = (seconds + 25).to_string();
+    let drive = |words: &[&str]| {
+        let words = [words, &["--warm-up", "0", "--seconds", &whole]].concat();
+        let driven = Load::drive(&deployed.cluster, &mut deployed.load(&words), seconds);
+        // The next load's first reading has all of this one's rows.
+        std::thread::sleep(TOLD_WITHIN);
+        driven
+    };
+    let singles = drive(&["run", "single-uniform", "--users", "200", "--rate", "600"])?;
+    let groups = drive(&["run", "small-groups", "--users", "410", "--rate", "250"])?;
+    let connects = drive(&["run", &connects.display().to_string()])?;
+    drop(deployed);
+    let dear = hashing(&binaries, &folder.join("cluster"), &[])?;
+    let cheap = hashing(&binaries, &folder.join("cluster"), &SETTINGS)?;
+    // Once when a user is made, once when he logs in.
+    let password = (dear - cheap) / (2.0 * HASHED) * 1e6;
+
+    let log = |load: &Load| load.get("cpu postgresql") - load.get("cpu directory's database");
+    let us = |load: &Load, of: &str, by: &str| 1e6 * load.ratio(of, by);
+    println!("| figure | found |\n|---|---|");
+    let rows = [
+        ("password_us", password),
+        ("connect_us", us(&connects, "cpu gateway", LOGINS)),
+        ("directory_calls_per_send", singles.ratio(CALLS, SENDS)),
+        ("directory_calls_per_connect", connects.ratio(CALLS, LOGINS)),
+        ("rows_per_send", singles.ratio("log rows", "log entries")),
+        ("row_bytes", singles.ratio("log bytes", "log entries")),
+        ("log_rows_per_core_second", singles.get("log rows") / log(&singles)),
+        ("directory_reads_per_core_second", connects.ratio("directory transactions", "cpu directory's database")),
+        ("directory's transactions a call", connects.ratio("directory transactions", CALLS)),
+        ("kafka_records_per_core_second", groups.ratio(PUBLISHED, "cpu kafka")),
+        ("redis_operations_per_core_second", connects.ratio("redis calls", "cpu redis")),
+        ("redis calls a connect", connects.ratio("redis calls", LOGINS)),
+        ("report_rows_per_core_second", singles.ratio(RECORDED, "cpu report")),
+        ("a single chat's message, us: gateway", us(&singles, "cpu gateway", SENDS)),
+        ("… router", us(&singles, "cpu router", SENDS)),
+        ("… directory", us(&singles, "cpu directory", SENDS)),
+        ("… report", us(&singles, "cpu report", SENDS)),
+        ("… PostgreSQL", us(&singles, "cpu postgresql", SENDS)),
+        ("… Kafka", us(&singles, "cpu kafka", SENDS)),
+        ("… Redis", us(&singles, "cpu redis", SENDS)),
+        ("a group's message to ten, us: gateway", us(&groups, "cpu gateway", SENDS)),
+        ("… router", us(&groups, "cpu router", SENDS)),
+        ("… directory", us(&groups, "cpu directory", SENDS)),
+        ("… PostgreSQL", us(&groups, "cpu postgresql", SENDS)),
+        ("… Kafka", us(&groups, "cpu kafka", SENDS)),
+        ("a connect, us: directory", us(&connects, "cpu directory", LOGINS)),
+        ("… router", us(&connects, "cpu router", LOGINS)),
+        ("… PostgreSQL", us(&connects, "cpu postgresql", LOGINS)),
+    ];
+    for (name, found) in rows {
+        println!("| {name} | {found:.1} |");
+    }
+    Ok(())
+}
