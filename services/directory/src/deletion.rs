@@ -1,11 +1,12 @@
-//! The end of a user: his name and sessions at once, his groups and chatrooms one by one.
+//! The end of a user: his name and sessions at once, his chats, groups and chatrooms one by one.
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use mynah_ports::directory_store::{Error, Refusal, Roster, RosterKind, User};
+use mynah_proto::router::{RelationChangedRequest, SingleChatsRequest};
 use mynah_proto::{Failure, directory as wire};
-use mynah_types::{Reason, Role, Uid};
+use mynah_types::{ConversationKey, Reason, Role, Uid};
 
 use crate::cross::Apps;
 use crate::events::{Happened, SelfEvent};
@@ -15,6 +16,9 @@ use crate::{Inner, convert, validate};
 
 /// Kicks under way at one time.
 const KICKS: usize = 16;
+
+/// Single chats whose actors are told in one go.
+const CHATS: u32 = 200;
 
 /// Members looked at in one go for a new owner.
 const SUCCESSORS: u32 = 100;
@@ -60,7 +64,7 @@ impl Inner {
     /// Leaves everything that the user is in. What the router does not take waits with its roster; what the store does not
     /// take leaves the deletion pending. True: nothing is left to commit.
     async fn leave_all(&self, user: &User, router: &mut Router) -> bool {
-        let mut left_all = true;
+        let mut left_all = self.end_chats(user.uid, router).await;
         for kind in [RosterKind::Group, RosterKind::Room] {
             let rosters = match self.store.rosters_of(user.uid, kind).await {
                 Ok(rosters) => rosters,
@@ -82,6 +86,38 @@ impl Inner {
             self.wake.notify_one();
         }
         finished
+    }
+
+    /// Tells the actors of the user's single chats, so that they take nothing more for him, and his name can be another's. True: all know.
+    async fn end_chats(&self, uid: Uid, router: &mut Router) -> bool {
+        if *router == Router::Failed {
+            return false;
+        }
+        let told = self.handed_over(tokio::time::timeout(self.settings.handover_deadline, self.tell_chats(uid)).await);
+        if let Err(failure) = &told {
+            tracing::warn!(%uid, error = %failure, "the chats of a deleted user do not know of it: the outbox goes on");
+            *router = Router::Failed;
+        }
+        told.is_ok()
+    }
+
+    async fn tell_chats(&self, uid: Uid) -> Result<(), Failure> {
+        let mut request = SingleChatsRequest { uid: uid.0, after_conv_id: String::new(), limit: CHATS };
+        loop {
+            let page = self.router.single_chats(request.clone()).await?;
+            let peer = |conv_id: &String| match conv_id.parse() {
+                Ok(ConversationKey::Single(a, b)) => Some(if a == uid { b.0 } else { a.0 }),
+                Ok(_) | Err(_) => None,
+            };
+            let peer_uids: Vec<u64> = page.conv_ids.iter().filter_map(peer).collect();
+            if !peer_uids.is_empty() {
+                self.router.relation_changed(RelationChangedRequest { uid: uid.0, peer_uids }).await?;
+            }
+            match page.conv_ids.into_iter().last() {
+                Some(last) if page.more => request.after_conv_id = last,
+                Some(_) | None => return Ok(()),
+            }
+        }
     }
 
     async fn leave(&self, id: u64, user: &User, router: &mut Router) -> Result<(), Failure> {

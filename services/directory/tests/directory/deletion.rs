@@ -1,7 +1,9 @@
 //! The end of a user: what goes at once, what passes on, and that a crash leaves nothing half done.
 
+use std::collections::BTreeSet;
+
 use mynah_proto::directory as wire;
-use mynah_types::{Reason, Uid};
+use mynah_types::{ConversationKey, Reason, Uid};
 
 use crate::support::{Mode, START, World, by_password, named, strings, until, why};
 
@@ -125,6 +127,34 @@ async fn a_deletion_does_not_wait_for_the_router_for_ever() {
     world.router.set(Mode::Answers);
     world.run_outbox();
     until("all groups are told", async || gids.iter().all(|gid| world.router.versions(&conv(*gid)) == [1, 2])).await;
+}
+
+/// Whoever has the name afterwards is written to elsewhere: the old chats take nothing more.
+#[tokio::test]
+async fn the_chats_of_a_deleted_user_are_told_at_once_or_as_soon_as_the_router_is_back() {
+    for mode in [Mode::Answers, Mode::Hangs] {
+        let mut world = World::new();
+        let app = world.app().await;
+        let uids = world.users(app, &["tom1", "ann1", "kim1"]).await;
+        let chat = |peer: u64| ConversationKey::single(Uid(uids[0]), Uid(peer)).to_string();
+        world.router.chats.lock().extend([chat(uids[1]), chat(uids[2])]);
+        world.router.set(mode);
+        world.api.delete_users(delete(app, &["tom1"])).await.unwrap();
+        let told = |world: &World| {
+            let relations = world.router.relations.lock();
+            relations.iter().filter(|told| told.uid == uids[0]).flat_map(|told| told.peer_uids.clone()).collect::<BTreeSet<_>>()
+        };
+        let all = BTreeSet::from([uids[1], uids[2]]);
+        if mode == Mode::Answers {
+            assert_eq!(told(&world), all);
+            continue;
+        }
+        assert!(told(&world).is_empty());
+        world.router.set(Mode::Answers);
+        world.run_outbox();
+        until("all chats are told", async || told(&world) == all).await;
+        until("nothing is pending", async || world.store.pending_deletions(1).await.unwrap().is_empty()).await;
+    }
 }
 
 #[tokio::test]

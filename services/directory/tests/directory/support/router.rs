@@ -24,6 +24,8 @@ pub struct RouterState {
     pub relations: Mutex<Vec<router::RelationChangedRequest>>,
     /// Events posted, in the order of each feed; a repeat of an id is dropped, as the router does.
     pub posted: Mutex<Vec<(String, router::PostItem)>>,
+    /// Single chats in the log, as they are paged.
+    pub chats: Mutex<BTreeSet<String>>,
     pub hides: Mutex<Vec<router::HideRequest>>,
     pub calls: Mutex<Vec<String>>,
     /// Asked for the changes while one is applied, as an actor that loads does.
@@ -174,8 +176,15 @@ impl Router for FakeRouter {
         unexpected()
     }
 
-    async fn single_chats(&self, _: Request<router::SingleChatsRequest>) -> Answer<router::SingleChatsReply> {
-        unexpected()
+    /// A page holds one, whatever is asked for.
+    async fn single_chats(&self, request: Request<router::SingleChatsRequest>) -> Answer<router::SingleChatsReply> {
+        let mode = *self.mode.lock();
+        mode.before().await?;
+        let after = request.into_inner().after_conv_id;
+        let mut left: Vec<String> = self.chats.lock().iter().filter(|id| **id > after).cloned().collect();
+        let more = left.len() > 1;
+        left.truncate(1);
+        mode.after(router::SingleChatsReply { conv_ids: left, more })
     }
 
     async fn room_tail(&self, _: Request<router::RoomTailRequest>) -> Answer<router::RoomTailReply> {
