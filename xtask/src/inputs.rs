@@ -1,7 +1,7 @@
 //! `cargo xtask inputs`: figures of `deploy/capacity/inputs.md` that are about the distributed shape, from one deployment on this machine.
 //!
-//! Each is work by processor time or by what engines count, taken between two moments of a steady load: how fast the machine is while other
-//! things run on it matters little. Reading order: [`Reading`] (everything that is counted), [`Load`] (a steady load between two readings),
+//! Each is work by processor time or by what engines count, taken between two moments of a steady load: that other things run on the machine
+//! matters little. What everything costs while nobody does anything is taken off. Reading order: [`Reading`] (everything that is counted), [`Load`] (a steady load between two readings),
 //! [`run`] (what follows from it).
 
 #![allow(clippy::print_stdout, reason = "the table is what it prints")]
@@ -128,7 +128,7 @@ fn postgresql(port: u16, found: &mut BTreeMap<String, f64>) -> Outcome {
     let rows =
         "SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0) FROM pg_stat_user_tables WHERE relname NOT IN ('shards', 'routers')";
     found.insert("log rows".into(), number("log", rows)?);
-    found.insert("log entries".into(), number("log", "SELECT count(*) FROM entries")?);
+    found.insert("log entries".into(), number("log", "SELECT count(*) FROM mynah_log.entries")?);
     found.insert("log bytes".into(), number("log", "SELECT pg_database_size('log')")?);
     let done = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'directory'";
     found.insert("directory transactions".into(), number("directory", done)?);
@@ -139,6 +139,26 @@ fn postgresql(port: u16, found: &mut BTreeMap<String, f64>) -> Outcome {
 struct Load(BTreeMap<String, f64>);
 
 impl Load {
+    fn between(first: &Reading, last: &Reading) -> Self {
+        Self(last.0.iter().map(|(name, value)| (name.clone(), value - first.get(name))).collect())
+    }
+
+    /// What nobody's load costs in so long.
+    fn idle(cluster: &Cluster, seconds: u64) -> Outcome<Self> {
+        std::thread::sleep(Duration::from_secs(5));
+        let first = Reading::take(cluster)?;
+        std::thread::sleep(Duration::from_secs(seconds));
+        Ok(Self::between(&first, &Reading::take(cluster)?))
+    }
+
+    /// Without the processor time of as long an idleness.
+    fn beyond(mut self, idle: &Self) -> Self {
+        for (name, value) in self.0.iter_mut().filter(|(name, _)| name.starts_with("cpu ")) {
+            *value = (*value - idle.get(name)).max(0.0);
+        }
+        self
+    }
+
     /// Drives a deployment for so long beside what comes before and after.
     fn drive(cluster: &Cluster, load: &mut Command, seconds: u64) -> Outcome<Self> {
         let before = Reading::take(cluster)?;
@@ -156,7 +176,7 @@ impl Load {
         std::thread::sleep(Duration::from_secs(seconds));
         let last = Reading::take(cluster)?;
         child.0.wait()?;
-        Ok(Self(last.0.iter().map(|(name, value)| (name.clone(), value - first.get(name))).collect()))
+        Ok(Self::between(&first, &last))
     }
 
     fn get(&self, name: &str) -> f64 {
@@ -251,17 +271,19 @@ pub fn run(words: &[&str]) -> Outcome {
     let connects = folder.join("connects.toml");
     std::fs::write(&connects, CONNECTS)?;
     let deployed = Deployed::start(&binaries, &folder.join("cluster"), &SETTINGS)?;
+    let idle = Load::idle(&deployed.cluster, seconds)?;
     let whole = (seconds + 25).to_string();
-    let drive = |words: &[&str]| {
+    let drive = |words: &[&str]| -> Outcome<Load> {
         let words = [words, &["--warm-up", "0", "--seconds", &whole]].concat();
-        let driven = Load::drive(&deployed.cluster, &mut deployed.load(&words), seconds);
+        let driven = Load::drive(&deployed.cluster, &mut deployed.load(&words), seconds)?.beyond(&idle);
         // The next load's first reading has all of this one's rows.
         std::thread::sleep(TOLD_WITHIN);
-        driven
+        Ok(driven)
     };
-    let singles = drive(&["run", "single-uniform", "--users", "200", "--rate", "600"])?;
-    let groups = drive(&["run", "small-groups", "--users", "410", "--rate", "250"])?;
+    let singles = drive(&["run", "single-uniform", "--users", "200", "--rate", "1500"])?;
+    let groups = drive(&["run", "small-groups", "--users", "410", "--rate", "500"])?;
     let connects = drive(&["run", &connects.display().to_string()])?;
+    let rests = drive(&["run", "broadcast", "--users", "200", "--rate", "300"])?;
     drop(deployed);
     let dear = hashing(&binaries, &folder.join("cluster"), &[])?;
     let cheap = hashing(&binaries, &folder.join("cluster"), &SETTINGS)?;
@@ -272,34 +294,32 @@ pub fn run(words: &[&str]) -> Outcome {
     let us = |load: &Load, of: &str, by: &str| 1e6 * load.ratio(of, by);
     println!("| figure | found |\n|---|---|");
     let rows = [
+        ("gateway_send_us", us(&singles, "cpu gateway", SENDS)),
+        ("router_send_us", us(&singles, "cpu router", SENDS)),
         ("password_us", password),
         ("connect_us", us(&connects, "cpu gateway", LOGINS)),
-        ("directory_calls_per_send", singles.ratio(CALLS, SENDS)),
+        ("directory_call_us", us(&connects, "cpu directory", CALLS)),
+        ("directory_calls_per_rest_send", rests.ratio(CALLS, SENDS)),
         ("directory_calls_per_connect", connects.ratio(CALLS, LOGINS)),
+        ("directory_transactions_per_call", connects.ratio("directory transactions", CALLS)),
+        ("directory_transactions_per_core_second", connects.ratio("directory transactions", "cpu directory's database")),
         ("rows_per_send", singles.ratio("log rows", "log entries")),
-        ("row_bytes", singles.ratio("log bytes", "log entries")),
+        ("message_bytes", singles.ratio("log bytes", "log entries")),
         ("log_rows_per_core_second", singles.get("log rows") / log(&singles)),
-        ("directory_reads_per_core_second", connects.ratio("directory transactions", "cpu directory's database")),
-        ("directory's transactions a call", connects.ratio("directory transactions", CALLS)),
         ("kafka_records_per_core_second", groups.ratio(PUBLISHED, "cpu kafka")),
         ("redis_operations_per_core_second", connects.ratio("redis calls", "cpu redis")),
-        ("redis calls a connect", connects.ratio("redis calls", LOGINS)),
         ("report_rows_per_core_second", singles.ratio(RECORDED, "cpu report")),
-        ("a single chat's message, us: gateway", us(&singles, "cpu gateway", SENDS)),
-        ("… router", us(&singles, "cpu router", SENDS)),
-        ("… directory", us(&singles, "cpu directory", SENDS)),
-        ("… report", us(&singles, "cpu report", SENDS)),
-        ("… PostgreSQL", us(&singles, "cpu postgresql", SENDS)),
-        ("… Kafka", us(&singles, "cpu kafka", SENDS)),
-        ("… Redis", us(&singles, "cpu redis", SENDS)),
-        ("a group's message to ten, us: gateway", us(&groups, "cpu gateway", SENDS)),
+        ("for comparison: calls of the directory a single chat's message", singles.ratio(CALLS, SENDS)),
+        ("… of Redis a connect", connects.ratio("redis calls", LOGINS)),
+        ("… a message by REST, us: gateway", us(&rests, "cpu gateway", SENDS)),
+        ("… router", us(&rests, "cpu router", SENDS)),
+        ("… a message to a group of ten, us: gateway", us(&groups, "cpu gateway", SENDS)),
         ("… router", us(&groups, "cpu router", SENDS)),
-        ("… directory", us(&groups, "cpu directory", SENDS)),
         ("… PostgreSQL", us(&groups, "cpu postgresql", SENDS)),
         ("… Kafka", us(&groups, "cpu kafka", SENDS)),
-        ("a connect, us: directory", us(&connects, "cpu directory", LOGINS)),
-        ("… router", us(&connects, "cpu router", LOGINS)),
-        ("… PostgreSQL", us(&connects, "cpu postgresql", LOGINS)),
+        ("… a single chat's message, us: PostgreSQL", us(&singles, "cpu postgresql", SENDS)),
+        ("… Redis", us(&singles, "cpu redis", SENDS)),
+        ("… report", us(&singles, "cpu report", SENDS)),
     ];
     for (name, found) in rows {
         println!("| {name} | {found:.1} |");

@@ -51,7 +51,7 @@ const fn distributed(
 }
 
 /// More than a core takes: what it takes tells what sharding costs.
-const FEW: &[&str] = &["--users", "200", "--rate", "4000"];
+const FEW: &[&str] = &["--users", "200", "--rate", "8000"];
 
 /// More than a core takes is offered where the rate is the figure; `search` finds the highest that is stable, for as many times as long.
 const CASES: &[Case] = &[
