@@ -65,43 +65,48 @@ impl Equivalent<Name> for Asked<'_> {
 
 pub(crate) struct Targets {
     known: Cache<Name, Known>,
-    /// The names of users, by whom the directory tells of changes.
-    names: Cache<Uid, Name>,
+    /// The users among them that nothing was heard of since: a name of any other counts for nothing.
+    unchanged: Cache<Uid, ()>,
 }
 
 impl Default for Targets {
     fn default() -> Self {
-        Self { known: Cache::with_weighter(FIRST, MOST, UnitWeighter), names: Cache::with_weighter(FIRST, MOST, UnitWeighter) }
+        let (known, unchanged) =
+            (Cache::with_weighter(FIRST, MOST, UnitWeighter), Cache::with_weighter(FIRST, MOST, UnitWeighter));
+        Self { known, unchanged }
     }
 }
 
 impl Targets {
     pub(crate) fn get(&self, asked: Asked<'_>) -> Option<Known> {
-        self.known.get(&asked)
+        self.known.get(&asked).filter(|known| match known.to {
+            To::User(uid) => self.unchanged.get(&uid).is_some(),
+            To::Group(_) => true,
+        })
     }
 
     pub(crate) fn keep(&self, asked: Asked<'_>, known: Known) {
-        let name = Name { app_id: asked.app_id, target_type: asked.target_type.into(), id: asked.id.into() };
         if let To::User(uid) = known.to {
-            self.names.insert(uid, name.clone());
+            self.unchanged.insert(uid, ());
         }
-        self.known.insert(name, known);
+        self.known.insert(Name { app_id: asked.app_id, target_type: asked.target_type.into(), id: asked.id.into() }, known);
     }
 
+    /// Forgets a name, and every other one of the same user.
     pub(crate) fn forget(&self, asked: Asked<'_>) {
-        self.known.remove(&asked);
+        if let Some((_, Known { to: To::User(uid), .. })) = self.known.remove(&asked) {
+            self.forget_user(uid);
+        }
     }
 
     /// The directory says that the user changed: he may be gone, and his name another's.
     pub(crate) fn forget_user(&self, uid: Uid) {
-        if let Some((_, name)) = self.names.remove(&uid) {
-            self.known.remove(&name);
-        }
+        self.unchanged.remove(&uid);
     }
 
     pub(crate) fn forget_all(&self) {
         self.known.clear();
-        self.names.clear();
+        self.unchanged.clear();
     }
 }
 
@@ -132,7 +137,19 @@ mod tests {
         targets.keep(ASKED, known(7));
         targets.forget_user(Uid(8));
         assert!(targets.get(ASKED).is_some());
+        let alias = Asked { id: "Tommy", ..ASKED };
+        targets.keep(alias, known(7));
         targets.forget_user(Uid(7));
+        assert!(targets.get(ASKED).is_none() && targets.get(alias).is_none());
+    }
+
+    /// Whichever of the two is forgotten first for want of room: a change is never missed.
+    #[test]
+    fn a_name_does_not_outlive_what_tells_of_its_changes() {
+        let targets = Targets::default();
+        targets.keep(ASKED, known(7));
+        targets.unchanged.clear();
+        assert!(targets.known.get(&ASKED).is_some());
         assert!(targets.get(ASKED).is_none());
     }
 
@@ -142,6 +159,6 @@ mod tests {
         for uid in 0..2 * MOST {
             targets.keep(Asked { id: &uid.to_string(), ..ASKED }, known(uid));
         }
-        assert!(u64::try_from(targets.known.len().max(targets.names.len())).unwrap() <= MOST);
+        assert!(u64::try_from(targets.known.len().max(targets.unchanged.len())).unwrap() <= MOST);
     }
 }

@@ -1,6 +1,6 @@
 //! A name that is given again is somebody else, to devices too.
 
-use mynah_proto::directory::{CreateGroupRequest, DeleteUsersRequest, GroupRequest, NewUser, RegisterRequest};
+use mynah_proto::directory::{DeleteUsersRequest, GroupRequest, NewUser, RegisterRequest};
 use serde_json::json;
 
 use crate::support::{Device, serve, text};
@@ -83,9 +83,7 @@ async fn a_sender_who_wrote_to_a_name_before_reaches_whoever_has_it_now() {
 async fn a_group_that_was_written_to_is_missed_when_it_is_dissolved() {
     let server = serve().await;
     let mut ann = Device::login(&server, "anna", "d1").await;
-    let request =
-        CreateGroupRequest { app_id: server.app_id, owner: "anna".into(), name: "club".into(), flag: 1, ..Default::default() };
-    let gid = server.directory.create_group(request).await.unwrap().gid;
+    let gid = server.club("anna", &[]).await;
     ann.send(&[text(4, "group", &gid.to_string(), "one")]).await;
     assert!(ann.until(|f| f["id"] == 4).await["send_ack"].is_object());
     server.directory.delete_group(GroupRequest { app_id: server.app_id, gid, member_uid: 0 }).await.unwrap();

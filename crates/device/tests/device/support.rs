@@ -9,7 +9,7 @@ use mynah_directory::{Directory, Operator, SecretKey};
 use mynah_fjall::{FjallLog, Options};
 use mynah_memory::{MemoryBus, MemoryPresence};
 use mynah_ports::{DirectoryStore, Presence};
-use mynah_proto::directory::AppByKeyRequest;
+use mynah_proto::directory::{AppByKeyRequest, CreateGroupRequest};
 use mynah_proto::json::{decode_client, encode_server};
 use mynah_proto::{DirectoryClient, RouterClient, binary};
 use mynah_router::{Gateways, Router};
@@ -35,6 +35,21 @@ pub struct Server {
     pub store: Arc<dyn DirectoryStore>,
     pub presence: Arc<dyn Presence>,
     _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// A private group of these users, whose owner comes first: its gid.
+    pub async fn club(&self, owner: &str, members: &[&str]) -> u64 {
+        let request = CreateGroupRequest {
+            app_id: self.app_id,
+            owner: owner.into(),
+            name: "club".into(),
+            flag: 1,
+            members: members.iter().map(|name| (*name).to_owned()).collect(),
+            ..CreateGroupRequest::default()
+        };
+        self.directory.create_group(request).await.unwrap().gid
+    }
 }
 
 pub async fn serve() -> Server {

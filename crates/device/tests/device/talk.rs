@@ -1,7 +1,7 @@
 //! What a person's two devices see.
 
 use mynah_device::Rate;
-use mynah_proto::directory::{CreateGroupRequest, SetDisabledRequest};
+use mynah_proto::directory::SetDisabledRequest;
 use serde_json::{Value, json};
 
 use crate::support::{Device, serve, serve_with, text};
@@ -33,15 +33,7 @@ async fn a_group_made_while_its_members_are_connected_reaches_them() {
     let server = serve().await;
     let mut ann = Device::login(&server, "anna", "d1").await;
     let mut tom = Device::login(&server, "tommy", "d2").await;
-    let request = CreateGroupRequest {
-        app_id: server.app_id,
-        owner: "anna".into(),
-        name: "club".into(),
-        flag: 1,
-        members: vec!["tommy".into()],
-        ..Default::default()
-    };
-    let gid = server.directory.create_group(request).await.unwrap().gid.to_string();
+    let gid = server.club("anna", &["tommy"]).await.to_string();
     let created = tom.until(|f| f["deliver"].is_object()).await["deliver"]["entries"][0].clone();
     assert_eq!((&created["seq"], &created["event"]["event_type"]), (&json!(1), &json!(8)));
     ann.send(&[text(4, "group", &gid, "hello")]).await;

@@ -6,7 +6,7 @@
 mod support;
 mod wiring;
 
-use mynah_proto::directory::{CreateGroupRequest, GetUserRequest};
+use mynah_proto::directory::GetUserRequest;
 use mynah_proto::gateway::KickRequest;
 use mynah_proto::gateway::gateway_server::Gateway as _;
 use serde_json::json;
@@ -44,15 +44,7 @@ async fn a_chat_goes_on_while_the_directory_answers_nothing() {
     let server = serve().await;
     let mut ann = Device::login(&server, "anna", "d1").await;
     let mut tom = Device::login(&server, "tommy", "d2").await;
-    let request = CreateGroupRequest {
-        app_id: server.app_id,
-        owner: "anna".into(),
-        name: "club".into(),
-        flag: 1,
-        members: vec!["tommy".into()],
-        ..Default::default()
-    };
-    let gid = server.directory.create_group(request).await.unwrap().gid.to_string();
+    let gid = server.club("anna", &["tommy"]).await.to_string();
     ann.send(&[text(4, "single", "tommy", "one"), text(5, "group", &gid, "one in the club")]).await;
     assert!(ann.until(|f| f["id"] == 4).await["send_ack"].is_object());
     assert!(ann.until(|f| f["id"] == 5).await["send_ack"].is_object());

@@ -18,7 +18,7 @@ pub(crate) const TWO: GatewayId = GatewayId(2);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 pub(crate) const LIFETIME: Duration = Duration::from_millis(1500);
 pub(crate) const WITHIN: Duration = Duration::from_millis(500);
-pub(crate) const SWEEP: Duration = Duration::from_secs(20);
+const SWEEP: Duration = Duration::from_secs(20);
 /// What is waited for comes long before.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
