@@ -269,7 +269,7 @@ impl Judge {
         }
     }
 
-    /// A room did not push a range to the local user at `at`.
+    /// A range was left out for the local user at `at`, and he was told.
     pub(crate) fn skipped(&mut self, at: usize, conv: u32, from: u64, to: u64) {
         let Some((view, conversation)) = self.view(at, conv) else { return };
         let missing: Vec<u64> = view.missing(to).filter(|seq| *seq >= from).collect();
@@ -277,7 +277,16 @@ impl Judge {
             view.take(*seq, conversation);
         }
         view.pushed = to.max(view.pushed);
-        self.figures.skipped += missing.len() as u64;
+        let count = missing.len() as u64;
+        // Only rooms may leave something out.
+        if conversation.is_room() {
+            self.figures.skipped += count;
+        } else {
+            let user = view.user;
+            self.findings.lost += count;
+            self.findings
+                .tell(|| format!("user {user} was told to do without {from} to {to} of conversation {conv}, which is no room"));
+        }
         self.fold(conv);
     }
 
@@ -299,6 +308,11 @@ impl Judge {
         let (view, _) = self.view(at, conv)?;
         let gap_end = view.first_ahead()?.saturating_sub(1);
         Some(gap_end <= view.announced)
+    }
+
+    /// Whether the local user at `at` has an entry already.
+    pub(crate) fn holds(&mut self, at: usize, key: Key, seq: u64) -> bool {
+        self.number(key).and_then(|conv| self.view(at, conv)).is_some_and(|(view, _)| view.holds(seq))
     }
 
     /// How far the local user at `at` has everything.

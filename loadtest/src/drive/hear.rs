@@ -302,7 +302,13 @@ impl Driver {
     fn page(&mut self, at: usize, frame: &Frame) {
         let Some(Asked::Pages(conv)) = self.conns.get_mut(at).and_then(|conn| conn.answered(frame.id)) else { return };
         let user = self.user(at);
+        let since_us = self.conns.get(at).map_or(u64::MAX, |conn| conn.since_us);
         for entry in &frame.entries {
+            // What was said while the device was away comes late by its own doing.
+            if let Some(own) = entry.own.filter(|own| own.due_us >= since_us && !self.judge.holds(at, entry.key, entry.seq)) {
+                let flow = self.flow_of.get(own.conv as usize).copied().unwrap_or_default();
+                self.counter.delivered(usize::from(flow), own.due_us, self.arrived_us);
+            }
             // What it means is told by the page itself.
             _ = self.judge.saw(at, user, entry, How::Page);
         }

@@ -276,10 +276,12 @@ impl Driver {
                 self.judge.unknown(&flight.own);
                 *self.counts.entry("unanswered".into()).or_default() += 1.0;
                 if is_fault {
-                    self.counter.error("no answer");
+                    self.gave_up(flight.own.conv, flight.own.due_us, "no answer");
                 }
             }
         }
+        // Who was asking for his list asks again.
+        self.not_listed(at);
         self.judge.hung_up(at);
         for (conv, _) in rooms {
             self.judge.left(at, conv);
@@ -287,6 +289,13 @@ impl Driver {
         if let Some(after) = again_after_us {
             self.again(at, after);
         }
+    }
+
+    /// A message that is due has no answer, and gets none.
+    pub(super) fn gave_up(&mut self, conv: u32, due_us: u64, why: &'static str) {
+        let flow = self.flow_of.get(conv as usize).copied().unwrap_or_default();
+        self.counter.given_up(usize::from(flow), due_us, self.now_us);
+        self.counter.error(why);
     }
 
     /// Ends what does not come to a login.

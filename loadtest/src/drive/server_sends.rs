@@ -249,6 +249,10 @@ impl Notes {
                 progress.errors.fetch_add(1, Ordering::Relaxed);
                 *self.errors.entry("no answer".into()).or_default() += 1;
                 self.answers.unknown(own.conv, own.ordinal);
+                // It took at least so long.
+                if from_us <= own.due_us {
+                    self.ack.saturating_record(now_us.saturating_sub(own.due_us));
+                }
             }
         }
     }

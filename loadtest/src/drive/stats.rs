@@ -137,6 +137,17 @@ impl Counter {
         }
     }
 
+    /// A message was given up: its latency is at least what it waited for. Left out, the worst ones would be missing.
+    pub(crate) fn given_up(&mut self, flow: usize, due_us: u64, now_us: u64) {
+        let took = now_us.saturating_sub(due_us);
+        self.second_ack.saturating_record(took);
+        if self.in_window(due_us)
+            && let Some(flow) = self.flows.get_mut(flow)
+        {
+            flow.ack.saturating_record(took);
+        }
+    }
+
     pub(crate) fn delivered(&mut self, flow: usize, due_us: u64, now_us: u64) {
         let took = now_us.saturating_sub(due_us);
         self.second.deliveries += 1;

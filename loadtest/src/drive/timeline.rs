@@ -153,20 +153,21 @@ impl Driver {
             let Some(conn) = self.conns.get_mut(at) else { return };
             let held = std::mem::take(&mut conn.held);
             // Their senders did not come back.
-            for _ in std::mem::take(&mut conn.unsent) {
-                self.in_flight -= 1;
-                self.counter.error("nobody_there");
-            }
+            let unsent = std::mem::take(&mut conn.unsent);
             let asked = conn.take_asked();
             let flights = asked.iter().filter_map(|(_, asked)| match asked {
                 Asked::Send(flight) => Some(*flight),
                 _ => None,
             });
             let flights: Vec<_> = flights.chain(held).collect();
+            for (conv, due_us) in unsent {
+                self.in_flight -= 1;
+                self.gave_up(conv, due_us, "nobody_there");
+            }
             for flight in &flights {
                 self.in_flight -= 1;
                 self.judge.unknown(&flight.own);
-                self.counter.error("no answer");
+                self.gave_up(flight.own.conv, flight.own.due_us, "no answer");
             }
             // What else it waits for is asked for on another connection.
             if !flights.is_empty() {

@@ -83,8 +83,12 @@ impl Order {
         } else if let Some(at) = sent.gaps.iter().position(|gap| *gap == ordinal) {
             sent.gaps.swap_remove(at);
             // The app's server sends by many connections, in no order.
-            if !is_server(sender) && self.late.len() < MOST_ODD {
-                self.late.push((conv, sender, ordinal));
+            if !is_server(sender) {
+                if self.late.len() < MOST_ODD {
+                    self.late.push((conv, sender, ordinal));
+                } else {
+                    self.overflown = true;
+                }
             }
         } else {
             findings.doubled += 1;

@@ -110,7 +110,8 @@ pub(super) fn summary(conversations: &[Conversation], order: &Order, findings: F
         if conversation.broken {
             let count = if conversation.is_room() { &mut uncompared_rooms } else { &mut uncompared };
             *count += 1;
-        } else if conversation.viewers > 0 && conversation.floor > conversation.from {
+        } else if conversation.viewers > 0 {
+            // Also where nothing was seen: another generator's viewers may have seen something.
             digests.push((conv, conversation.from, conversation.floor, conversation.digest));
         }
     }
