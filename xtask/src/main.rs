@@ -1,4 +1,4 @@
-//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask measure …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
+//! The project's chores, in plain Rust: `cargo xtask test`, `cargo xtask bench …`, `cargo xtask measure …`, `cargo xtask performance …`, `cargo xtask clients`, `cargo xtask codegen [--check]`,
 //! `cargo xtask docs [--check]`, `cargo xtask schemathesis`, `cargo xtask cluster …`, `cargo xtask deploy`, `cargo xtask capacity`,
 //! `cargo xtask inputs …`, `cargo xtask skew …`.
 
@@ -11,12 +11,13 @@ mod deploy;
 mod docs;
 mod inputs;
 mod measure;
+mod performance;
 mod python;
 mod schemathesis;
 mod skew;
 mod steps;
 
-const USAGE: &str = "usage: cargo xtask test | bench … | measure … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
+const USAGE: &str = "usage: cargo xtask test | bench … | measure … | performance … | clients [suite] | codegen [--check] | docs [--check] | schemathesis | cluster … | \
                      deploy | capacity | inputs … | skew COMMIT …";
 
 fn main() -> std::process::ExitCode {
@@ -26,6 +27,7 @@ fn main() -> std::process::ExitCode {
         ["test"] => steps::test(),
         ["bench", words @ ..] => bench::run(words),
         ["measure", words @ ..] => measure::run(words),
+        ["performance", words @ ..] => performance::run(words),
         ["clients"] => clients::run(None),
         ["clients", suite] => clients::run(Some(suite)),
         ["codegen"] => codegen::write(),

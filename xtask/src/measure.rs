@@ -3,17 +3,25 @@
 
 #![allow(clippy::print_stdout, reason = "the table is what it prints")]
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod cases;
+mod deployment;
+mod profile;
 
-use mynah_local_cluster::{Cluster, Plan, Status};
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use crate::codegen::root;
 use crate::steps::cargo;
+use cases::{CASES, Case, On};
+use profile::Profile;
 
-const USAGE: &str = "usage: cargo xtask measure [--runs N] [--seconds N] [--only CASE,…] [--binaries FOLDER]";
+const USAGE: &str = "usage: cargo xtask measure [--runs N] [--seconds N] [--only CASE,…] [--binaries FOLDER] [--profiles FOLDER]";
+/// When a profile begins: after the warm-up.
+const PROFILED_AFTER_S: f64 = 13.0;
 /// The processors of the servers and of the generator.
 const CPUS: (&str, &str) = ("0", "1");
 /// Hashes are cheap and nobody's rate is bounded: what is measured is the path of a message.
@@ -26,59 +34,6 @@ pub const SETTINGS: [(&str, &str); 5] = [
 ];
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
-
-/// A case: its name, the command and scenario, further arguments.
-struct Case {
-    name: &'static str,
-    command: &'static str,
-    scenario: &'static str,
-    further: &'static [&'static str],
-    /// Gateways and routers of a distributed deployment; none: the embedded server.
-    parts: Option<(usize, usize)>,
-}
-
-const fn case(name: &'static str, command: &'static str, scenario: &'static str, further: &'static [&'static str]) -> Case {
-    Case { name, command, scenario, further, parts: None }
-}
-
-const fn distributed(
-    name: &'static str,
-    parts: (usize, usize),
-    scenario: &'static str,
-    further: &'static [&'static str],
-) -> Case {
-    Case { name, command: "run", scenario, further, parts: Some(parts) }
-}
-
-/// More than a core takes: what it takes tells what sharding costs.
-const FEW: &[&str] = &["--users", "200", "--rate", "8000"];
-
-/// More than a core takes is offered where the rate is the figure; `search` finds the highest that is stable, for as many times as long.
-const CASES: &[Case] = &[
-    case("single-chats", "run", "single-uniform", &["--rate", "16000"]),
-    case("single-chats-half", "run", "single-uniform", &["--rate", "6000"]),
-    case("skewed-chats", "run", "single-skewed", &["--rate", "16000"]),
-    case("small-groups", "run", "small-groups", &["--rate", "8000"]),
-    case("large-groups", "run", "large-groups", &["--rate", "250"]),
-    case("quiet-room", "run", "quiet-room", &[]),
-    case("hot-room", "run", "hot-room", &[]),
-    case("reconnect-storm", "run", "reconnect-storm", &[]),
-    case("churn", "run", "churn", &[]),
-    case("catch-up", "run", "catch-up", &[]),
-    case("mixed-day", "run", "mixed-day", &[]),
-    distributed("distributed-1", (1, 1), "single-uniform", FEW),
-    distributed("distributed-2", (1, 2), "single-uniform", FEW),
-    distributed("distributed-3", (1, 3), "single-uniform", FEW),
-    distributed("distributed-half", (1, 1), "single-uniform", &["--users", "200", "--rate", "1000"]),
-    distributed("distributed-gateways", (2, 2), "single-uniform", FEW),
-    distributed("distributed-groups", (2, 2), "small-groups", &["--users", "410", "--rate", "1000"]),
-    distributed("distributed-quiet-room", (2, 2), "quiet-room", &["--users", "3100", "--rate", "120"]),
-    distributed("distributed-hot-room", (2, 2), "hot-room", &["--users", "3100", "--rate", "120"]),
-    distributed("distributed-storm", (2, 2), "reconnect-storm", &["--users", "3000"]),
-    case("search-single-chats", "search", "single-uniform", &["--from", "4000"]),
-    case("search-small-groups", "search", "small-groups", &["--from", "2000"]),
-    case("search-rest", "search", "broadcast", &["--from", "1000"]),
-];
 
 /// Columns: the figure's key, its head, what it is divided by, its digits.
 const SHOWN: [(&str, &str, f64, usize); 8] = [
@@ -93,7 +48,7 @@ const SHOWN: [(&str, &str, f64, usize); 8] = [
 ];
 
 /// What only some cases have, in words.
-const REST: [(&str, &str); 11] = [
+const REST: [(&str, &str); 12] = [
     ("stable rate", "highest stable rate"),
     ("ack p50 at half", "ack p50 at half"),
     ("ack p99 at half", "ack p99 at half"),
@@ -104,6 +59,7 @@ const REST: [(&str, &str); 11] = [
     ("figures.back_s", "back after, s"),
     ("figures.caught_up_s", "caught up after, s"),
     ("figures.skipped", "skipped"),
+    ("errors_total", "errors"),
     ("figures.generator_lag_p99_ms", "generator's lag p99, ms"),
 ];
 
@@ -112,7 +68,7 @@ const REST: [(&str, &str); 11] = [
 /// # Errors
 /// A run cannot be done, or what clients saw is against it.
 pub fn run(words: &[&str]) -> Outcome {
-    let (mut runs, mut seconds, mut only, mut given) = (3, "30".to_owned(), Vec::new(), None);
+    let (mut runs, mut seconds, mut only, mut given, mut profiles) = (3, "30".to_owned(), Vec::new(), None, None);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         let value = rest.next().ok_or(USAGE)?;
@@ -122,6 +78,8 @@ pub fn run(words: &[&str]) -> Outcome {
             "--only" => only = value.split(',').collect(),
             // Those of another version, to be measured by this one's harness.
             "--binaries" => given = Some(root().join(value)),
+            // Flame graphs of the first run of each case; its figures are those of a run that was disturbed.
+            "--profiles" => profiles = Some(root().join(value)),
             _ => return Err(USAGE.into()),
         }
     }
@@ -134,13 +92,15 @@ pub fn run(words: &[&str]) -> Outcome {
     };
     let folder = root().join("target/measure");
     std::fs::create_dir_all(&folder)?;
+    profiles.as_ref().map_or(Ok(()), std::fs::create_dir_all)?;
     let heads = SHOWN.map(|(_, words, _, _)| words);
     println!("| case | {} | rest |\n|---|{}---|", heads.join(" | "), "---|".repeat(heads.len()));
     for case in CASES.iter().filter(|case| only.is_empty() || only.contains(&case.name)) {
         let mut found = Vec::new();
         for nth in 0..runs {
             let report = folder.join(format!("{}-{nth}.json", case.name));
-            let figures = measured(case, &binaries, &seconds, &report)?;
+            let profile = profiles.as_ref().filter(|_| nth == 0).map(|folder| folder.join(format!("{}.svg", case.name)));
+            let figures = measured(case, &binaries, &seconds, &report, profile.as_deref())?;
             // A run that is cut short leaves what there is.
             println!("<!-- {} -->", row(case, std::slice::from_ref(&figures)));
             found.push(figures);
@@ -151,23 +111,25 @@ pub fn run(words: &[&str]) -> Outcome {
 }
 
 /// One run: the figures by name.
-fn measured(case: &Case, binaries: &Path, seconds: &str, report: &Path) -> Outcome<Vec<(String, f64)>> {
+fn measured(case: &Case, binaries: &Path, seconds: &str, report: &Path, profile: Option<&Path>) -> Outcome<Vec<(String, f64)>> {
     let mut load = Command::new(binaries.join("loadtest"));
     load.args([case.command, case.scenario, "--json", "--generator-cpu", CPUS.1, "--warm-up", "10", "--seconds", seconds]);
     load.args(case.further);
     load.arg("--out").arg(report);
-    let cluster = match case.parts {
-        None => {
+    let cluster = match case.on {
+        On::Embedded => {
             load.arg("--own").arg(binaries.join("mynah")).args(["--server-cpu", CPUS.0]);
             None
         }
-        Some(parts) => Some(deployment(parts, binaries, &mut load)?),
+        On::Distributed(parts) => Some(deployment::start(parts, binaries, &mut load)?),
     };
-    let output = load.output()?;
+    let (said, taken) = driven(&mut load, profile.map(|_| case.name))?;
     drop(cluster);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let line: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
-        .map_err(|_| format!("{}: {}", case.name, String::from_utf8_lossy(&output.stderr)))?;
+        .map_err(|_| format!("{}: no verdict; see above", case.name))?;
+    if let (Some(taken), Some(to)) = (taken, profile) {
+        taken.draw(&format!("{}: the servers' processor", case.name), to)?;
+    }
     if !is_sound(&line) {
         return Err(format!("{}: {line}", case.name).into());
     }
@@ -182,58 +144,39 @@ fn measured(case: &Case, binaries: &Path, seconds: &str, report: &Path) -> Outco
     Ok(found)
 }
 
+/// Runs the generator: what it said at the end, and a profile of the middle of its window, if one is wanted.
+fn driven(load: &mut Command, profiled: Option<&str>) -> Outcome<(String, Option<Profile>)> {
+    let mut running = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (running.stdout.take().ok_or("no output")?, running.stderr.take().ok_or("no progress")?);
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        BufReader::new(stdout).read_to_string(&mut said).map(|_| said)
+    });
+    let mut taken = None;
+    for line in BufReader::new(stderr).lines() {
+        let line = line?;
+        let step: Option<Value> = serde_json::from_str(&line).ok();
+        if step.is_none() {
+            eprintln!("{line}");
+        }
+        let at_s = step.and_then(|step| step.get("at_s").and_then(Value::as_f64)).unwrap_or(0.0);
+        if taken.is_none() && at_s >= PROFILED_AFTER_S {
+            taken = profiled.map(Profile::begin).transpose()?;
+        }
+    }
+    running.wait()?;
+    let said = said.join().map_err(|_| "its output cannot be read")??;
+    Ok((said, taken))
+}
+
 /// Nothing is wrong with what clients saw, and all of it was looked at. A latency beyond a gate is a figure like any other.
 fn is_sound(line: &Value) -> bool {
     let clean = ["lost", "doubled", "reordered", "leaked", "unread"]
         .iter()
-        .all(|count| line.get(count).and_then(Value::as_u64) == Some(0));
+        .all(|count| line.get(count).and_then(Value::as_u64) == Some(0))
+        && line.get("overflown") == Some(&Value::Bool(false));
     let broken = line.get("broken").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     clean && !broken.into_iter().any(|gate| matches!(gate, "unannounced" | "unproved" | "uncompared"))
-}
-
-/// A deployment on the servers' processor, its engines included.
-fn deployment((gateways, routers): (usize, usize), binaries: &Path, load: &mut Command) -> Outcome<(Cluster, PathBuf)> {
-    let folder = root().join("target/measure/cluster");
-    _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
-    // What is started from here on stays there, and with it this process.
-    let pinned = Command::new("taskset")
-        .args(["--all-tasks", "--cpu-list", "--pid", CPUS.0])
-        .arg(std::process::id().to_string())
-        .output()?;
-    if !pinned.status.success() {
-        return Err(String::from_utf8_lossy(&pinned.stderr).into_owned().into());
-    }
-    let settings = SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let plan = Plan {
-        binaries: binaries.to_owned(),
-        skewed: None,
-        folder: folder.clone(),
-        gateways,
-        directories: 1,
-        routers,
-        over_tls: false,
-        log_databases: 1,
-        settings: settings.collect(),
-    };
-    let cluster = Cluster::start(plan)?;
-    let Status { gateways, directories, routers, app, .. } = cluster.status();
-    load.args(["--app-key", &app.appkey, "--master-secret", &app.master_secret]);
-    for gateway in &gateways {
-        load.args([
-            "--target",
-            &format!("http://{}", gateway.http),
-            "--scrape",
-            &format!("{}=pid:{}", gateway.name, gateway.pid),
-        ]);
-    }
-    for member in &directories {
-        load.args(["--scrape", &format!("{}=pid:{}", member.name, member.pid)]);
-    }
-    for router in &routers {
-        load.args(["--scrape", &format!("{}=pid:{}", router.name, router.pid)]);
-    }
-    Ok((cluster, folder))
 }
 
 /// A row of the table: medians, and the least and the most of each.
@@ -264,10 +207,13 @@ mod tests {
 
     #[test]
     fn a_run_that_is_wrong_or_was_not_looked_at_gives_no_figure() {
-        let line = |unread: u64, broken: &[&str]| json!({"lost": 0, "doubled": 0, "reordered": 0, "leaked": 0, "unread": unread, "broken": broken});
+        let line = |unread: u64, broken: &[&str]| json!({"lost": 0, "doubled": 0, "reordered": 0, "leaked": 0, "unread": unread, "overflown": false, "broken": broken});
         assert!(is_sound(&line(0, &["ack_p99_ms"])));
         assert!(!is_sound(&line(1, &[])));
         assert!(!is_sound(&line(0, &["unproved"])));
+        let mut forgetful = line(0, &[]);
+        forgetful["overflown"] = json!(true);
+        assert!(!is_sound(&forgetful));
         assert!(!is_sound(&json!({})));
     }
 }
