@@ -37,7 +37,8 @@ pub struct Settings {
     /// How long a gateway counts as alive without a heartbeat; three heartbeats or more, and longer than a heartbeat and two calls. After the store was emptied, audiences are
     /// unknown for this long, since a gateway that was not heard of yet may be alive.
     pub lifetime: Duration,
-    /// Each entry is written again once in this time, and forgotten when three of them passed without.
+    /// Each entry is written again once in this time, and forgotten when three of them passed without. An entry that was lost alone, as a
+    /// server that evicts loses it, is found by that and by nothing else; whatever a server loses all at once is found by the heartbeat.
     pub sweep: Duration,
     /// How long a call may take before it fails.
     pub answer_within: Duration,
@@ -55,7 +56,7 @@ impl Settings {
             address: String::new(),
             heartbeat: Duration::from_secs(1),
             lifetime: Duration::from_secs(5),
-            sweep: Duration::from_secs(60),
+            sweep: Duration::from_secs(600),
             answer_within: Duration::from_secs(1),
         }
     }
