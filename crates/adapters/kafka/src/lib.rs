@@ -15,6 +15,7 @@ mod counts;
 mod gate;
 mod hand;
 mod log;
+mod polled;
 mod publisher;
 mod record;
 mod settings;

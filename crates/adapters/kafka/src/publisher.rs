@@ -10,12 +10,13 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::counts::Counts;
 use crate::gate::Gate;
+use crate::polled::Polled;
 use crate::record::{Encoded, TRACEPARENT};
 use crate::{Settings, client, log};
 
@@ -24,7 +25,7 @@ const TRIES_WITHIN: u32 = 4;
 
 pub(crate) struct Publisher {
     config: ClientConfig,
-    producer: Mutex<Arc<ThreadedProducer<Reports>>>,
+    producer: Mutex<Arc<Polled>>,
     topic: String,
     places: Arc<Semaphore>,
     all_places: u32,
@@ -35,14 +36,14 @@ pub(crate) struct Publisher {
 }
 
 /// A record on its way; its place is free again when the brokers took it or it was dropped.
-struct Sent {
+pub(crate) struct Sent {
     id: u64,
     reply: oneshot::Sender<Result<(), KafkaError>>,
     _place: OwnedSemaphorePermit,
 }
 
 /// Hears what became of each record.
-struct Reports {
+pub(crate) struct Reports {
     gate: Arc<Mutex<Gate>>,
 }
 
@@ -114,7 +115,7 @@ impl Publisher {
             let header = Header { key: TRACEPARENT, value: Some(text.as_bytes()) };
             kafka_record = kafka_record.headers(OwnedHeaders::new_with_capacity(1).insert(header));
         }
-        self.working()?.send(kafka_record).map_err(|(error, _)| unavailable(&error))?;
+        self.working()?.producer().send(kafka_record).map_err(|(error, _)| unavailable(&error))?;
         match timeout_at(until, &mut answer).await {
             Ok(outcome) => confirmed(outcome.ok()),
             Err(_) => self.give_up(id, &encoded.key, answer),
@@ -122,9 +123,9 @@ impl Publisher {
     }
 
     /// The client; another one in place of one that is broken for good, as after a loss of data in the brokers.
-    fn working(&self) -> Result<Arc<ThreadedProducer<Reports>>, Error> {
+    fn working(&self) -> Result<Arc<Polled>, Error> {
         let mut current = self.producer.lock();
-        if let Some((code, why)) = current.client().fatal_error() {
+        if let Some((code, why)) = current.producer().client().fatal_error() {
             tracing::error!(%code, error = why, "the Kafka producer is broken and begins anew");
             *current = Arc::new(producer(&self.config, &self.gate).map_err(|error| unavailable(&error))?);
         }
@@ -153,8 +154,8 @@ fn unavailable(error: &KafkaError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-fn producer(config: &ClientConfig, gate: &Arc<Mutex<Gate>>) -> Result<ThreadedProducer<Reports>, KafkaError> {
-    config.create_with_context(Reports { gate: Arc::clone(gate) })
+fn producer(config: &ClientConfig, gate: &Arc<Mutex<Gate>>) -> Result<Polled, KafkaError> {
+    Polled::start(config.create_with_context(Reports { gate: Arc::clone(gate) })?)
 }
 
 fn config(settings: &Settings) -> ClientConfig {
