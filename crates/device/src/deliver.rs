@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use mynah_proto::Failure;
 use mynah_proto::device::{Deliver, Kicked, KickedBy, ReadChanged, server_frame};
 use mynah_proto::gateway::gateway_server::Gateway;
 use mynah_proto::gateway::{
@@ -12,7 +10,7 @@ use mynah_proto::gateway::{
 };
 use mynah_proto::router::LogEntry;
 use mynah_telemetry::Span;
-use mynah_types::{AppId, ConversationKey, MemberChange, Uid};
+use mynah_types::{ConversationKey, MemberChange, Uid};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -25,8 +23,6 @@ use crate::outbound::{Identity, Outbound, push};
 use crate::rooms::{Message, Said};
 use crate::traced;
 
-/// Users whose groups are read again at one time.
-const RESYNCS: usize = 16;
 /// What an entry takes beside its payload, about.
 const ENTRY: usize = 200;
 /// The kind of a message in a record.
@@ -123,25 +119,6 @@ impl Inner {
         audience.iter().for_each(|out| out.missed(key, seq));
     }
 
-    /// Nobody knows what was not delivered: the users' groups are read again, and every device looks at everything.
-    pub(crate) async fn resync(&self) -> Result<(), Status> {
-        metrics::counter!("mynah_device_resyncs_total").increment(1);
-        let mut read = Ok(());
-        for some in self.hub.users().chunks(RESYNCS) {
-            for outcome in join_all(some.iter().map(|(uid, app)| self.resync_user(*uid, *app))).await {
-                read = read.and(outcome);
-            }
-        }
-        Ok(read?)
-    }
-
-    /// First his groups, so that nothing is missed between what he finds and what is pushed to him then.
-    async fn resync_user(&self, uid: Uid, app: AppId) -> Result<(), Failure> {
-        let read = self.read_groups_anew(app.0, uid).await;
-        self.hub.connections_of(uid).iter().for_each(|out| out.missed_much());
-        read
-    }
-
     async fn audience(&self, key: ConversationKey, log: &LogEntry) -> Vec<Arc<Outbound>> {
         match key {
             ConversationKey::Single(a, b) => {
@@ -154,7 +131,15 @@ impl Inner {
             ConversationKey::Feed(uid) => self.hub.connections_of(uid),
             // Rooms have a way of their own.
             ConversationKey::Room(_) => Vec::new(),
-            ConversationKey::Group(_) if log.kind == MESSAGE => self.hub.message_audience(key, log.member_version),
+            ConversationKey::Group(_) if log.kind == MESSAGE => {
+                let audience = self.hub.message_audience(key, log.member_version);
+                if !self.resyncs.is_under_way() {
+                    return audience;
+                }
+                // Whoever is a member still finds it, and nobody else.
+                audience.iter().for_each(|out| out.missed(key, log.seq));
+                Vec::new()
+            }
             ConversationKey::Group(_) => {
                 let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect();
                 let change = MemberChange {
@@ -184,7 +169,7 @@ impl Gateway for Devices {
             self.0.missed(&missed);
         }
         if resync {
-            self.0.resync().await?;
+            self.0.resync();
         }
         Ok(Response::new(DeliverReply {}))
     }

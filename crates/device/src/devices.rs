@@ -24,6 +24,7 @@ use crate::connection;
 use crate::errors::Close;
 use crate::hub::Hub;
 use crate::outbound::push;
+use crate::resync::Resyncs;
 use crate::settings::Settings;
 use crate::targets::Targets;
 
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     pub(crate) canary: Canary,
     pub(crate) targets: Targets,
+    pub(crate) resyncs: Resyncs,
     next_conn: AtomicU64,
     open: AtomicUsize,
     log_epoch: OnceCell<String>,
@@ -116,6 +118,7 @@ impl Devices {
             hub: Hub::default(),
             canary: Canary::default(),
             targets: Targets::default(),
+            resyncs: Resyncs::default(),
             next_conn,
             open,
             log_epoch: OnceCell::new(),
@@ -136,10 +139,8 @@ impl Devices {
     }
 
     /// What came for a while may be missing: the users' groups are read again, and every device looks at everything.
-    pub async fn look_again(&self) {
-        if let Err(error) = self.0.resync().await {
-            tracing::warn!(%error, "the users' groups were not read again");
-        }
+    pub fn look_again(&self) {
+        self.0.resync();
     }
 
     /// Tells every device to reconnect elsewhere, spread over `spread_ms`, and closes.

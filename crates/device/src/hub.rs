@@ -64,9 +64,11 @@ impl Hub {
         self.groups.write().forget(uid)
     }
 
-    /// Subscribes a user, unless he is known to have left since. True if he is the group's first here.
+    /// Subscribes a user who is connected, unless he is known to have left since. True if he is the group's first here.
     pub(crate) fn join_group(&self, key: ConversationKey, uid: Uid, since: u64) -> bool {
-        self.groups.write().join(key, uid, since)
+        // Under both locks: whoever is gone since his groups were read is forgotten already, and would be kept for ever.
+        let users = self.users.read();
+        users.contains_key(&uid) && self.groups.write().join(key, uid, since)
     }
 
     /// The groups that a user is subscribed to, each with the version since when.

@@ -23,6 +23,7 @@ mod login;
 mod media;
 mod outbound;
 mod rate;
+mod resync;
 mod rooms;
 mod sends;
 mod settings;

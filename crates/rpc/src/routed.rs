@@ -16,7 +16,7 @@ use mynah_proto::router::{
     SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
 };
 use mynah_proto::{Failure, broken, never_sent, traced};
-use mynah_types::{ConversationKey, Reason, ShardId, Uid};
+use mynah_types::{ConversationKey, CorrectedClock, Reason, ShardId, Uid};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -68,6 +68,8 @@ struct Inner {
     seeds: Names,
     channels: Channels,
     times: Times,
+    /// Goes by the time by which entries are stamped.
+    clock: Arc<CorrectedClock>,
     map: RwLock<ShardMapReply>,
     /// When the map was read; one reader at a time.
     read_at: Mutex<Option<Instant>>,
@@ -75,11 +77,11 @@ struct Inner {
 }
 
 impl Routed {
-    /// Finds routers by `seeds`, then by what they tell of one another. Must run inside a tokio runtime.
+    /// Finds routers by `seeds`, then by what they tell of one another, and has `clock` go by theirs. Must run inside a tokio runtime.
     #[must_use]
-    pub fn start(seeds: Names, channels: Channels, times: Times) -> Self {
+    pub fn start(seeds: Names, channels: Channels, times: Times, clock: Arc<CorrectedClock>) -> Self {
         let (map, read_at) = (RwLock::default(), Mutex::default());
-        let inner = Arc::new(Inner { seeds, channels, times, map, read_at, turn: Default::default() });
+        let inner = Arc::new(Inner { seeds, channels, times, clock, map, read_at, turn: Default::default() });
         let watched = Arc::downgrade(&inner);
         tokio::spawn(async move {
             while let Some(inner) = watched.upgrade() {
@@ -175,11 +177,16 @@ impl Inner {
         for address in addresses {
             let Some(channel) = self.channels.to(&address) else { continue };
             let mut client = RouterClient::new(channel);
+            let asked_ms = self.clock.own_ms();
             let asked = tokio::time::timeout(MAP_WITHIN, client.shard_map(ShardMapRequest {})).await;
             if let Ok(Ok(map)) = asked
                 && !map.get_ref().routers.is_empty()
             {
-                *self.map.write() = map.into_inner();
+                let map = map.into_inner();
+                if map.now_ms > 0 {
+                    self.clock.correct(asked_ms, map.now_ms);
+                }
+                *self.map.write() = map;
                 *read_at = Some(Instant::now());
                 return;
             }

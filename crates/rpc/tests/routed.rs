@@ -12,6 +12,7 @@ use mynah_proto::router::{
     ShardMapReply, ShardMapRequest, SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
 };
 use mynah_rpc::{Channels, Names, Routed, Times};
+use mynah_types::{Clock as _, CorrectedClock, ManualClock};
 use parking_lot::Mutex;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -42,7 +43,7 @@ macro_rules! not_asked {
 
             async fn shard_map(&self, _: Request<ShardMapRequest>) -> Answer<ShardMapReply> {
                 let router = RouterInfo { id: 1, address: self.address.get().cloned().unwrap_or_default() };
-                Ok(Response::new(ShardMapReply { routers: vec![router], owners: vec![1; 256] }))
+                Ok(Response::new(ShardMapReply { routers: vec![router], owners: vec![1; 256], now_ms: 5_000_000 }))
             }
 
             $(async fn $name(&self, _: Request<$request>) -> Answer<$reply> {
@@ -74,10 +75,14 @@ async fn a_send_whose_answer_is_lost_is_made_again_with_its_own_ids() {
     let address = incoming.local_addr().unwrap().to_string();
     router.address.set(address.clone()).unwrap();
     tokio::spawn(Server::builder().add_service(RouterServer::new(router.clone())).serve_with_incoming(incoming));
-    let routed = Routed::start(Names::watch(vec![address]), Channels::new(None).unwrap(), Times::default());
+    let own = ManualClock::at(1_000_000);
+    let clock = Arc::new(CorrectedClock::new(Arc::new(own)));
+    let names = Names::watch(vec![address]);
+    let routed = Routed::start(names, Channels::new(None).unwrap(), Times::default(), Arc::clone(&clock));
     let items = vec![SendItem { cmid: "made-once".into(), payload: b"hello".to_vec().into(), ..SendItem::default() }];
     let request = SendRequest { conv_id: "s.1.2".into(), sender_uid: 1, items, ..SendRequest::default() };
     let reply = routed.send(Request::new(request.clone())).await.unwrap().into_inner();
     assert_eq!(reply.results.first().map(|result| (result.seq, result.duplicate)), Some((1, true)));
     assert_eq!(*router.taken.lock(), [request.clone(), request.clone(), request]);
+    assert_eq!(clock.now_ms(), 5_000_000, "it goes by the routers' time");
 }

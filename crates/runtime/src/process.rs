@@ -24,13 +24,13 @@ pub fn log_lines(filter: &str) -> Result<(), tracing_subscriber::filter::ParseEr
     Ok(())
 }
 
-/// The runtime of a process that answers others: a thread a processor, and memory in small pages.
+/// The runtime of a process that answers others: a thread a processor, by the program's name, and memory in small pages.
 ///
 /// # Errors
 /// The system gives no threads.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
     small_pages();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build()
 }
 
 /// A huge page is cleared in one go when it is touched first, which takes up to 5 ms on a virtual machine, and everybody on that

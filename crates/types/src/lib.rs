@@ -11,7 +11,7 @@ mod reason;
 mod shards;
 
 pub use append::{Appended, Claim, ConversationAppend, Meta, Progress, RecentSend, ShardAppend, Tail};
-pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use clock::{Clock, CorrectedClock, ManualClock, Millis, SystemClock};
 pub use conversation::{ConversationKey, ConversationKind, SHARDS, ShardId};
 pub use entry::{Entry, EntryKind, FirstAnswer, Hidden, MemberChange, Membership, Position, Role};
 pub use ids::{AppId, AppKey, Cmid, GatewayId, InvalidId, MsgId, OwnerToken, RouterId, Seq, Uid, Username};

@@ -9,10 +9,13 @@ pub struct AuthenticateRequest {
     #[prost(string, tag = "2")]
     pub master_secret: ::prost::alloc::string::String,
 }
+/// now: as it is stored at this moment, not as it was a moment ago.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AppByKeyRequest {
     #[prost(string, tag = "1")]
     pub appkey: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub now: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CrossAppRequest {

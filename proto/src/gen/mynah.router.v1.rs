@@ -413,6 +413,9 @@ pub struct ShardMapReply {
     /// By shard: the place of its owner in `routers`, from 1 up; 0: nobody.
     #[prost(uint32, repeated, tag = "2")]
     pub owners: ::prost::alloc::vec::Vec<u32>,
+    /// The time by which entries are stamped, in ms; 0: not told.
+    #[prost(uint64, tag = "3")]
+    pub now_ms: u64,
 }
 /// address: host and port of its service.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

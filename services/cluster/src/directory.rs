@@ -14,7 +14,7 @@ use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{engines, peers};
+use crate::{clock, engines, peers};
 
 /// Runs it, or a command.
 #[must_use]
@@ -49,11 +49,12 @@ async fn run(settings: Settings) -> Outcome {
     // Before anything is waited for: settings that cannot be had are refused at once.
     let changes = engines::changes(&process)?;
     let store = engines::directory_store(&process).await?;
+    let clock = clock::own();
     let deps = Deps {
         store,
-        router: peers::router(&process),
+        router: peers::router(&process, &clock),
         gateway: GatewayClient::local(peers::fleet(&process, presence)),
-        clock: Arc::new(SystemClock),
+        clock,
         key,
         settings: one_of_several(process.settings.product.directory()),
     };

@@ -12,13 +12,13 @@ use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_redis::RedisPresence;
 use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops::Ready;
-use mynah_types::{GatewayId, SystemClock};
+use mynah_types::{CorrectedClock, GatewayId};
 use mynah_words::Words;
 use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{engines, peers};
+use crate::{clock, engines, peers};
 
 /// How long devices have to go beyond the time over which they are spread.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
@@ -85,7 +85,8 @@ struct Parts {
 }
 
 fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcome<Parts> {
-    let (directory, router) = (peers::directory(process), peers::router(process));
+    let clock = clock::own();
+    let (directory, router) = (peers::directory(process), peers::router(process, &clock));
     let words = Words::new(directory.clone());
     let product = &process.settings.product;
     let devices = Devices::new(mynah_device::Deps {
@@ -94,7 +95,7 @@ fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcom
         presence: Arc::clone(&presence),
         gateway_id: id,
         words: words.clone(),
-        clock: Arc::new(SystemClock),
+        clock: Arc::<CorrectedClock>::clone(&clock),
         settings: product.devices(),
     });
     let rest = Gateway::new(mynah_gateway::Deps {
@@ -104,7 +105,7 @@ fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcom
         presence,
         media: engines::media(process)?,
         words,
-        clock: Arc::new(SystemClock),
+        clock,
         settings: product.gateway(),
     });
     Ok(Parts { devices, rest, directory, router })
@@ -123,7 +124,7 @@ fn watch_repairs(devices: Devices, presence: Arc<RedisPresence>) {
             if let Ok(now) = repaired {
                 seen = now;
                 tracing::info!("presence was lost for a while: devices look at everything");
-                devices.look_again().await;
+                devices.look_again();
             }
         }
     });

@@ -5,6 +5,7 @@
 //!
 //! Reading order: `settings` (one table for all four binaries), `process` (what each begins with), `engines`, then a binary's own module.
 
+mod clock;
 pub mod directory;
 mod engines;
 pub mod gateway;

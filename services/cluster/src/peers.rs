@@ -8,7 +8,7 @@ use mynah_ports::Presence;
 use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient, probe};
 use mynah_router::GatewayFinder;
 use mynah_rpc::{Fleet, LiveGateways, Names, Pool, Routed, Times};
-use mynah_types::GatewayId;
+use mynah_types::{CorrectedClock, GatewayId};
 
 use crate::process::Process;
 
@@ -29,9 +29,10 @@ pub(crate) fn report(process: &Process) -> ReportClient {
     ReportClient::Replicas(Pool::new(names, process.channels.clone(), REPORT_WITHIN))
 }
 
-pub(crate) fn router(process: &Process) -> RouterClient {
+/// Whoever owns what. `clock` goes by theirs.
+pub(crate) fn router(process: &Process, clock: &Arc<CorrectedClock>) -> RouterClient {
     let names = Names::watch(process.settings.routers.clone());
-    RouterClient::local(Routed::start(names, process.channels.clone(), Times::default()))
+    RouterClient::local(Routed::start(names, process.channels.clone(), Times::default(), Arc::clone(clock)))
 }
 
 /// Every live gateway, by what presence knows.

@@ -39,7 +39,7 @@ where
     let read = mynah_runtime::flags::settings(&keys(), matches).map_err(Into::into);
     let done: Outcome = read.and_then(|settings: Settings| {
         process::log_lines(&settings.product.log)?;
-        let runtime = process::runtime()?;
+        let runtime = process::runtime(name)?;
         let done = runtime.block_on(async {
             trace(name, &settings)?;
             work(settings).await

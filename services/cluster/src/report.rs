@@ -8,12 +8,11 @@ use mynah_ports::MessageLog as _;
 use mynah_proto::DirectoryClient;
 use mynah_proto::report::report_server::ReportServer;
 use mynah_report::{Deps, Report};
-use mynah_types::SystemClock;
 use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{engines, peers};
+use crate::{clock, engines, peers};
 
 /// Runs it.
 #[must_use]
@@ -32,11 +31,12 @@ async fn run(settings: Settings) -> Outcome {
     std::fs::create_dir_all(&process.settings.data_dir)?;
     let index = FjallReport::open(&folder, &log.log_epoch(), process.settings.product.zone_minutes)?;
     let directory = peers::directory(&process);
+    let clock = log.parts().first().map_or_else(clock::own, |first| clock::of(first.clone()));
     let report = Report::new(Deps {
         index: Arc::new(index),
         log: Arc::new(log),
         directory: directory.clone(),
-        clock: Arc::new(SystemClock),
+        clock,
         settings: process.settings.product.report(),
     });
     tokio::spawn(report.clone().run());

@@ -13,14 +13,14 @@ use mynah_postgres_log::{Migrated, PostgresLog, ShardedLog};
 use mynah_proto::router::router_server::RouterServer;
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router};
 use mynah_runtime::ops::Ready;
-use mynah_types::{MsgId, RouterId, ShardRange, SystemClock};
+use mynah_types::{MsgId, RouterId, ShardRange};
 use sha2::{Digest as _, Sha256};
 use tonic::service::Routes;
 
 use crate::peers::Finder;
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{engines, peers};
+use crate::{clock, engines, peers};
 
 /// How often the live gateways are asked for when nothing else asks.
 const GATEWAYS_EVERY: Duration = Duration::from_millis(500);
@@ -78,6 +78,7 @@ async fn run(settings: Settings) -> Outcome {
         tracing::warn!("log_sync_replicas is 0: what is acknowledged is as durable as one database server");
     }
     let memberships = log.parts().iter().map(|part| membership(&process.settings, part)).collect();
+    let clock = databases.parts().first().map_or_else(clock::own, |first| clock::of(first.clone()));
     let finder = Arc::new(Finder(peers::fleet(&process, Arc::clone(&presence))));
     let router = Router::start(Deps {
         log: Arc::new(log),
@@ -85,7 +86,7 @@ async fn run(settings: Settings) -> Outcome {
         presence,
         directory: peers::directory(&process),
         gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
-        clock: Arc::new(SystemClock),
+        clock,
         ownership: Ownership::Shared(memberships),
         settings: mynah_router::Settings { commit_rest: COMMIT_REST, ..mynah_router::Settings::default() },
     })

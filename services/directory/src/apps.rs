@@ -85,6 +85,11 @@ impl Inner {
         if let Some(app) = self.apps.by_id(id) {
             return Ok(app);
         }
+        self.app_now(id).await
+    }
+
+    /// The same as it is stored at this moment: another process may have changed it since this one looked.
+    pub(crate) async fn app_now(&self, id: AppId) -> Result<Arc<App>, Failure> {
         let asked = Instant::now();
         let app = self.store.app(id).await.map_err(convert::store)?.ok_or_else(no_app)?;
         Ok(self.apps.keep(app, asked))
@@ -105,7 +110,10 @@ impl Inner {
     }
 
     pub(crate) async fn app_by_key(&self, request: wire::AppByKeyRequest) -> Result<wire::App, Failure> {
-        let app = self.app_of_key(&request.appkey).await?;
+        let mut app = self.app_of_key(&request.appkey).await?;
+        if request.now {
+            app = self.app_now(app.id).await?;
+        }
         enabled(&app)?;
         Ok(convert::app(&app))
     }

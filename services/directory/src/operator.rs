@@ -56,6 +56,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// Makes and changes apps.
+#[derive(Clone)]
 pub struct Operator {
     pub(crate) store: Arc<dyn DirectoryStore>,
     key_file: PathBuf,

@@ -158,7 +158,7 @@ impl Inner {
     }
 
     pub(crate) async fn register(&self, request: wire::RegisterRequest) -> Result<wire::RegisterReply, Failure> {
-        let app = self.app(request.app_id).await?;
+        let app = if request.by_device { self.app_now(AppId(request.app_id)).await? } else { self.app(request.app_id).await? };
         if request.by_device && !app.rules.device_registration {
             return Err(Failure::new(Reason::RegistrationClosed, "devices may not register users in this app"));
         }

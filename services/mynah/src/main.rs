@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, settings: &Settings) -> Result<(), Box<dyn Error>> {
     process::log_lines(&settings.product.log)?;
-    let runtime = process::runtime()?;
+    let runtime = process::runtime("mynah")?;
     let done = match cli.command {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
         Some(Command::Operate(command)) => runtime.block_on(operate(settings, command)),

@@ -16,6 +16,9 @@ use crate::conversation::InFlight;
 use crate::delivery::{Delivery, Progress};
 use crate::ownership::Claimer;
 
+/// What an entry takes beside its payload, about.
+const ENTRY: usize = 200;
+
 /// How an append ended, for its actor.
 #[derive(Debug)]
 pub(crate) enum Written {
@@ -42,6 +45,7 @@ pub(crate) struct Request {
 enum Change {
     Claimed(Vec<Claim>, oneshot::Sender<()>),
     Released(ShardId, oneshot::Sender<()>),
+    Lost(ShardRange, oneshot::Sender<()>),
 }
 
 /// Hands appends to the writers. A full queue makes the actor wait.
@@ -76,7 +80,7 @@ impl LogWriter {
                 composer: Composer::default(),
                 delivery: delivery.clone(),
                 progress,
-                most: settings.commit_entries,
+                most: (settings.commit_entries, settings.commit_bytes),
                 begins_within: settings.commit_begins_within,
                 most_rest: settings.commit_rest,
                 waiting: metrics::gauge!("mynah_log_writer_waiting", "range" => range.to_string()),
@@ -101,6 +105,13 @@ impl LogWriter {
         }
     }
 
+    /// No shard of a database is owned any more. Nothing is stored: that may be fenced, and take as long as the database does not answer.
+    pub(crate) async fn lost(&self, range: ShardRange) {
+        if let Some(lane) = self.lanes.iter().find(|lane| lane.range == range) {
+            lane.change(|heard| Change::Lost(range, heard)).await;
+        }
+    }
+
     fn lane(&self, shard: ShardId) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.range.contains(shard))
     }
@@ -114,6 +125,13 @@ impl LogWriter {
             return Written::NotOwner;
         }
         outcome.await.unwrap_or(Written::Unknown)
+    }
+}
+
+impl Request {
+    /// What it takes of a batch, about.
+    fn bytes(&self) -> usize {
+        self.append.entries.iter().map(|entry| entry.payload.len() + ENTRY).sum()
     }
 }
 
@@ -133,7 +151,8 @@ struct Writer {
     composer: Composer,
     delivery: Delivery,
     progress: Arc<Progress>,
-    most: usize,
+    /// Appends and bytes of a batch.
+    most: (usize, usize),
     begins_within: Duration,
     most_rest: Duration,
     waiting: metrics::Gauge,
@@ -141,21 +160,30 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut changes: mpsc::Receiver<Change>) {
-        let mut gathered = Vec::new();
-        loop {
+        let (mut gathered, mut open) = (Vec::new(), true);
+        while open || !gathered.is_empty() {
             tokio::select! {
                 biased;
-                Some(change) = changes.recv() => self.change(change).await,
-                // One entry a request is the common case; a request of many makes a batch a little larger than the setting.
-                count = requests.recv_many(&mut gathered, self.most) => {
-                    if count == 0 {
-                        return;
-                    }
-                    let began = Instant::now();
-                    self.commit(std::mem::take(&mut gathered)).await;
-                    self.waiting.set(u32::try_from(requests.len()).unwrap_or(u32::MAX));
-                    tokio::time::sleep(rest(began.elapsed(), self.most_rest)).await;
+                Some(change) = changes.recv() => {
+                    self.change(change).await;
+                    continue;
                 }
+                // One entry a request is the common case; a request of many makes a batch a little larger than the setting.
+                count = requests.recv_many(&mut gathered, self.most.0), if gathered.is_empty() => open = count > 0,
+                // What the last batch had no room for.
+                () = std::future::ready(()), if !gathered.is_empty() => {}
+            }
+            if gathered.is_empty() {
+                continue;
+            }
+            let began = Instant::now();
+            let count = fitting(gathered.iter().map(Request::bytes), self.most.1);
+            self.commit(gathered.drain(..count).collect()).await;
+            self.waiting.set(u32::try_from(gathered.len() + requests.len()).unwrap_or(u32::MAX));
+            let rest = rest(began.elapsed(), self.most_rest);
+            // A sleep of no time lasts until the timer's next millisecond.
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
             }
         }
     }
@@ -172,6 +200,10 @@ impl Writer {
                     self.log.append(vec![last]).await;
                 }
                 self.composer.released(shard);
+                heard
+            }
+            Change::Lost(range, heard) => {
+                range.shards().for_each(|shard| self.composer.released(shard));
                 heard
             }
         };
@@ -208,6 +240,7 @@ impl Writer {
             .map(|(shard, _)| shard)
             .collect();
         if !lost.is_empty() {
+            self.progress.doubt(&lost);
             self.claim_again(&lost).await;
         }
         let mut orphaned = Vec::new();
@@ -221,6 +254,9 @@ impl Writer {
                 // An actor that died meanwhile hands nothing on: its entries are delivered from the log.
                 Appended::Done if done.is_closed() => {
                     orphaned.extend(ids.first().map(|id| id.shard()));
+                    // No position passes them until then.
+                    self.progress.issued(&ids);
+                    ids.iter().for_each(|id| self.progress.gave_up(*id));
                     Written::Done(ids)
                 }
                 Appended::Done => {
@@ -249,7 +285,10 @@ impl Writer {
         });
         let had: Vec<ShardId> = claims.iter().map(|claim| claim.shard).collect();
         let lost: Vec<ShardId> = shards.iter().filter(|shard| !had.contains(shard)).copied().collect();
-        lost.iter().for_each(|shard| self.composer.released(*shard));
+        for shard in &lost {
+            self.composer.released(*shard);
+            self.progress.released(*shard);
+        }
         self.claimer.lost(&lost);
         self.composer.claimed(&claims);
         self.deliver_found(&had).await;
@@ -259,11 +298,21 @@ impl Writer {
     async fn deliver_found(&self, shards: &[ShardId]) {
         for shard in shards {
             if let Err(error) = self.delivery.redeliver(&*self.log, *shard).await {
-                // Devices find it by seq, with the next entry or the next login.
-                tracing::warn!(%error, %shard, "entries of unknown outcome were not delivered");
+                self.progress.look_again(*shard);
+                tracing::warn!(%error, %shard, "entries of unknown outcome are not delivered yet");
             }
         }
     }
+}
+
+/// How many from the front go together: those that fit, and at least one.
+fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
+    let mut sum = 0;
+    let fit = sizes.take_while(|bytes| {
+        sum += bytes;
+        sum <= most
+    });
+    fit.count().max(1)
 }
 
 /// How long more gathers before the next commit, after one that took so long.

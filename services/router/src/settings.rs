@@ -19,8 +19,10 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// Appends that may wait for the log writer; beyond it actors wait, and their mailboxes fill.
     pub writer_queue: usize,
-    /// Entries of one durable commit.
+    /// Appends of one durable commit, and their bytes, about: what gathered while the log did not answer goes in several.
     pub commit_entries: usize,
+    /// See above.
+    pub commit_bytes: usize,
     /// After a slow commit more gathers for half as long as it took, at most so long: for a database that several routers share, where a
     /// commit costs nearly as much with one entry as with ten. None for a store of one's own.
     pub commit_rest: Duration,
@@ -49,6 +51,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(60),
             writer_queue: 4096,
             commit_entries: 4096,
+            commit_bytes: 8 << 20,
             commit_rest: Duration::ZERO,
             commit_begins_within: Duration::from_secs(4),
             delivery_queue: 8192,

@@ -8,8 +8,8 @@ use mynah_ports::message_log::{Error, Location, Logged, MessageLog, Span};
 use mynah_ports::shard_leases::Member;
 use mynah_postgres_tls::Address;
 use mynah_types::{
-    Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, MsgId, Position, Seq, ShardAppend, ShardId,
-    ShardRange, Tail, Uid,
+    Appended, Claim, Cmid, ConversationKey, Entry, FirstAnswer, Hidden, Membership, Millis, MsgId, Position, Seq, ShardAppend,
+    ShardId, ShardRange, Tail, Uid,
 };
 
 use crate::claim::Claims;
@@ -75,9 +75,12 @@ pub enum OpenError {
     },
 }
 
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const SYNC_REPLICAS: &str =
     "SELECT count(*)::integer FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')";
 
+/// Connections for what a conversation is decided and delivered by: nobody's reading holds that up.
+const LOADS: usize = 4;
 /// Connections for claims, which may wait for appends.
 const CLAIMS: usize = 2;
 /// Connections for heartbeats, the list of routers, and the help that claims need: nothing that waits.
@@ -86,6 +89,7 @@ const LEASES: usize = 4;
 pub(crate) struct Inner {
     writers: Pool,
     readers: Pool,
+    loads: Pool,
     claims: Pool,
     pub(crate) leases: Pool,
     pub(crate) within: Duration,
@@ -122,10 +126,12 @@ impl PostgresLog {
         let pool =
             |size, within| Pool::new(&address, size, within, &gate).map_err(|error| OpenError::Unavailable(error.to_string()));
         let (writers, readers) = (pool(options.writers, options.within)?, pool(options.readers, options.within)?);
+        let loads = pool(LOADS, options.within)?;
         let (claims, leases) = (pool(CLAIMS, options.within)?, pool(LEASES, options.lease_within)?);
         let inner = Inner {
             writers,
             readers,
+            loads,
             claims,
             leases,
             within: options.within,
@@ -191,6 +197,15 @@ impl PostgresLog {
         Ok(counted.first().map_or(0, |row| row.get::<_, i32>(0).unsigned_abs()))
     }
 
+    /// The server's clock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now_ms(&self) -> Result<Millis, Error> {
+        let told = self.inner.leases.repeat(NOW, &[]).await?;
+        Ok(told.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
+    }
+
     pub(crate) fn leases(&self) -> &Pool {
         &self.inner.leases
     }
@@ -221,7 +236,7 @@ impl MessageLog for PostgresLog {
     }
 
     async fn load(&self, key: ConversationKey, recent: usize) -> Result<Tail, Error> {
-        read::load(&self.inner.readers, key, recent).await
+        read::load(&self.inner.loads, key, recent).await
     }
 
     async fn heads(&self, keys: &[ConversationKey]) -> Result<Vec<Tail>, Error> {
@@ -237,7 +252,7 @@ impl MessageLog for PostgresLog {
     }
 
     async fn find_send(&self, key: ConversationKey, sender: Uid, cmid: &Cmid) -> Result<Option<FirstAnswer>, Error> {
-        read::find_send(&self.inner.readers, key, sender, cmid.as_str()).await
+        read::find_send(&self.inner.loads, key, sender, cmid.as_str()).await
     }
 
     async fn find_message(&self, id: MsgId) -> Result<Option<Location>, Error> {
@@ -245,7 +260,7 @@ impl MessageLog for PostgresLog {
     }
 
     async fn members(&self, key: ConversationKey) -> Result<Vec<(Uid, Membership)>, Error> {
-        read::members(&self.inner.readers, key).await
+        read::members(&self.inner.loads, key).await
     }
 
     async fn member(&self, key: ConversationKey, uid: Uid) -> Result<Option<Membership>, Error> {
@@ -269,7 +284,7 @@ impl MessageLog for PostgresLog {
     }
 
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
-        read::since(&self.inner.readers, shard, after, limit).await
+        read::since(&self.inner.loads, shard, after, limit).await
     }
 
     async fn under_way(&self) -> Result<Duration, Error> {

@@ -4,6 +4,8 @@
 
 #[path = "../device/changes.rs"]
 mod changes;
+#[path = "../device/engines.rs"]
+mod engines;
 #[path = "../device/names.rs"]
 mod names;
 #[path = "../device/reading.rs"]

@@ -4,6 +4,7 @@
 
 mod canary;
 mod changes;
+mod engines;
 mod faults;
 mod faults_json;
 mod frames;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use mynah_device::{Deps, Devices};
 use mynah_directory::{Directory, Operator, SecretKey};
-use mynah_fjall::{FjallLog, Options};
-use mynah_memory::{MemoryBus, MemoryPresence};
-use mynah_ports::{DirectoryStore, Presence};
+use mynah_ports::{Bus, DirectoryStore, MessageLog, Presence};
 use mynah_proto::directory::{AppByKeyRequest, CreateGroupRequest};
 use mynah_proto::json::{decode_client, encode_server};
 use mynah_proto::{DirectoryClient, RouterClient, binary};
@@ -18,13 +16,22 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
+use crate::engines;
 use crate::wiring::Wiring;
 
 /// The subprotocols.
 pub const JSON: &str = "mynah.v1.json";
 pub const PROTOBUF: &str = "mynah.v1.pb";
 
-const GATEWAY: GatewayId = GatewayId(1);
+pub const GATEWAY: GatewayId = GatewayId(1);
+
+/// What the services work on.
+pub struct Engines {
+    pub store: Arc<dyn DirectoryStore>,
+    pub log: Arc<dyn MessageLog>,
+    pub bus: Arc<dyn Bus>,
+    pub presence: Arc<dyn Presence>,
+}
 
 pub struct Server {
     pub address: String,
@@ -68,13 +75,11 @@ pub async fn serve_seeing(
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let key_path = folder.path().join("secret.key");
-    let store: Arc<dyn DirectoryStore> =
-        Arc::new(mynah_sqlite::SqliteDirectory::open(folder.path().join("directory.db")).unwrap());
+    let Engines { store, log, bus, presence } = engines::start(folder.path()).await;
     let key = SecretKey::open_or_create(&key_path).unwrap();
     let credentials = Operator::new(Arc::clone(&store), key_path, Arc::clone(&clock)).create_app("test").await.unwrap();
     let mut wiring = Wiring::new();
     let (directory, router, gateway) = (wiring.directory.clone(), wiring.router.clone(), wiring.gateway.clone());
-    let presence: Arc<dyn Presence> = Arc::new(MemoryPresence::new(vec![GATEWAY]));
     let settings =
         mynah_directory::Settings { argon2_memory_kib: 64, argon2_iterations: 1, ..mynah_directory::Settings::default() };
     let service = Directory::new(mynah_directory::Deps {
@@ -87,8 +92,8 @@ pub async fn serve_seeing(
     });
     wiring.offer_directory(service);
     let actors = Router::start(mynah_router::Deps {
-        log: Arc::new(FjallLog::open(&folder.path().join("log"), &Options::default()).unwrap()),
-        bus: Arc::new(MemoryBus::new(64)),
+        log,
+        bus,
         presence: Arc::clone(&presence),
         directory: directory.clone(),
         gateways: Gateways::single(GATEWAY, gateway.clone()),
@@ -112,7 +117,7 @@ pub async fn serve_seeing(
     let routes = devices.routes();
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let appkey = credentials.appkey.to_string();
-    let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone() }).await.unwrap();
+    let app = directory.app_by_key(AppByKeyRequest { appkey: appkey.clone(), now: false }).await.unwrap();
     let server = Server { address, appkey, app_id: app.app_id, directory, devices, store, presence, _folder: folder };
     (server, router)
 }

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code, reason = "a test fails by panicking; the support is shared")]
 
+#[path = "../device/engines.rs"]
+mod engines;
 #[path = "../device/support.rs"]
 mod support;
 mod wiring;
 
+use std::time::Duration;
+
 use mynah_proto::directory::GetUserRequest;
-use mynah_proto::gateway::KickRequest;
 use mynah_proto::gateway::gateway_server::Gateway as _;
+use mynah_proto::gateway::{DeliverRequest, KickRequest};
 use serde_json::json;
 use support::{Device, serve, text};
 use wiring::GATE;
@@ -55,4 +59,29 @@ async fn a_chat_goes_on_while_the_directory_answers_nothing() {
     let heard = |frame: &serde_json::Value| frame["deliver"]["entries"][0]["message"]["msg_body"]["text"] == "two in the club";
     tom.until(heard).await;
     GATE.open();
+}
+
+/// A router could not name all that it did not deliver. Reading everybody's groups again takes long: no delivery waits for it, and none
+/// goes by what may be out of date.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_all_groups_are_read_again_deliveries_are_taken_and_groups_say_where_they_stand() {
+    let _turn = GATE.turn().await;
+    let server = serve().await;
+    let mut ann = Device::login(&server, "anna", "d1").await;
+    let mut tom = Device::login(&server, "tommy", "d2").await;
+    let gid = server.club("anna", &["tommy"]).await.to_string();
+    ann.send(&[text(4, "group", &gid, "one")]).await;
+    let heard = |frame: &serde_json::Value| frame["deliver"]["entries"][0]["message"]["msg_body"]["text"].is_string();
+    tom.until(heard).await;
+    GATE.shut();
+    let deliver = DeliverRequest { resync: true, ..DeliverRequest::default() };
+    let taken = tokio::time::timeout(Duration::from_secs(20), server.devices.deliver(tonic::Request::new(deliver)));
+    taken.await.expect("an answer while the directory gives none").unwrap();
+    GATE.holds_one().await;
+    ann.send(&[text(5, "group", &gid, "two")]).await;
+    let seq = ann.until(|f| f["id"] == 5).await["send_ack"]["seq"].clone();
+    let told = tom.until(|f| f["heads"].is_object() || heard(f)).await;
+    assert_eq!(told["heads"]["items"][0]["head_seq"], seq, "{told}");
+    GATE.open();
+    tom.until(|f| f["heads"]["resync_all"] == true).await;
 }

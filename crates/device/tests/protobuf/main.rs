@@ -5,6 +5,8 @@
 mod both;
 #[path = "../device/changes.rs"]
 mod changes;
+#[path = "../device/engines.rs"]
+mod engines;
 #[path = "../device/faults.rs"]
 mod faults;
 mod faults_binary;

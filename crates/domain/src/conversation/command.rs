@@ -244,7 +244,7 @@ pub enum Answer {
     /// It is as wanted.
     Hidden(Result<(), Refusal>),
     /// Taken note of.
-    Noted,
+    Noted(Result<(), Refusal>),
 }
 
 /// A message that is in the log.

@@ -255,7 +255,7 @@ fn refusal(command: &Command, reason: Reason) -> Answer {
         Command::Apply(_) => Answer::Applied(Err(refused)),
         Command::Post(_) => Answer::Posted(Err(refused)),
         Command::Hide(_) => Answer::Hidden(Err(refused)),
-        Command::RightsChanged => Answer::Noted,
+        Command::RightsChanged => Answer::Noted(Err(refused)),
     }
 }
 

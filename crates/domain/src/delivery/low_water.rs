@@ -4,15 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_types::MsgId;
 
-/// Low-water mark of completions. Ids are issued in rising order and completed in any.
+/// Low-water mark of completions. Ids of a shard are issued in rising order and completed in any.
 ///
-/// A maximum would skip: an entry that is still on its way when a later one is done would be lost to the next owner.
+/// A maximum would skip: an entry that is still on its way when a later one is done would be lost to the next owner. However long the
+/// mark waits for one entry, what is complete behind it takes the room of a range.
 #[derive(Debug, Default)]
 pub struct LowWater {
     mark: MsgId,
-    open: BTreeMap<MsgId, bool>,
+    /// On their way.
+    open: BTreeSet<MsgId>,
     /// Of those, the ones that nobody carries.
     forgotten: BTreeSet<MsgId>,
+    /// Complete above the mark: the first of a range whose counters follow one another, and its last.
+    done: BTreeMap<MsgId, MsgId>,
+    /// There may be entries above the mark that were never issued.
+    in_doubt: bool,
 }
 
 impl LowWater {
@@ -24,8 +30,8 @@ impl LowWater {
 
     /// An entry is on its way.
     pub fn issued(&mut self, id: MsgId) {
-        if id > self.mark {
-            self.open.entry(id).or_insert(false);
+        if id > self.mark && !self.is_done(id) {
+            self.open.insert(id);
             self.forgotten.remove(&id);
         }
     }
@@ -33,26 +39,55 @@ impl LowWater {
     /// Whether an entry is complete, or known to be on its way.
     #[must_use]
     pub fn knows(&self, id: MsgId) -> bool {
-        id <= self.mark || (self.open.contains_key(&id) && !self.forgotten.contains(&id))
+        id <= self.mark || self.is_done(id) || (self.open.contains(&id) && !self.forgotten.contains(&id))
+    }
+
+    fn is_done(&self, id: MsgId) -> bool {
+        self.done.range(..=id).next_back().is_some_and(|(_, last)| id <= *last)
     }
 
     /// It arrived, or what stands for it did.
     pub fn completed(&mut self, id: MsgId) {
-        if let Some(done) = self.open.get_mut(&id) {
-            *done = true;
+        if self.open.remove(&id) {
             self.forgotten.remove(&id);
+            self.note_done(id);
+            self.rise();
         }
-        while let Some(first) = self.open.first_entry().filter(|e| *e.get()) {
-            self.mark = *first.key();
-            first.remove();
+    }
+
+    fn note_done(&mut self, id: MsgId) {
+        let next = MsgId::compose(id.counter() + 1, id.shard());
+        let last = self.done.remove(&next).unwrap_or(id);
+        match self.done.range_mut(..id).next_back().filter(|(_, end)| end.counter() + 1 == id.counter()) {
+            Some((_, end)) => *end = last,
+            None => _ = self.done.insert(id, last),
         }
     }
 
     /// It is not on its way any more and did not arrive: the mark stays below it.
     pub fn forget(&mut self, id: MsgId) {
-        if let Some(done) = self.open.get_mut(&id) {
-            *done = false;
+        if self.open.contains(&id) {
             self.forgotten.insert(id);
+        }
+    }
+
+    /// Entries may have been written that nobody knows of: the mark stays until they are looked for.
+    pub fn doubt(&mut self) {
+        self.in_doubt = true;
+    }
+
+    /// All that was written above the mark was issued.
+    pub fn sure(&mut self) {
+        self.in_doubt = false;
+        self.rise();
+    }
+
+    fn rise(&mut self) {
+        while !self.in_doubt
+            && let Some(range) = self.done.first_entry()
+            && self.open.first().is_none_or(|open| open > range.key())
+        {
+            self.mark = range.remove();
         }
     }
 
@@ -62,42 +97,76 @@ impl LowWater {
         self.mark
     }
 
-    /// How many are on their way, or wait for one before them.
+    /// How many are on their way, or wait for one before them; those that wait count by ranges.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.len()
+        self.open.len() + self.done.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mynah_types::ShardId;
+
     use super::*;
+
+    fn id(counter: u64) -> MsgId {
+        MsgId::compose(counter, ShardId(3))
+    }
 
     #[test]
     fn the_mark_waits_for_the_slowest() {
-        let mut water = LowWater::at(MsgId(5));
-        for id in [10, 20, 30] {
-            water.issued(MsgId(id));
+        let mut water = LowWater::at(id(5));
+        for n in [10, 20, 30] {
+            water.issued(id(n));
         }
-        water.completed(MsgId(30));
-        water.completed(MsgId(20));
-        assert_eq!(water.mark(), MsgId(5));
-        assert!(water.knows(MsgId(20)) && !water.knows(MsgId(15)));
-        water.completed(MsgId(10));
-        assert_eq!((water.mark(), water.open()), (MsgId(30), 0));
+        water.completed(id(30));
+        water.completed(id(20));
+        assert_eq!(water.mark(), id(5));
+        assert!(water.knows(id(20)) && !water.knows(id(15)));
+        water.completed(id(10));
+        assert_eq!((water.mark(), water.open()), (id(30), 0));
+    }
+
+    #[test]
+    fn what_is_complete_behind_the_slowest_takes_no_room() {
+        let mut water = LowWater::at(id(0));
+        (1..=10_000).for_each(|n| water.issued(id(n)));
+        // Even ones, then odd ones: each fills a hole between two ranges.
+        (2..=10_000).step_by(2).chain((3..=10_000).step_by(2)).for_each(|n| water.completed(id(n)));
+        assert_eq!((water.mark(), water.open()), (id(0), 2));
+        assert!((1..=10_000).all(|n| water.knows(id(n))) && !water.knows(id(10_001)));
+        water.completed(id(1));
+        assert_eq!((water.mark(), water.open()), (id(10_000), 0));
+    }
+
+    #[test]
+    fn a_mark_in_doubt_waits_until_all_that_was_written_is_known() {
+        let mut water = LowWater::at(id(5));
+        water.issued(id(10));
+        water.doubt();
+        water.completed(id(10));
+        water.issued(id(30));
+        water.completed(id(30));
+        assert_eq!(water.mark(), id(5), "20 may have been written");
+        water.issued(id(20));
+        water.sure();
+        assert_eq!(water.mark(), id(10));
+        water.completed(id(20));
+        assert_eq!((water.mark(), water.open()), (id(30), 0));
     }
 
     #[test]
     fn what_was_given_up_holds_the_mark_until_it_is_carried_anew() {
-        let mut water = LowWater::at(MsgId(5));
-        water.issued(MsgId(10));
-        water.issued(MsgId(20));
-        water.forget(MsgId(10));
-        water.completed(MsgId(20));
-        assert!(!water.knows(MsgId(10)) && water.mark() == MsgId(5));
-        water.issued(MsgId(10));
-        assert!(water.knows(MsgId(10)));
-        water.completed(MsgId(10));
-        assert_eq!(water.mark(), MsgId(20));
+        let mut water = LowWater::at(id(5));
+        water.issued(id(10));
+        water.issued(id(20));
+        water.forget(id(10));
+        water.completed(id(20));
+        assert!(!water.knows(id(10)) && water.mark() == id(5));
+        water.issued(id(10));
+        assert!(water.knows(id(10)));
+        water.completed(id(10));
+        assert_eq!(water.mark(), id(20));
     }
 }

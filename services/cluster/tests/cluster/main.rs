@@ -8,6 +8,7 @@ mod grpc;
 mod kafka_away;
 mod metrics;
 mod pairs;
+mod presence;
 mod presence_away;
 mod repairs;
 mod rolling;

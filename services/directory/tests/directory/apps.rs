@@ -71,7 +71,7 @@ async fn what_an_operator_changes_beside_the_server_is_seen() {
 async fn a_disabled_app_puts_its_devices_out_by_itself() {
     let mut world = World::new();
     let (kept, gone) = (world.app().await, world.operator().create_app("gone").await.unwrap());
-    let id = world.api.app_by_key(wire::AppByKeyRequest { appkey: gone.appkey.clone() }).await.unwrap().app_id;
+    let id = world.api.app_by_key(wire::AppByKeyRequest { now: false, appkey: gone.appkey.clone() }).await.unwrap().app_id;
     *world.gateway.mode.lock() = Mode::Fails;
     world.run_outbox();
     world.operator().disable_app(&gone.appkey).await.unwrap();

@@ -181,7 +181,7 @@ async fn logout_ends_the_session_and_keeps_the_connection() {
 async fn a_disabled_app_lets_no_device_in() {
     let world = World::new();
     let made = world.operator().create_app("gone").await.unwrap();
-    let app = world.api.app_by_key(wire::AppByKeyRequest { appkey: made.appkey.clone() }).await.unwrap().app_id;
+    let app = world.api.app_by_key(wire::AppByKeyRequest { now: false, appkey: made.appkey.clone() }).await.unwrap().app_id;
     world.users(app, &["tom1"]).await;
     let phone = world.login(app, "tom1", "a", "one").await;
     world.operator().disable_app(&made.appkey).await.unwrap();

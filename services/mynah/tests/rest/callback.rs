@@ -71,7 +71,7 @@ async fn told(server: &Server, receiver: &mut Receiver, rule: CallbackRule) -> (
     let app = server.app().await;
     app.users(&["anna"]).await;
     app.works("POST", "/v1/admins", &json!({"username": "boss", "password": "secret"})).await;
-    let secret = server.embedded.operator.set_callback(&app.appkey, rule).await.unwrap();
+    let secret = server.operator.set_callback(&app.appkey, rule).await.unwrap();
     // Who was set just now is seen at the next look; what was said before is not told.
     while receiver.heard.is_empty() {
         app.say("boss", "single", "anna", "in force?").await;
@@ -135,7 +135,7 @@ async fn the_hosted_services_form_is_a_switch() {
 async fn both_secrets_sign_while_one_takes_the_others_place() {
     let server = Server::start().await;
     let mut receiver = Receiver::start().await;
-    let operator = &server.embedded.operator;
+    let operator = &server.operator;
     let rule = receiver.rule();
     let (app, secret) = told(&server, &mut receiver, rule).await;
     let plain = CallbackRule { allow_private: false, ..receiver.rule() };

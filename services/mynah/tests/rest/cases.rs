@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::media::{self, MULTIPART};
+use crate::files::{self, MULTIPART};
 use crate::setup::{Made, set_up};
 use crate::shapes;
 use crate::world::{Answer, Server};
@@ -21,26 +21,12 @@ struct Case {
     expect_body_shape: String,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_case_of_the_contract_is_kept() {
-    every_case(Server::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_case_is_kept_over_channels() {
-    every_case(Server::over_channels().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_case_is_kept_on_the_distributed_engines() {
-    every_case(Server::on_engines(|product| product).await).await;
-}
-
-async fn every_case(server: Server) {
+/// All of them, but for those whose setup the server cannot have.
+pub async fn every_case(server: Server, without: &[&str]) {
     let text = include_str!("cases.jsonl");
     let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut broken = Vec::new();
-    for case in &cases {
+    for case in cases.iter().filter(|case| !without.contains(&case.setup.as_str())) {
         if let Err(why) = run(&server, case).await {
             broken.push(format!("{}: {why}", case.id));
         }
@@ -96,10 +82,10 @@ fn multipart_of(file: &str, setup: &str) -> Vec<u8> {
     let part = if file.contains("part 'image'") { "image" } else { "filename" };
     let bytes = match setup.strip_suffix(" bytes").and_then(|count| count.parse().ok()) {
         Some(count) => vec![7; count],
-        None if setup == "1x1 png" => media::png(1, 1),
+        None if setup == "1x1 png" => files::png(1, 1),
         None => b"some bytes".to_vec(),
     };
-    media::multipart(part, name, &bytes)
+    files::multipart(part, name, &bytes)
 }
 
 /// Inside lists ids are integers, as a target they are strings.

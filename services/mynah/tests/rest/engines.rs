@@ -1,41 +1,45 @@
-//! The same services on the engines of the distributed shape: real ones, each test in databases, topics and keys of its own.
+//! The engines of the distributed shape: real ones, each test in databases, topics and keys of its own.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mynah::embedded::{Engines, GATEWAY};
-use mynah_engines::{Kafka, PostgreSql, Redis, S3};
+use mynah_engines::{Kafka, PostgreSql, Redis};
 use mynah_kafka::KafkaBus;
 use mynah_ports::presence::Audience;
 use mynah_ports::{Bus as _, Presence as _};
 use mynah_postgres_directory::PostgresDirectory;
 use mynah_postgres_log::{Options, PostgresLog};
 use mynah_redis::{RedisPresence, Servers};
-use mynah_s3::S3Media;
-use mynah_types::ConversationKey;
-
-const BUCKET: &str = "mynah";
+use mynah_types::{ConversationKey, GatewayId};
 
 /// One of each for all tests of this binary. They end with the process.
 struct Running {
     postgresql: PostgreSql,
     kafka: Kafka,
     redis: Redis,
-    s3: S3,
+}
+
+/// Engines that nobody else uses.
+pub struct Own {
+    pub name: String,
+    pub store: PostgresDirectory,
+    pub log: PostgresLog,
+    pub bus: KafkaBus,
+    pub presence: RedisPresence,
 }
 
 fn running() -> &'static Running {
     static RUNNING: OnceLock<Running> = OnceLock::new();
-    RUNNING.get_or_init(|| {
-        let s3 = S3::start().unwrap();
-        s3.make_bucket(BUCKET).unwrap();
-        Running { postgresql: PostgreSql::start().unwrap(), kafka: Kafka::start().unwrap(), redis: Redis::start().unwrap(), s3 }
+    RUNNING.get_or_init(|| Running {
+        postgresql: PostgreSql::start().unwrap(),
+        kafka: Kafka::start().unwrap(),
+        redis: Redis::start().unwrap(),
     })
 }
 
-/// Engines that nobody else uses.
-pub async fn own() -> Engines {
+/// Made for one test, whose gateway this is.
+pub async fn own(gateway: GatewayId) -> Own {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let running = tokio::task::block_in_place(running);
@@ -49,19 +53,11 @@ pub async fn own() -> Engines {
     let bus = mynah_kafka::Settings::new(running.kafka.brokers(), name.clone(), name.clone());
     let bus = KafkaBus::start(&mynah_kafka::Settings { replicas: 1, partitions: 4, ..bus }).unwrap();
     assert!(bus.keeps());
-    let usual = mynah_redis::Settings::new(Servers::Single(running.redis.url()), Some(GATEWAY));
+    let usual = mynah_redis::Settings::new(Servers::Single(running.redis.url()), Some(gateway));
     let presence = RedisPresence::start(mynah_redis::Settings { prefix: name.clone(), ..usual }).unwrap();
     // Until then every gateway hears of everything, which is right and not what is to be shown.
     while !matches!(presence.audience(ConversationKey::Group(1)).await, Ok(Audience::Known(_))) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let bucket = mynah_s3::Settings::new(running.s3.url(), BUCKET, "key", "secret");
-    let media = S3Media::new(&mynah_s3::Settings { prefix: name, ..bucket }).unwrap();
-    Engines {
-        store: Arc::new(store),
-        log: Arc::new(log),
-        bus: Arc::new(bus),
-        presence: Arc::new(presence),
-        media: Arc::new(media),
-    }
+    Own { name, store, log, bus, presence }
 }

@@ -7,23 +7,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::faults::{World, table};
 use crate::setup::device;
-use crate::world::Server;
+use crate::world::{Server, each_way};
 
-/// Each flow with the services called directly, and over channels.
-macro_rules! both_ways {
-    ($($flow:ident),* $(,)?) => {
-        mod called_directly {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::start().await).await })*
-        }
-        mod over_channels {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::over_channels().await).await })*
-        }
-    };
-}
-
-pub(crate) use both_ways;
-
-both_ways!(
+each_way!(
     another_app_cannot_see_guess_or_touch_anything,
     who_was_added_may_send_at_once_and_who_was_removed_may_not,
     a_name_that_comes_back_is_somebody_else,

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod app;
 mod callback;
 mod cases;
 mod channels;
 mod codes;
+mod contract;
 mod documented;
 mod engines;
 mod faults;
+mod files;
 mod flows;
 mod history;
 mod limits;

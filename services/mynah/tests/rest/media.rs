@@ -7,42 +7,17 @@ use http::{Request, header};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
-use tower::ServiceExt as _;
 
-use crate::flows::{Phone, both_ways, heard};
+use crate::files::{MULTIPART, multipart, png, post, upload};
+use crate::flows::{Phone, heard};
 use crate::setup::device;
-use crate::world::{Answer, App, Server};
+use crate::world::{App, Server, each_way};
 
-both_ways!(
+each_way!(
     a_file_is_fetched_by_its_address_until_it_is_too_old,
     another_apps_file_is_not_there,
     a_device_uploads_what_it_was_granted_and_nothing_else,
 );
-
-pub const MULTIPART: &str = "multipart/form-data; boundary=XboundaryX";
-
-/// The head of a picture of that size: enough for whoever looks at its size.
-pub fn png(width: u32, height: u32) -> Vec<u8> {
-    [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes(), b"\x08\x06\x00\x00\x00"]
-        .concat()
-}
-
-pub fn multipart(part: &str, name: &str, bytes: &[u8]) -> Vec<u8> {
-    let head = format!("--XboundaryX\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{name}\"\r\n\r\n");
-    [head.as_bytes(), bytes, b"\r\n--XboundaryX--\r\n"].concat()
-}
-
-pub async fn post(app: &App, kind: &str, body: impl Into<Body>) -> Answer {
-    let app = App { content_type: Some(MULTIPART), ..app.clone() };
-    app.raw("POST", &format!("/v1/resource?type={kind}"), body).await
-}
-
-/// Uploads, and answers the id.
-pub async fn upload(app: &App, kind: &str, name: &str, bytes: &[u8]) -> String {
-    let answer = post(app, kind, multipart("filename", name, bytes)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.body["media_id"].as_str().unwrap().to_owned()
-}
 
 pub async fn address(app: &App, id: &str) -> String {
     let url = app.works("GET", &format!("/v1/resource?mediaId={id}"), &Value::Null).await["url"].as_str().unwrap().to_owned();
@@ -52,7 +27,7 @@ pub async fn address(app: &App, id: &str) -> String {
 /// Without credentials, as a browser does.
 pub async fn fetch(app: &App, path: &str, headers: &[(header::HeaderName, &str)]) -> (u16, http::HeaderMap, Vec<u8>) {
     let request = headers.iter().fold(Request::builder().uri(path), |request, (name, value)| request.header(name, *value));
-    let response = app.routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let response = app.way.ask(request.body(Body::empty()).unwrap()).await;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     (status, headers, axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
 }
@@ -128,7 +103,7 @@ pub async fn ask(phone: &mut Phone, method: &str, body: Value) -> Value {
 
 pub async fn put(app: &App, path: &str, bytes: Vec<u8>) -> (u16, Value) {
     let request = Request::builder().method("PUT").uri(path).body(Body::from(bytes)).unwrap();
-    let response = app.routes.clone().oneshot(request).await.unwrap();
+    let response = app.way.ask(request).await;
     let status = response.status().as_u16();
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -278,9 +253,9 @@ async fn what_another_app_sent_is_seen_where_the_two_may_write_to_one_another() 
     let stranger = ask(&mut phone, "media.url", body.clone()).await;
     let nothing = ask(&mut phone, "media.url", json!({"media_id": "mynah/image/j/NOTHING"})).await;
     assert_eq!(stranger["error"], nothing["error"]);
-    server.embedded.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
+    server.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
     let url = ask(&mut phone, "media.url", body.clone()).await["reply"]["body"]["url"].as_str().unwrap().to_owned();
     assert_eq!(fetch(&app, &url, &[]).await.2, png(1, 1));
-    server.embedded.operator.set_grant(&app.appkey, &other.appkey, false).await.unwrap();
+    server.operator.set_grant(&app.appkey, &other.appkey, false).await.unwrap();
     assert_eq!(ask(&mut phone, "media.url", body).await["error"], nothing["error"]);
 }

@@ -4,7 +4,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::media;
+use crate::files;
 use crate::world::{App, Server, basic};
 
 /// What a setup made: ids of the group, room and message, 0 if none.
@@ -42,7 +42,7 @@ pub async fn set_up(server: &Server, app: &mut App, text: &str) -> Made {
         "send Bearer x" => app.authorization = Some("Bearer x".into()),
         "unknown appKey" => app.authorization = Some(basic(&format!("{0}:{0}", "0".repeat(24)))),
         "header Content-Type: application/json;charset:utf-8" => app.content_type = Some("application/json;charset:utf-8"),
-        "uploaded media $mid" => made.media = media::upload(app, "image", "a.png", &media::png(2, 3)).await,
+        "uploaded media $mid" => made.media = files::upload(app, "image", "a.png", &files::png(2, 3)).await,
         "no Content-Type" => app.content_type = None,
         _ => made = people_and_things(server, app, text).await,
     }
@@ -112,7 +112,7 @@ async fn others(server: &Server, app: &App, text: &str, made: &Made) -> String {
     let other = server.app().await;
     other.users(&["x2001"]).await;
     if !text.contains("without grant") {
-        server.embedded.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
+        server.operator.set_grant(&app.appkey, &other.appkey, true).await.unwrap();
     }
     let key = &other.appkey;
     if text == "x2001 in g1" {
@@ -138,13 +138,13 @@ async fn groups(server: &Server, app: &App, text: &str) -> u64 {
         return app.group("u1001", &members.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
     if text.contains("most groups") {
-        let apps = server.embedded.operator.list_apps().await.unwrap();
+        let apps = server.operator.list_apps().await.unwrap();
         let rules = apps.into_iter().find(|a| a.key.as_str() == app.appkey).unwrap().rules;
         let rules = mynah_ports::directory_store::AppRules { max_groups_per_user: 1, ..rules };
         let other = app.clone();
         other.group("u1900", &[]).await;
         let group = app.group("u1001", &[]).await;
-        server.embedded.operator.set_rules(&app.appkey, rules).await.unwrap();
+        server.operator.set_rules(&app.appkey, rules).await.unwrap();
         // The server looks at an app again when what it knows of it is old.
         rules_seen(app).await;
         return group;
@@ -241,11 +241,8 @@ async fn online(server: &Server, app: &App) {
 
 /// A user's Android device, logged in.
 pub async fn device(server: &Server, app: &App, username: &str) -> tokio_tungstenite::WebSocketStream<tokio::net::TcpStream> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let routes = server.routes.clone();
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+    let address = server.address().await;
+    let tcp = tokio::net::TcpStream::connect(&address).await.unwrap();
     let (mut socket, _) = tokio_tungstenite::client_async(format!("ws://{address}/v1/ws"), tcp).await.unwrap();
     let frames = [
         json!({"id": 1, "hello": {"appkey": app.appkey, "platform": "a", "device_id": "phone"}}).to_string(),

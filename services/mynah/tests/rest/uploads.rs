@@ -10,9 +10,9 @@ use mynah_settings::Product;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tower::ServiceExt as _;
 
-use crate::media::{MULTIPART, address, ask, fetch, files, multipart, nothing_is_left, png, post, put, upload};
+use crate::files::{MULTIPART, multipart, png, post, upload};
+use crate::media::{address, ask, fetch, files, nothing_is_left, put};
 use crate::setup::device;
 use crate::world::{App, Server};
 
@@ -204,7 +204,7 @@ async fn a_head_alone_and_a_forged_address() {
     let id = upload(&app, "image", "a.png", &png(5, 6)).await;
     let path = address(&app, &id).await;
     let request = Request::builder().method("HEAD").uri(&path).body(Body::empty()).unwrap();
-    let response = app.routes.clone().oneshot(request).await.unwrap();
+    let response = app.way.ask(request).await;
     assert_eq!((response.status().as_u16(), &response.headers()[header::CONTENT_LENGTH]), (200, &"29".parse().unwrap()));
     assert_eq!(axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().len(), 0);
     // Of a file that is there and of one that is nowhere, what is forged is told in the same words.

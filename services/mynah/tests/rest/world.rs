@@ -1,29 +1,51 @@
-//! A server in this process, and an app of its own for each test, called as a client would.
+//! A server in this process, with an app of its own for each test.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use http::{Method, Request, StatusCode, header};
-use mynah::embedded::Embedded;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use mynah::embedded::{Embedded, Engines, GATEWAY};
 use mynah::settings::Settings;
+use mynah_directory::Operator;
+use mynah_engines::S3;
+use mynah_s3::S3Media;
 use mynah_settings::Product;
 use mynah_types::ManualClock;
-use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+pub use crate::app::{Answer, App, basic};
 use crate::channels::Channels;
-use crate::{documented, engines};
+use crate::engines;
 
 /// Where clocks begin: 2026-01-01 12:00 in UTC+8, a day that cases of the contract ask for.
 pub const NOON: u64 = 1_767_240_000_000;
 
+/// Each flow with the services called directly, and over channels.
+macro_rules! each_way {
+    ($($flow:ident),* $(,)?) => {
+        mod called_directly {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::start().await).await })*
+        }
+        mod over_channels {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $flow() { super::$flow($crate::world::Server::over_channels().await).await })*
+        }
+    };
+}
+
+pub(crate) use each_way;
+
+/// Directories that serve the store.
+pub const PROCESSES: usize = 1;
+
 /// A server on an empty folder, with a clock that a test moves.
 pub struct Server {
-    pub embedded: Embedded,
+    pub operator: Operator,
     pub clock: ManualClock,
     pub routes: Router,
     folder: tempfile::TempDir,
+    _embedded: Embedded,
 }
 
 impl Server {
@@ -40,7 +62,7 @@ impl Server {
         let (settings, clock, folder) = Self::settings();
         let settings = Settings { product: change(settings.product), ..settings };
         let embedded = Embedded::start(&settings, Arc::new(clock.clone())).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, folder }
+        Self::of(embedded, clock, folder)
     }
 
     /// The same with every call between the services over a channel.
@@ -49,7 +71,7 @@ impl Server {
         let (mut channels, clients) = Channels::new().await;
         let embedded =
             Embedded::wired(&settings, Arc::new(clock.clone()), clients, |offered| channels.offer(offered)).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, folder }
+        Self::of(embedded, clock, folder)
     }
 
     /// The same on the engines of the distributed shape, over channels.
@@ -60,10 +82,21 @@ impl Server {
         let directory = settings.product.directory();
         // As where several processes serve one store.
         let directory = mynah_directory::Settings { cached_users: 0, cached_rosters: 0, ..directory };
-        let engines = engines::own().await;
+        let own = engines::own(GATEWAY).await;
+        let engines = Engines {
+            media: Arc::new(bucket(own.name)),
+            store: Arc::new(own.store),
+            log: Arc::new(own.log),
+            bus: Arc::new(own.bus),
+            presence: Arc::new(own.presence),
+        };
         let offer = |offered| channels.offer(offered);
         let embedded = Embedded::on(engines, &settings, directory, Arc::new(clock.clone()), clients, offer).await.unwrap();
-        Self { routes: embedded.routes(), embedded, clock, folder }
+        Self::of(embedded, clock, folder)
+    }
+
+    fn of(embedded: Embedded, clock: ManualClock, folder: tempfile::TempDir) -> Self {
+        Self { operator: embedded.operator.clone(), routes: embedded.routes(), clock, folder, _embedded: embedded }
     }
 
     fn settings() -> (Settings, ManualClock, tempfile::TempDir) {
@@ -73,6 +106,15 @@ impl Server {
         (settings, ManualClock::at(NOON), folder)
     }
 
+    /// Where devices connect to.
+    pub async fn address(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let routes = self.routes.clone();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        address
+    }
+
     /// Where its data lie.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
@@ -80,115 +122,32 @@ impl Server {
 
     /// An app of its own.
     pub async fn app(&self) -> App {
-        let made = self.embedded.operator.create_app("test").await.unwrap();
-        let credentials = format!("{}:{}", made.appkey, made.master_secret);
-        App {
-            appkey: made.appkey,
-            authorization: Some(basic(&credentials)),
-            content_type: Some("application/json"),
-            idempotency_key: None,
-            routes: self.routes.clone(),
-        }
+        App::make(&self.operator, Way(self.routes.clone())).await
     }
 }
 
-pub fn basic(credentials: &str) -> String {
-    use base64::Engine as _;
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+/// A part of the bucket that nobody else uses.
+fn bucket(prefix: String) -> S3Media {
+    const BUCKET: &str = "mynah";
+    // It ends with the process.
+    static RUNNING: OnceLock<S3> = OnceLock::new();
+    let s3 = tokio::task::block_in_place(|| {
+        RUNNING.get_or_init(|| {
+            let s3 = S3::start().unwrap();
+            s3.make_bucket(BUCKET).unwrap();
+            s3
+        })
+    });
+    let usual = mynah_s3::Settings::new(s3.url(), BUCKET, "key", "secret");
+    S3Media::new(&mynah_s3::Settings { prefix, ..usual }).unwrap()
 }
 
-/// An app's server: what it sends with every request.
+/// How a request gets to the server.
 #[derive(Clone)]
-pub struct App {
-    pub appkey: String,
-    pub authorization: Option<String>,
-    pub content_type: Option<&'static str>,
-    pub idempotency_key: Option<String>,
-    pub routes: Router,
-}
+pub struct Way(pub Router);
 
-/// An answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Value,
-    pub bytes: Vec<u8>,
-    pub headers: http::HeaderMap,
-}
-
-impl Answer {
-    pub fn code(&self) -> Option<u64> {
-        self.body["error"]["code"].as_u64().or_else(|| self.body.as_array()?.iter().find_map(|e| e["error"]["code"].as_u64()))
-    }
-}
-
-impl App {
-    pub async fn raw(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        if let Some(kind) = self.content_type {
-            request = request.header(header::CONTENT_TYPE, kind);
-        }
-        if let Some(key) = &self.idempotency_key {
-            request = request.header("Idempotency-Key", key);
-        }
-        let response = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
-        let status = response.status();
-        let headers = response.headers().clone();
-        let kind = headers.get(header::CONTENT_TYPE).cloned();
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
-        if status == StatusCode::NO_CONTENT {
-            assert!(bytes.is_empty(), "204 has no body");
-        } else if !bytes.is_empty() {
-            assert_eq!(kind.unwrap(), "application/json; charset=utf-8");
-        }
-        let answer = Answer { status: status.as_u16(), body, bytes, headers };
-        documented::check(method, path, &answer);
-        answer
-    }
-
-    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.raw(method, path, body).await
-    }
-
-    /// A call that has to work.
-    pub async fn works(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = self.call(method, path, body).await;
-        assert!((200..300).contains(&answer.status), "{method} {path} {body}: {answer:?}");
-        answer.body
-    }
-
-    pub async fn users<N: AsRef<str>>(&self, names: &[N]) {
-        for names in names.chunks(500) {
-            let users = names.iter().map(|name| json!({"username": name.as_ref(), "password": "secret"}));
-            self.works("POST", "/v1/users/", &users.collect()).await;
-        }
-    }
-
-    pub async fn group(&self, owner: &str, members: &[&str]) -> u64 {
-        let body = json!({"owner_username": owner, "name": "g1", "members_username": members});
-        self.works("POST", "/v1/groups/", &body).await["gid"].as_u64().unwrap()
-    }
-
-    pub async fn room(&self, owner: &str, members: &[&str]) -> u64 {
-        let body = json!({"owner_username": owner, "name": "r1", "description": "d", "members_username": members});
-        self.works("POST", "/v1/chatroom/", &body).await["chatroom_id"].as_u64().unwrap()
-    }
-
-    pub async fn text(&self, from: &str, to: &str) -> u64 {
-        self.say(from, "single", to, "hi").await
-    }
-
-    /// What an admin says to anybody.
-    pub async fn say(&self, from: &str, kind: &str, to: &str, text: &str) -> u64 {
-        let body = json!({
-            "version": 1, "target_type": kind, "target_id": to, "from_type": "admin", "from_id": from,
-            "msg_type": "text", "msg_body": {"text": text},
-        });
-        self.works("POST", "/v1/messages", &body).await["msg_id"].as_u64().unwrap()
+impl Way {
+    pub async fn ask(&self, request: Request<Body>) -> Response {
+        self.0.clone().oneshot(request).await.unwrap()
     }
 }

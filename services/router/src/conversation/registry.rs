@@ -69,9 +69,12 @@ impl Registry {
         Err(Reason::Unavailable)
     }
 
-    /// Whether the conversation has an actor now.
-    pub(crate) fn is_live(&self, key: ConversationKey) -> bool {
-        self.stripe(key).is_some_and(|actors| actors.lock().contains_key(&key))
+    /// Whether the conversation has an actor now. Only its owner can tell: elsewhere there may be one.
+    pub(crate) fn is_live(&self, key: ConversationKey) -> Result<bool, Reason> {
+        let live = self.stripe(key).ok_or(Reason::Unavailable)?.lock().contains_key(&key);
+        // After the look: whoever owns the shard since then reads everything anew.
+        let (shards, shard) = (&self.shared.shards, key.shard());
+        if shards.takes(shard) && shards.speaks(shard) { Ok(live) } else { Err(Reason::NotOwner) }
     }
 
     /// Frees the conversation's place, if it is still this actor's.

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::progress::Ticket;
+use super::progress::{Held, Ticket};
 
 /// Records of one call.
 const BATCH: usize = 512;
@@ -65,8 +65,11 @@ struct Waiting {
     records: VecDeque<Queued>,
     bytes: usize,
     /// First and last of what each conversation misses.
-    missed: BTreeMap<ConversationKey, (Seq, Seq, Vec<Ticket>)>,
-    resync: Vec<Ticket>,
+    missed: BTreeMap<ConversationKey, (Seq, Seq)>,
+    /// More is missed than can be named.
+    resync: bool,
+    /// Of what is missed.
+    held: Held,
 }
 
 impl Link {
@@ -117,26 +120,26 @@ impl Waiting {
         let bytes = entry.payload.len() + 8 * (entry.added_uids.len() + entry.removed_uids.len()) + HEADER;
         // Events have room of their own, since what they change is told by nothing else.
         let most = if entry.kind == MESSAGE { most } else { most * 2 };
-        if self.resync.is_empty() && (self.records.is_empty() || self.bytes + bytes <= most) {
+        if !self.resync && (self.records.is_empty() || self.bytes + bytes <= most) {
             self.bytes += bytes;
             self.records.push_back((record, bytes, ticket, Instant::now()));
             return bytes;
         }
         let room = self.missed.len() < MOST_MISSED || self.missed.contains_key(&key);
-        if self.resync.is_empty() && entry.kind == MESSAGE && room {
-            let missed = self.missed.entry(key).or_insert_with(|| (entry.seq, entry.seq, Vec::new()));
-            *missed = (missed.0.min(entry.seq), missed.1.max(entry.seq), std::mem::take(&mut missed.2));
-            missed.2.push(ticket);
+        self.held.push(ticket);
+        if !self.resync && entry.kind == MESSAGE && room {
+            let missed = self.missed.entry(key).or_insert((entry.seq, entry.seq));
+            *missed = (missed.0.min(entry.seq), missed.1.max(entry.seq));
             metrics::counter!("mynah_delivery_missed_total", "told" => "heads").increment(1);
         } else {
-            self.resync.push(ticket);
+            self.resync = true;
             metrics::counter!("mynah_delivery_missed_total", "told" => "resync").increment(1);
         }
         0
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.missed.is_empty() && self.resync.is_empty()
+        self.records.is_empty() && self.missed.is_empty() && !self.resync
     }
 
     /// The next call, and what it completes.
@@ -152,12 +155,10 @@ impl Waiting {
         self.bytes -= bytes;
         // After the records that were there before them.
         if self.records.is_empty() {
-            for (key, (from_seq, seq, held)) in std::mem::take(&mut self.missed) {
-                request.missed.push(Missed { conv_id: key.to_string(), seq, from_seq });
-                tickets.extend(held);
-            }
-            request.resync = !self.resync.is_empty();
-            tickets.append(&mut self.resync);
+            let missed = std::mem::take(&mut self.missed).into_iter();
+            request.missed.extend(missed.map(|(key, (from_seq, seq))| Missed { conv_id: key.to_string(), seq, from_seq }));
+            request.resync = std::mem::take(&mut self.resync);
+            tickets.extend(self.held.take());
         }
         (request, tickets)
     }
@@ -200,7 +201,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use mynah_proto::router::LogEntry;
-    use mynah_types::MsgId;
+    use mynah_types::{Claim, MsgId, OwnerToken, Progress as Delivered};
 
     use super::super::progress::Progress;
     use super::*;
@@ -219,5 +220,31 @@ mod tests {
         assert!(bytes() > 0.0);
         assert_eq!(queue.take(&metrics::Histogram::noop()).unwrap().0.records.len(), 3);
         assert!(bytes().abs() < 0.5, "{}", bytes());
+    }
+
+    /// A gateway lives and does not answer: what it is to be told stays bounded, and no position passes what it has not heard of.
+    #[test]
+    fn however_much_is_missed_little_is_held_and_no_position_passes_it() {
+        let progress = Arc::new(Progress::new(Duration::ZERO));
+        let shard = ConversationKey::Group(1).shard();
+        let id = |counter: u64| MsgId::compose(counter, shard);
+        let claim = Claim { shard, epoch: 1, token: OwnerToken::default(), counter: 0, progress: Delivered::default() };
+        progress.claimed(&[claim]);
+        let mut waiting = Waiting::default();
+        for n in 1..=10_000 {
+            progress.issued(&[id(n)]);
+            let entry = LogEntry { kind: MESSAGE, seq: n, ..LogEntry::default() };
+            let record = Record { entry: Some(entry), ..Record::default() };
+            waiting.push(ConversationKey::Group(n % 20), record, Ticket::new(id(n), &progress, None), 0);
+        }
+        assert_eq!((waiting.records.len(), waiting.missed.len(), waiting.held.len()), (1, 20, 1));
+        assert_eq!(progress.mark(shard), MsgId(0), "the first is on its way");
+        let (request, tickets) = waiting.take(&metrics::Histogram::noop());
+        assert_eq!((request.records.len(), request.missed.len(), tickets.len()), (1, 20, 2));
+        let mut tickets = tickets.into_iter();
+        drop(tickets.next());
+        assert_eq!(progress.mark(shard), id(1), "the rest is not heard of");
+        drop(tickets);
+        assert_eq!(progress.mark(shard), id(10_000));
     }
 }

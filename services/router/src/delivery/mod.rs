@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 pub use gateways::{GatewayFinder, Gateways};
+use progress::Again;
 pub(crate) use progress::Progress;
 
 use gateways::Links;
@@ -31,7 +32,8 @@ use link::Bounds;
 
 use crate::Settings;
 
-/// Delivery tasks of a kind: entries of one conversation always take the same one, so that they keep their order.
+/// Delivery tasks for groups and rooms, which wait for the bus: entries of one conversation always take the same one, so that they keep
+/// their order. For all others one is best: the more goes together, the fewer questions to presence.
 const LANES: usize = 4;
 /// Entries that are read at once to be delivered again.
 const REDELIVERY_PAGE: usize = 512;
@@ -49,7 +51,7 @@ type Lane = mpsc::Sender<Queued>;
 #[derive(Clone)]
 pub(crate) struct Delivery {
     /// Single chats and feeds; groups and rooms have lanes of their own, since these wait for the bus.
-    direct: Arc<Vec<Lane>>,
+    direct: Lane,
     grouped: Arc<Vec<Lane>>,
     shared: Arc<Shared>,
 }
@@ -74,16 +76,14 @@ impl Delivery {
         let links = Links::start(gateways, bounds);
         let shared = Arc::new(Shared { presence, bus, links, progress, bus_away_until: Mutex::default() });
         let queue = settings.delivery_queue;
-        let lanes = |kind: fn(Arc<Shared>, mpsc::Receiver<Queued>)| -> Arc<Vec<Lane>> {
-            let lane = |_| {
-                let (sender, receiver) = mpsc::channel(queue);
-                kind(Arc::clone(&shared), receiver);
-                sender
-            };
-            Arc::new((0..LANES).map(lane).collect())
+        let (direct, entries) = mpsc::channel(queue);
+        tokio::spawn(Arc::clone(&shared).run_direct(entries));
+        let lane = |_| {
+            let (sender, entries) = mpsc::channel(queue);
+            tokio::spawn(Arc::clone(&shared).run_grouped(entries));
+            sender
         };
-        let direct = lanes(|shared, entries| _ = tokio::spawn(shared.run_direct(entries)));
-        let grouped = lanes(|shared, entries| _ = tokio::spawn(shared.run_grouped(entries)));
+        let grouped = Arc::new((0..LANES).map(lane).collect());
         tokio::spawn(Arc::clone(&shared).run_worker());
         Self { direct, grouped, shared }
     }
@@ -94,6 +94,7 @@ impl Delivery {
             tokio::time::sleep(RETRY_EVERY).await;
             for shard in self.shared.progress.take_given_up(range) {
                 if let Err(error) = self.redeliver(&*log, shard).await {
+                    self.shared.progress.look_again(shard);
                     tracing::warn!(%error, %shard, "entries are not delivered yet");
                 }
             }
@@ -103,11 +104,11 @@ impl Delivery {
     /// Queues entries of one conversation, in order, with the traces of those that have one. A full lane makes the actor wait, and its
     /// mailbox fill.
     pub(crate) async fn push(&self, key: ConversationKey, entries: Vec<Deliverable>, traces: Vec<(Seq, TraceContext)>) {
-        let lanes = match key.kind() {
-            ConversationKind::Single | ConversationKind::Feed => &self.direct,
-            ConversationKind::Group | ConversationKind::Room => &self.grouped,
+        let lane = match key.kind() {
+            ConversationKind::Single | ConversationKind::Feed => Some(&self.direct),
+            ConversationKind::Group | ConversationKind::Room => self.grouped.get(usize::from(key.shard().0) % LANES),
         };
-        if let Some(lane) = lanes.get(usize::from(key.shard().0) % LANES) {
+        if let Some(lane) = lane {
             for entry in entries {
                 let trace = traces.iter().find(|(seq, _)| *seq == entry.entry.seq).map(|(_, trace)| *trace);
                 if lane.send((key, entry, trace)).await.is_err() {
@@ -119,23 +120,30 @@ impl Delivery {
 
     /// Delivers what the log holds of a shard above the mark and nobody has on its way: what the last owner left, or what an append of
     /// unknown outcome wrote after all. Devices drop what they have by seq.
+    ///
+    /// # Errors
+    /// When the log cannot be read. What was not handed on holds the mark.
     pub(crate) async fn redeliver(&self, log: &dyn MessageLog, shard: ShardId) -> Result<(), message_log::Error> {
         let progress = &self.shared.progress;
         let mut after = progress.mark(shard);
         loop {
             let page = log.since(shard, after, REDELIVERY_PAGE).await?;
-            let Some((_, last)) = page.last() else { return Ok(()) };
+            let Some((_, last)) = page.last() else {
+                progress.sure(shard);
+                return Ok(());
+            };
             after = last.msg_id;
             for (key, entry) in page {
                 if progress.knows(entry.msg_id) {
                     continue;
                 }
-                progress.issued(&[entry.msg_id]);
+                let again = Again::begin(progress, entry.msg_id);
                 let change = match (key, entry.kind) {
                     (ConversationKey::Group(_), EntryKind::Event) => audience::changed_by(&entry, &log.members(key).await?),
                     _ => MemberChange::default(),
                 };
                 self.push(key, vec![Deliverable { entry, change, origin_conn: 0 }], Vec::new()).await;
+                again.handed_on();
             }
         }
     }

@@ -23,7 +23,7 @@ struct ShardProgress {
     water: LowWater,
     stored: MsgId,
     stored_at: Instant,
-    /// Entries were given up: they are to be delivered from the log.
+    /// Entries were given up, or may be unknown: they are to be delivered from the log.
     gave_up: bool,
 }
 
@@ -39,9 +39,29 @@ impl Progress {
             let delivered = claim.progress.delivered;
             let fresh =
                 ShardProgress { water: LowWater::at(delivered), stored: delivered, stored_at: Instant::now(), gave_up: false };
-            // A shard that is claimed again by its owner has entries on their way.
-            shards.entry(claim.shard).or_insert(fresh);
+            // What is left of an earlier ownership says nothing any more: another router may have gone on since.
+            shards.insert(claim.shard, fresh);
         }
+    }
+
+    /// An append to these shards has an unknown outcome: no position passes what it may have written until that was looked for.
+    pub(crate) fn doubt(&self, doubtful: &[ShardId]) {
+        let mut shards = self.shards.lock();
+        for id in doubtful {
+            if let Some(shard) = shards.get_mut(id) {
+                shard.water.doubt();
+            }
+        }
+    }
+
+    /// All that the log holds of a shard is known here.
+    pub(crate) fn sure(&self, shard: ShardId) {
+        self.noted(shard, |shard| shard.water.sure());
+    }
+
+    /// What the log holds of a shard could not be looked at: it is to be tried again.
+    pub(crate) fn look_again(&self, shard: ShardId) {
+        self.noted(shard, |shard| shard.gave_up = true);
     }
 
     /// The shard is another's.
@@ -80,8 +100,12 @@ impl Progress {
     }
 
     fn ended(&self, id: MsgId, note: impl FnOnce(&mut ShardProgress)) {
+        self.noted(id.shard(), note);
+    }
+
+    fn noted(&self, shard: ShardId, note: impl FnOnce(&mut ShardProgress)) {
         let mut shards = self.shards.lock();
-        let Some(shard) = shards.get_mut(&id.shard()) else { return };
+        let Some(shard) = shards.get_mut(&shard) else { return };
         note(shard);
         if shard.water.open() == 0 {
             self.emptied.notify_waiters();
@@ -135,10 +159,36 @@ impl Progress {
     }
 }
 
+/// An entry of the log that is being handed on again. Whoever breaks off leaves it to the next try.
+pub(crate) struct Again<'a> {
+    progress: &'a Progress,
+    id: Option<MsgId>,
+}
+
+impl<'a> Again<'a> {
+    pub(crate) fn begin(progress: &'a Progress, id: MsgId) -> Self {
+        progress.issued(&[id]);
+        Self { progress, id: Some(id) }
+    }
+
+    /// It has its ticket, or will.
+    pub(crate) fn handed_on(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.progress.gave_up(id);
+        }
+    }
+}
+
 /// Completes an entry when its last clone is gone: each gateway has it, or what stands for it, or is no more.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticket {
-    _completion: Arc<Completion>,
+    completion: Arc<Completion>,
 }
 
 #[derive(Debug)]
@@ -146,12 +196,45 @@ struct Completion {
     id: MsgId,
     progress: Arc<Progress>,
     /// Somebody waits until all of a batch are complete.
-    _batch: Option<mpsc::Sender<()>>,
+    batch: Option<mpsc::Sender<()>>,
 }
 
 impl Ticket {
     pub(crate) fn new(id: MsgId, progress: &Arc<Progress>, batch: Option<mpsc::Sender<()>>) -> Self {
-        Self { _completion: Arc::new(Completion { id, progress: Arc::clone(progress), _batch: batch }) }
+        Self { completion: Arc::new(Completion { id, progress: Arc::clone(progress), batch }) }
+    }
+}
+
+/// Tickets of entries that are not kept for a gateway, until it knows that they exist. However many there are, few are held: a position
+/// does not pass the lowest of a shard, and so none behind it. Those of the bus's batches are all held, since each batch waits for its own;
+/// of batches there is a bounded number.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    lowest: HashMap<ShardId, Ticket>,
+    of_batches: Vec<Ticket>,
+}
+
+impl Held {
+    pub(crate) fn push(&mut self, ticket: Ticket) {
+        if ticket.completion.batch.is_some() {
+            return self.of_batches.push(ticket);
+        }
+        let id = ticket.completion.id;
+        let lowest = self.lowest.entry(id.shard()).or_insert_with(|| ticket.clone());
+        if id < lowest.completion.id {
+            *lowest = ticket;
+        }
+    }
+
+    /// All that are held, to be let go together.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Ticket> + use<> {
+        let Self { lowest, of_batches } = std::mem::take(self);
+        lowest.into_values().chain(of_batches)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lowest.len() + self.of_batches.len()
     }
 }
 

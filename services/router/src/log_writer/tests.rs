@@ -81,3 +81,28 @@ fn only_slow_commits_are_rested_from_and_only_where_it_is_asked_for() {
     assert_eq!(rest(ms(100), Duration::ZERO), Duration::ZERO);
     assert_eq!([ms(1), ms(2), ms(6), ms(100)].map(|took| rest(took, ms(4))), [ms(0), ms(1), ms(3), ms(4)]);
 }
+
+#[test]
+fn a_batch_is_bounded_in_bytes_and_never_empty() {
+    let fits = |sizes: &[usize]| fitting(sizes.iter().copied(), 10);
+    assert_eq!([fits(&[4, 6, 1]), fits(&[4, 7]), fits(&[11, 1]), fits(&[1])], [2, 1, 1, 1]);
+}
+
+/// More than one batch takes, gathered before the writer looks: all of it is written, in its order.
+#[tokio::test]
+async fn what_a_batch_has_no_room_for_goes_with_the_next_ones() {
+    let key = ConversationKey::single(Uid(1), Uid(2));
+    let settings = crate::Settings { commit_bytes: 1, ..crate::Settings::default() };
+    let parts = start(key, settings).await;
+    let slot = Arc::new(Slot::default());
+    let appends = (0..5).map(|n| {
+        let mut append = first::entry(key, MsgId(0));
+        append.expected_head = n;
+        append.entries.iter_mut().for_each(|entry| (entry.seq, entry.cmid) = (n + 1, None));
+        parts.writer.append(append, InFlight::new(&slot))
+    });
+    for written in futures_util::future::join_all(appends).await {
+        assert!(matches!(written, Written::Done(_)), "{written:?}");
+    }
+    assert_eq!(parts.log.load(key, 0).await.unwrap().head_seq, 5);
+}

@@ -284,11 +284,9 @@ impl Owner {
             self.shards.set(*shard, Standing::Foreign);
             self.registry.abandon(*shard);
         }
-        // The database may be slow to say so: nothing is taken meanwhile.
-        for shard in mine {
-            self.writer.released(shard).await;
-            self.progress.released(shard);
-        }
+        // Whatever was claimed, whether it came to be taken or not.
+        self.writer.lost(self.part.range).await;
+        self.part.range.shards().for_each(|shard| self.progress.released(shard));
     }
 }
 

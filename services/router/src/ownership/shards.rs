@@ -129,7 +129,7 @@ impl Shards {
 
     /// The map that others go by. A database that cannot be asked tells nothing new: of its routers those count that live by another.
     pub(crate) fn map(&self) -> ShardMapReply {
-        let mut map = ShardMapReply { routers: Vec::new(), owners: vec![0; usize::from(SHARDS)] };
+        let mut map = ShardMapReply { owners: vec![0; usize::from(SHARDS)], ..ShardMapReply::default() };
         let (asked, unasked): (Vec<_>, Vec<_>) = self.parts.iter().partition(|part| part.speaks());
         let known = if asked.is_empty() { &unasked } else { &asked };
         for part in known {

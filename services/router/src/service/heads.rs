@@ -1,5 +1,6 @@
 //! Where conversations stand for one viewer.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mynah_domain::visibility::{self, View};
 use mynah_ports::message_log::{Logged, Span};
 use mynah_proto::Failure;
@@ -12,6 +13,8 @@ use crate::{convert, retention};
 
 /// Conversations of one call.
 const MOST: usize = 500;
+/// Those of them that are read at one time.
+const AT_ONCE: usize = 8;
 
 pub(super) async fn heads(router: &Router, request: HeadsRequest) -> Result<HeadsReply, Failure> {
     if request.conv_ids.len() > MOST {
@@ -20,11 +23,11 @@ pub(super) async fn heads(router: &Router, request: HeadsRequest) -> Result<Head
     // Ids that name nothing are left out, as those of others are.
     let keys: Vec<ConversationKey> = request.conv_ids.iter().filter_map(|id| id.parse().ok()).collect();
     let tails = router.shared.log.heads(&keys).await.map_err(unreadable)?;
-    let mut heads = Vec::with_capacity(keys.len());
-    for (key, tail) in keys.into_iter().zip(tails) {
-        heads.extend(of_tail(router, Uid(request.uid), key, &tail, request.with_last).await?);
-    }
-    Ok(HeadsReply { heads, log_epoch: router.shared.log.log_epoch() })
+    let uid = Uid(request.uid);
+    let head = async |(key, tail): (ConversationKey, Tail)| of_tail(router, uid, key, &tail, request.with_last).await;
+    // Each takes several reads, one after the other: of several conversations they go together.
+    let heads: Vec<_> = stream::iter(keys.into_iter().zip(tails)).map(head).buffered(AT_ONCE).try_collect().await?;
+    Ok(HeadsReply { heads: heads.into_iter().flatten().collect(), log_epoch: router.shared.log.log_epoch() })
 }
 
 /// One head; none if the viewer may not see the conversation.

@@ -81,7 +81,8 @@ impl RouterService for Router {
     }
 
     async fn shard_map(&self, _: Request<ShardMapRequest>) -> Answer<ShardMapReply> {
-        Ok(Response::new(self.shared.shards.map()))
+        let now_ms = self.shared.clock.now_ms();
+        Ok(Response::new(ShardMapReply { now_ms, ..self.shared.shards.map() }))
     }
 
     async fn relation_changed(&self, request: Request<RelationChangedRequest>) -> Answer<RelationChangedReply> {

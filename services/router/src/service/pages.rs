@@ -70,7 +70,7 @@ async fn one(
     let kept = heads::kept(router, key, tails.first()).await?;
     let view = View { from: view.from.max(kept), ..view };
     // A position that the log never reached: it was restored from an older state. Or one below what is kept. The device starts anew.
-    let lost = range.after_seq + 1 < kept;
+    let lost = range.after_seq < kept.saturating_sub(1);
     let reset = range.after_seq > head || lost;
     let after = if lost {
         kept - 1

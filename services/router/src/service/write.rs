@@ -146,12 +146,17 @@ pub(super) async fn hide(router: &Router, request: HideRequest) -> Result<HideRe
     }
 }
 
-/// Chats without an actor need no word: the next one that starts reads the relations.
+/// Chats without an actor need no word: the next one that starts reads the relations. What is confirmed here is forgotten by the directory,
+/// so that only the owner may confirm it.
 pub(super) async fn relation_changed(router: &Router, request: RelationChangedRequest) -> Result<RelationChangedReply, Failure> {
     for peer in request.peer_uids {
         let key = ConversationKey::single(Uid(request.uid), Uid(peer));
-        if router.registry.is_live(key) {
-            decide(router, key, Command::RightsChanged).await?;
+        if router.registry.is_live(key).map_err(|reason| failure(router, reason.into()))? {
+            match decide(router, key, Command::RightsChanged).await? {
+                Answer::Noted(Ok(())) => {}
+                Answer::Noted(Err(refusal)) => return Err(failure(router, refusal)),
+                _ => return Err(mixed_up()),
+            }
         }
     }
     Ok(RelationChangedReply {})

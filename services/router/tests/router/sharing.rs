@@ -9,9 +9,10 @@ use mynah_memory::MemoryBus;
 use mynah_ports::contract::first;
 use mynah_ports::{MessageLog, ShardLeases as _};
 use mynah_postgres_log::{Options, PostgresLog};
+use mynah_proto::router::RelationChangedRequest;
 use mynah_proto::{DirectoryClient, GatewayClient, RouterClient};
 use mynah_router::{Deps, Gateways, Membership, Ownership, Router, Settings};
-use mynah_types::{Appended, ConversationKey, RouterId, SHARDS, ShardId, SystemClock, Uid};
+use mynah_types::{Appended, ConversationKey, Reason, RouterId, SHARDS, ShardId, SystemClock, Uid};
 use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
@@ -93,6 +94,10 @@ async fn a_router_that_goes_answers_what_it_took_before_it_lets_the_shard_go() {
     answer.send(()).unwrap();
     assert_eq!(sent.await.unwrap().unwrap().results[0].seq, 1);
     left.await.unwrap();
+    // Only the owner knows whether a chat has an actor that goes by what was: anybody else's word would end the matter for the directory.
+    let changed = RelationChangedRequest { uid: 1, peer_uids: vec![peer] };
+    let told = RouterClient::local(router.clone()).relation_changed(changed).await.unwrap_err();
+    assert_eq!(told.why(), Reason::NotOwner);
     assert_eq!(free(&log).await, usize::from(FIRST));
 }
 

@@ -26,6 +26,8 @@ struct Forgetful {
     forgets: AtomicBool,
     /// It is written all the same.
     writes: bool,
+    /// Looks at what a shard holds that fail after that.
+    unreadable: AtomicU32,
     claims: AtomicU32,
 }
 
@@ -105,15 +107,26 @@ impl MessageLog for Forgetful {
     }
 
     async fn since(&self, shard: ShardId, after: MsgId, limit: usize) -> Result<Vec<(ConversationKey, Entry)>, Error> {
+        let claimed_again = self.claims.load(Ordering::SeqCst) > 1;
+        if claimed_again && self.unreadable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(Error::Unavailable("not now".into()));
+        }
         self.log.since(shard, after, limit).await
     }
 }
 
-/// Three sends, the second of which has an unknown outcome: their seqs and ids, and the deliveries' in their order.
-async fn three_sends(writes: bool) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+/// Three sends, the second of which has an unknown outcome, and so many looks at the log after it fail: their seqs and ids, and the
+/// deliveries' in their order.
+async fn three_sends(writes: bool, unreadable: u32) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
     let folder = tempfile::tempdir().unwrap();
     let log = FjallLog::open(folder.path(), &Options::default()).unwrap();
-    let log = Arc::new(Forgetful { log, forgets: AtomicBool::new(false), writes, claims: AtomicU32::new(0) });
+    let log = Arc::new(Forgetful {
+        log,
+        forgets: AtomicBool::new(false),
+        writes,
+        unreadable: unreadable.into(),
+        claims: AtomicU32::new(0),
+    });
     let (gateway, mut delivered) = Recorder::start(0);
     let router = Router::start(Deps {
         log: Arc::<Forgetful>::clone(&log),
@@ -147,14 +160,22 @@ async fn three_sends(writes: bool) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_with_an_unknown_outcome_is_answered_and_delivered_in_its_place() {
-    let (answers, deliveries) = three_sends(true).await;
+    let (answers, deliveries) = three_sends(true, 0).await;
     assert_eq!(answers.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(deliveries, answers);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_written_with_an_unknown_outcome_is_written_once() {
-    let (answers, deliveries) = three_sends(false).await;
+    let (answers, deliveries) = three_sends(false, 0).await;
     assert_eq!(answers.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(deliveries, answers);
+}
+
+/// What was written is not found at once: it is looked for again until it is, and nothing counts as delivered past it meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_with_an_unknown_outcome_is_delivered_once_the_log_can_be_read() {
+    let (answers, mut deliveries) = three_sends(true, 3).await;
+    deliveries.sort_unstable();
     assert_eq!(deliveries, answers);
 }

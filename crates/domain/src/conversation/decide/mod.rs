@@ -162,7 +162,7 @@ pub(crate) fn decide(state: &mut State, draft: &mut Draft, command: &Command, fa
             if let Some(Fact::Rights(rights)) = facts.get(&Lookup::Rights) {
                 state.rights = Some(*rights);
             }
-            Held::Plain(Answer::Noted)
+            Held::Plain(Answer::Noted(Ok(())))
         }
     }
 }

@@ -157,7 +157,7 @@ impl World {
     /// Makes an app and answers its number.
     pub async fn app(&self) -> u64 {
         let made = self.operator().create_app("test").await.unwrap();
-        self.api.app_by_key(wire::AppByKeyRequest { appkey: made.appkey }).await.unwrap().app_id
+        self.api.app_by_key(wire::AppByKeyRequest { appkey: made.appkey, now: false }).await.unwrap().app_id
     }
 
     /// Sets an app's limits.
