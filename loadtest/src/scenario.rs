@@ -249,13 +249,14 @@ impl Traffic {
 }
 
 /// Those that are built in, and their texts.
-pub const BUILT_IN: [(&str, &str); 12] = [
+pub const BUILT_IN: [(&str, &str); 13] = [
     ("idle", include_str!("../scenarios/idle.toml")),
     ("single-uniform", include_str!("../scenarios/single-uniform.toml")),
     ("single-skewed", include_str!("../scenarios/single-skewed.toml")),
     ("small-groups", include_str!("../scenarios/small-groups.toml")),
     ("large-groups", include_str!("../scenarios/large-groups.toml")),
     ("hot-room", include_str!("../scenarios/hot-room.toml")),
+    ("room-at-cap", include_str!("../scenarios/room-at-cap.toml")),
     ("quiet-room", include_str!("../scenarios/quiet-room.toml")),
     ("reconnect-storm", include_str!("../scenarios/reconnect-storm.toml")),
     ("churn", include_str!("../scenarios/churn.toml")),

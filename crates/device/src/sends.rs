@@ -41,6 +41,13 @@ fn as_send(frame: &Frame) -> Option<&Send> {
     }
 }
 
+fn into_send(frame: Frame) -> Option<(u32, Send)> {
+    match frame.body {
+        Some(client_frame::Body::Send(send)) => Some((frame.id, send)),
+        _ => None,
+    }
+}
+
 /// A frame with those behind it that go together with it, whatever messages they came in: sends to the same target.
 pub(crate) fn run<I>(first: Frame, rest: &mut std::iter::Peekable<I>) -> Vec<Frame>
 where
@@ -82,7 +89,7 @@ impl Session {
 
     /// In order: if one fails retryably, those behind it do too, until it is sent again.
     async fn in_order(&mut self, frames: Vec<Frame>) -> Vec<ServerFrame> {
-        let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(|f| Some((f.id, as_send(&f)?.clone()))).collect();
+        let sends: Vec<(u32, Send)> = frames.into_iter().filter_map(into_send).collect();
         let Some((_, first)) = sends.first() else { return Vec::new() };
         let target = target_of(first);
         let answers = match self.destination(first).await {
@@ -246,12 +253,12 @@ impl Session {
     }
 
     pub(crate) fn party(&self, name: &str) -> Party {
-        let user = self.user.clone().unwrap_or_default();
-        let nickname = user.profile.and_then(|p| p.nickname).unwrap_or_default();
+        let Some(user) = &self.user else { return Party::default() };
+        let nickname = user.profile.as_ref().and_then(|profile| profile.nickname.as_deref()).unwrap_or_default();
         Party {
-            username: user.username,
-            appkey: user.appkey,
-            name: if name.is_empty() { nickname } else { name.into() },
+            username: user.username.clone(),
+            appkey: user.appkey.clone(),
+            name: if name.is_empty() { nickname } else { name }.into(),
             r#type: if user.admin { "admin" } else { "user" }.into(),
             platform: self.platform.clone(),
             profile_mtime: user.mtime_ms,

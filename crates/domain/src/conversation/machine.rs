@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mynah_types::{ConversationAppend, ConversationKey, Entry, MemberChange, MsgId, Reason};
+use mynah_types::{ConversationAppend, ConversationKey, Entry, MemberChange, MsgId, Reason, Seq};
 
 use super::command::{Answer, Command, Fact, Lookup, Refusal, Sent};
 use super::decide::{self, Draft, Held, HeldItem};
@@ -265,7 +265,9 @@ fn release<T>(batch: &mut Vec<(Command, Option<T>)>, held: Vec<Held>, written: &
 }
 
 fn answer(held: Held, written: &[Deliverable]) -> Answer {
-    let by_seq = |seq| written.iter().find(|d| d.entry.seq == seq).map(|d| &d.entry);
+    // Their seqs follow one another.
+    let first = written.first().map_or(0, |d| d.entry.seq);
+    let by_seq = |seq: Seq| Some(&written.get(usize::try_from(seq.checked_sub(first)?).ok()?)?.entry);
     match held {
         Held::Sent(items) => Answer::Sent(
             items
