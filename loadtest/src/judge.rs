@@ -315,6 +315,24 @@ impl Judge {
         self.number(key).and_then(|conv| self.view(at, conv)).is_some_and(|(view, _)| view.holds(seq))
     }
 
+    /// The local user at `at` marks what he has of a conversation as read: up to where. None while an earlier mark of his has no answer, and
+    /// in rooms, which count nothing.
+    pub(crate) fn marks(&mut self, at: usize, conv: u32) -> Option<u64> {
+        let (view, conversation) = self.view(at, conv)?;
+        if conversation.is_room() || view.since_mark.is_some() || view.have <= view.base {
+            return None;
+        }
+        view.since_mark = Some(0);
+        Some(view.have)
+    }
+
+    /// The server has taken that.
+    pub(crate) fn marked(&mut self, at: usize, conv: u32) {
+        if let Some((view, _)) = self.view(at, conv) {
+            view.unread = view.since_mark.take().unwrap_or(view.unread);
+        }
+    }
+
     /// How far the local user at `at` has everything.
     pub(crate) fn have(&mut self, at: usize, conv: u32) -> u64 {
         self.view(at, conv).map_or(0, |(view, _)| view.have)

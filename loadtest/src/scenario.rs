@@ -33,6 +33,9 @@ pub struct Scenario {
     /// Pushes of a device after which it acknowledges them; a second after the first of them at the latest.
     #[serde(default = "ack_every")]
     pub ack_every: u32,
+    /// Pushes of a device after which it marks the last one's conversation as read; 0: never. Users with a second device mark nothing.
+    #[serde(default)]
+    pub read_every: u32,
     /// When messages are due.
     #[serde(default)]
     pub arrivals: Arrivals,

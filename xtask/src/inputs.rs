@@ -31,6 +31,9 @@ const BEGINS_WITHIN: Duration = Duration::from_secs(120);
 /// Users of the load for connects, and how many of them come anew in a second.
 const CONNECTS: &str = "name = \"connects\"\nabout = \"Devices that come and go\"\nusers = 400\nwindow_s = 30.0\n\
     [[traffic]]\nkind = \"single\"\nrate = 2.0\npeers = 2\n[churn]\nper_s = 60.0\naway_s = 0.5\n[gates]\nerror_ratio = 1.0\n";
+/// Devices that mark each message as read.
+const READS: &str = "name = \"reads\"\nabout = \"Devices that read\"\nusers = 200\nread_every = 1\nwindow_s = 30.0\n\
+    [[traffic]]\nkind = \"single\"\nrate = 300.0\npeers = 2\n[gates]\nerror_ratio = 1.0\n";
 /// Users whose passwords are hashed as in production.
 const HASHED: f64 = 60.0;
 
@@ -52,7 +55,11 @@ impl Reading {
             for line in page.lines().filter(|line| line.starts_with("mynah_")) {
                 let Some((name, value)) = line.rsplit_once(' ') else { continue };
                 let metric = name.split('{').next().unwrap_or(name);
-                *found.entry(format!("{kind} {metric}")).or_default() += value.parse::<f64>().unwrap_or(0.0);
+                let value = value.parse::<f64>().unwrap_or(0.0);
+                *found.entry(format!("{kind} {metric}")).or_default() += value;
+                if name.ends_with("Router/Read\"}") {
+                    *found.entry(MARKS.into()).or_default() += value;
+                }
             }
         }
         for engine in &status.engines {
@@ -190,6 +197,8 @@ impl Load {
 
 /// The messages that devices were answered for.
 const SENDS: &str = "gateway mynah_gateway_ack_seconds_count";
+/// Read marks that a router was asked to take.
+const MARKS: &str = "router read marks";
 const CALLS: &str = "directory mynah_grpc_calls_total";
 const LOGINS: &str = "directory mynah_directory_logins_total";
 const PUBLISHED: &str = "router mynah_bus_published_total";
@@ -268,8 +277,9 @@ pub fn run(words: &[&str]) -> Outcome {
     }
     let folder = root().join("target/inputs");
     std::fs::create_dir_all(&folder)?;
-    let connects = folder.join("connects.toml");
+    let (connects, reads) = (folder.join("connects.toml"), folder.join("reads.toml"));
     std::fs::write(&connects, CONNECTS)?;
+    std::fs::write(&reads, READS)?;
     let deployed = Deployed::start(&binaries, &folder.join("cluster"), &SETTINGS)?;
     let idle = Load::idle(&deployed.cluster, seconds)?;
     let whole = (seconds + 25).to_string();
@@ -283,6 +293,7 @@ pub fn run(words: &[&str]) -> Outcome {
     let singles = drive(&["run", "single-uniform", "--users", "200", "--rate", "1500"])?;
     let groups = drive(&["run", "small-groups", "--users", "410", "--rate", "500"])?;
     let connects = drive(&["run", &connects.display().to_string()])?;
+    let reads = drive(&["run", &reads.display().to_string()])?;
     let rests = drive(&["run", "broadcast", "--users", "200", "--rate", "300"])?;
     drop(deployed);
     let dear = hashing(&binaries, &folder.join("cluster"), &[])?;
@@ -304,6 +315,10 @@ pub fn run(words: &[&str]) -> Outcome {
         ("directory_transactions_per_call", connects.ratio("directory transactions", CALLS)),
         ("directory_transactions_per_core_second", connects.ratio("directory transactions", "cpu directory's database")),
         ("rows_per_send", singles.ratio("log rows", "log entries")),
+        (
+            "rows_per_read",
+            (reads.get("log rows") - reads.get("log entries") * singles.ratio("log rows", "log entries")) / reads.get(MARKS),
+        ),
         ("message_bytes", singles.ratio("log bytes", "log entries")),
         ("log_rows_per_core_second", singles.get("log rows") / log(&singles)),
         ("kafka_records_per_core_second", groups.ratio(PUBLISHED, "cpu kafka")),

@@ -93,6 +93,14 @@ pub(crate) fn ack(items: &[(Key, u64)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"]}}");
 }
 
+/// Marks a conversation as read.
+pub(crate) fn read(id: u32, key: Key, seq: u64) -> String {
+    let mut name = Vec::new();
+    key.write(&mut name);
+    let name = String::from_utf8_lossy(&name);
+    format!(r#"{{"id":{id},"read":{{"conv_id":"{name}","read_seq":{seq}}}}}"#)
+}
+
 /// Asks for what comes after `after`: of a room by `history`.
 pub(crate) fn catch_up(id: u32, key: Key, after: u64) -> String {
     let mut name = Vec::new();

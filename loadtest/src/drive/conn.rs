@@ -40,6 +40,8 @@ pub(super) enum Asked {
     List,
     /// A room's conversation.
     Enter(u32),
+    /// A conversation to be marked as read.
+    Read(u32),
     Ping,
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Conn {
     /// What was pushed and not acknowledged.
     pub(super) unacked: Vec<(Key, u64)>,
     pub(super) pushes: u32,
+    /// Pushes since the last read mark.
+    pub(super) unread: u32,
     pub(super) session: Option<String>,
     /// Connections that failed since the last login.
     pub(super) failed: u32,

@@ -64,6 +64,8 @@ pub(super) struct Driver {
     pub(super) singles: HashMap<(u32, u32), u32, RandomState>,
     /// Who looks at all of a room.
     pub(super) keepers: HashSet<(usize, u32), RandomState>,
+    /// Users with a second device here.
+    pub(super) paired: HashSet<u32, RandomState>,
     pub(super) ordinals: HashMap<(u32, u32), u32, RandomState>,
     pub(super) in_flight: usize,
     /// When messages last waited because too many were under way.
@@ -190,6 +192,7 @@ impl Driver {
             flow_of,
             singles,
             keepers,
+            paired: paired(&share),
             ordinals: HashMap::default(),
             in_flight: 0,
             limited_us: 0,
@@ -352,4 +355,10 @@ impl Driver {
     pub(super) fn is_up(&self, at: usize) -> bool {
         self.conns.get(at).is_some_and(|conn| conn.state == State::Ready)
     }
+}
+
+/// Users who are there twice: with a second device.
+fn paired(share: &[(u32, Vec<u32>)]) -> HashSet<u32, RandomState> {
+    let mut once = HashSet::<u32, RandomState>::default();
+    share.iter().map(|(user, _)| *user).filter(|user| !once.insert(*user)).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::conn::{Asked, State};
 use super::driver::{Driver, Phase};
+use crate::client::conv::Key;
 use crate::client::frames;
 use crate::client::read::{Frame, Item, What};
 use crate::client::text::mix;
@@ -34,7 +35,12 @@ impl Driver {
                 self.hang_up(at, false, Some(frame.reconnect_after_ms * 1000));
             }
             What::Welcome => {}
-            What::Other => _ = self.conns.get_mut(at).and_then(|conn| conn.answered(frame.id)),
+            What::Other => {
+                if let Some(Asked::Read(conv)) = self.conns.get_mut(at).and_then(|conn| conn.answered(frame.id)) {
+                    *self.counts.entry("read_marks".into()).or_default() += 1.0;
+                    self.judge.marked(at, conv);
+                }
+            }
         }
         Ok(())
     }
@@ -67,7 +73,23 @@ impl Driver {
             if conn.pushes >= self.job.scenario.ack_every || conn.unacked.len() >= ACKED_TOGETHER {
                 self.acknowledge(at);
             }
+            self.mark_read(at, entry.key);
         }
+    }
+
+    /// Marks a conversation as read, once in so many pushes.
+    fn mark_read(&mut self, at: usize, key: Key) {
+        let (every, user) = (self.job.scenario.read_every, self.user(at));
+        let Some(conn) = self.conns.get_mut(at).filter(|_| every > 0 && !self.paired.contains(&user)) else { return };
+        conn.unread += 1;
+        if conn.unread < every {
+            return;
+        }
+        conn.unread = 0;
+        let Some((conv, seq)) = self.judge.number(key).and_then(|conv| Some((conv, self.judge.marks(at, conv)?))) else { return };
+        let id = conn.ask(Asked::Read(conv));
+        conn.say(frames::read(id, key, seq).as_bytes(), self.now_us);
+        self.mark_dirty(at);
     }
 
     fn acknowledge(&mut self, at: usize) {
@@ -117,7 +139,7 @@ impl Driver {
                 self.suspects.push_back((self.now_us + SUSPECT_US, at, conv));
             }
             Some(Asked::List) if self.phase == Phase::Proving => self.not_listed(at),
-            Some(Asked::Ping) => {}
+            Some(Asked::Ping | Asked::Read(_)) => {}
             Some(Asked::Enter(conv)) if frame.retryable => self.shut.push_back((self.now_us + SUSPECT_US, at, conv)),
             Some(Asked::List | Asked::Enter(_)) | None => {
                 if frame.id <= 2

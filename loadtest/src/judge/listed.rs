@@ -12,7 +12,8 @@ impl Judge {
             return;
         }
         view.compared = true;
-        if u64::from(view.unread) == unread {
+        // A mark without an answer may have been taken, or not.
+        if u64::from(view.unread) == unread || view.since_mark.is_some_and(|since| u64::from(since) == unread) {
             return;
         }
         let right = view.unread;

@@ -212,6 +212,24 @@ fn unread_counts_are_what_others_said_since_the_own_last_message() {
 }
 
 #[test]
+fn what_is_marked_as_read_counts_no_more_once_the_server_has_taken_it() {
+    let mut judge = good();
+    assert_eq!(judge.marks(1, 0), Some(3));
+    assert_eq!(judge.marks(1, 0), None, "one mark at a time");
+    ack(&mut judge, 4, 4);
+    push(&mut judge, 1, 4, 4);
+    // Nobody knows yet.
+    judge.unread(1, 1, 0, 4, 1);
+    judge.unread(1, 1, 0, 4, 4);
+    judge.marked(1, 0);
+    judge.unread(1, 1, 0, 4, 1);
+    assert!(judge.findings.is_clean(), "{:?}", judge.findings);
+    judge.unread(1, 1, 0, 4, 4);
+    assert_eq!(found(judge), [0, 0, 0, 0, 1]);
+    assert_eq!(good_room().marks(1, 0), None);
+}
+
+#[test]
 fn a_conversation_that_the_list_does_not_name_is_miscounted() {
     let listed = |head: Option<u64>| {
         let mut judge = good();

@@ -9,6 +9,8 @@ pub(super) struct View {
     pub(super) user: u32,
     /// What others sent since the user's own last message.
     pub(super) unread: u32,
+    /// The same since the place that a read mark of his names, while nobody knows whether the server has taken it.
+    pub(super) since_mark: Option<u32>,
     /// He is not in the room.
     pub(super) away: bool,
     /// Where the judgement began.
@@ -30,7 +32,20 @@ impl View {
     pub(super) fn new(conv: u32, user: u32) -> Self {
         let ahead = Vec::new();
         let (listed, compared) = (false, false);
-        Self { conv, user, unread: 0, away: false, base: 0, have: 0, ahead, pushed: 0, announced: 0, listed, compared }
+        Self {
+            conv,
+            user,
+            unread: 0,
+            since_mark: None,
+            away: false,
+            base: 0,
+            have: 0,
+            ahead,
+            pushed: 0,
+            announced: 0,
+            listed,
+            compared,
+        }
     }
 
     pub(super) fn begin(&mut self, floor: u64) {
@@ -77,7 +92,9 @@ impl View {
         self.have = seq;
         let Some(slot) = conversation.slot(seq) else { return };
         slot.left = slot.left.saturating_sub(1);
-        self.unread = if slot.sender == Some(self.user) { 0 } else { self.unread.saturating_add(slot.delta) };
+        let is_own = slot.sender == Some(self.user);
+        let more = |unread: u32| if is_own { 0 } else { unread.saturating_add(slot.delta) };
+        (self.unread, self.since_mark) = (more(self.unread), self.since_mark.map(more));
     }
 
     fn add_ahead(&mut self, seq: u64) {

@@ -76,6 +76,7 @@ async fn every_scenario_passes_against_a_sound_server() {
             "reconnect-storm" => &[("back_s", 0.0)],
             "churn" => &[("churned", 20.0)],
             "catch-up" => &[("caught_up_entries", 100.0)],
+            "mixed-day" => &[("read_marks", 5.0)],
             _ => &[],
         };
         let of_its_own = match name {

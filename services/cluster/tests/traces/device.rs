@@ -34,6 +34,12 @@ impl Device {
         ack["send_ack"]["msg_id"].as_u64().unwrap()
     }
 
+    pub async fn enter(&mut self, room: &str) {
+        self.say(&json!({"id": 8, "room_enter": {"room_id": room}})).await;
+        let state = self.until(|frame| frame["id"] == 8).await;
+        assert!(state["room_state"].is_object(), "{state}");
+    }
+
     /// Waits for a message.
     pub async fn delivered(&mut self, msg_id: u64) {
         let holds = |frame: &Value| {

@@ -66,9 +66,14 @@ async fn a_message_is_followed_from_its_request_to_the_socket_of_its_receiver() 
     let seen = world.send(&message("group", &group), Some(&header)).await;
     tommy.delivered(seen).await;
 
-    for (trace, kind, target, expected) in
-        [("ab".repeat(16), "group", group.as_str(), TO_A_GROUP.as_slice()), ("cd".repeat(16), "single", "tommy", &TO_ONE)]
-    {
+    let room = world.room("anna").await;
+    tommy.enter(&room).await;
+    // A room goes the way of a group.
+    for (trace, kind, target, expected) in [
+        ("ab".repeat(16), "group", group.as_str(), TO_A_GROUP.as_slice()),
+        ("cd".repeat(16), "single", "tommy", &TO_ONE),
+        ("de".repeat(16), "chatroom", &room, &TO_A_GROUP),
+    ] {
         let caller = "ef".repeat(8);
         let sent = world.send(&message(kind, target), Some(&format!("00-{trace}-{caller}-01"))).await;
         tommy.delivered(sent).await;

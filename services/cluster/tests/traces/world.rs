@@ -56,6 +56,11 @@ impl World {
         self.api("/v1/groups/", &group, None).await["gid"].to_string()
     }
 
+    pub async fn room(&self, owner: &str) -> String {
+        let room = json!({"owner_username": owner, "name": "lobby"});
+        self.api("/v1/chatroom/", &room, None).await["chatroom_id"].to_string()
+    }
+
     /// Sends a message at the first gateway; its id.
     pub async fn send(&self, message: &Value, traceparent: Option<&str>) -> u64 {
         self.api("/v1/messages", message, traceparent).await["msg_id"].as_u64().unwrap()
