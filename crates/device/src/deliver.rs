@@ -132,13 +132,9 @@ impl Inner {
             // Rooms have a way of their own.
             ConversationKey::Room(_) => Vec::new(),
             ConversationKey::Group(_) if log.kind == MESSAGE => {
-                let audience = self.hub.message_audience(key, log.member_version);
-                if !self.resyncs.is_under_way() {
-                    return audience;
-                }
-                // Whoever is a member still finds it, and nobody else.
-                audience.iter().for_each(|out| out.missed(key, log.seq));
-                Vec::new()
+                // Before the look at who hears: what is read then counts.
+                let is_certain = !self.resyncs.is_under_way();
+                certain(self.hub.message_audience(key, log.member_version), is_certain, key, log.seq, |_| false)
             }
             ConversationKey::Group(_) => {
                 let uids = |ids: &[u64]| ids.iter().map(|uid| Uid(*uid)).collect();
@@ -148,14 +144,34 @@ impl Inner {
                     outside: uids(&log.outside_uids),
                     dissolved: log.dissolved,
                 };
+                let is_certain = !self.resyncs.is_under_way();
                 let (audience, begins) = self.hub.group_audience(key, log.member_version, &change);
                 if begins {
                     self.align_audiences([key]).await;
                 }
-                audience
+                // Those whom it lets in or puts out are certain by itself.
+                certain(audience, is_certain, key, log.seq, |uid| change.added.contains(&uid) || change.removed.contains(&uid))
             }
         }
     }
+}
+
+/// Who is pushed an entry of a group. While it is not certain who is in it, the others hear where it stands: whoever is a member still finds
+/// the entry, and nobody else.
+fn certain(
+    audience: Vec<Arc<Outbound>>,
+    is_certain: bool,
+    key: ConversationKey,
+    seq: u64,
+    is_meant: impl Fn(Uid) -> bool,
+) -> Vec<Arc<Outbound>> {
+    if is_certain {
+        return audience;
+    }
+    let (meant, others): (Vec<_>, Vec<_>) =
+        audience.into_iter().partition(|out| out.identity().is_some_and(|who| is_meant(who.uid)));
+    others.iter().for_each(|out| out.missed(key, seq));
+    meant
 }
 
 #[async_trait::async_trait]

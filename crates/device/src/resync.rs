@@ -1,7 +1,7 @@
 //! Nobody knows what was not delivered: the users' groups are read again, and every device looks at everything.
 //!
 //! That takes as long as there are users, so that nobody waits for it. Until it is over who is in which group may be out of date here:
-//! groups' messages are not pushed then, their members hear where the group stands, and find what they may see.
+//! what groups say is not pushed then, their members hear where the group stands, and find what they may see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +94,11 @@ impl Inner {
             return true;
         }
         match self.read_groups_anew(app.0, uid).await {
+            Err(failure) if failure.why().is_retryable() => return false,
             // A user who is no more loses his connections by another way.
-            Err(failure) if failure.why() != Reason::UserNotFound => return false,
+            Err(failure) if failure.why() != Reason::UserNotFound => {
+                tracing::error!(%uid, error = %failure, "a user's groups cannot be read again");
+            }
             Ok(()) | Err(_) => {}
         }
         self.hub.connections_of(uid).iter().for_each(|out| out.missed_much());

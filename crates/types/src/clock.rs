@@ -1,7 +1,7 @@
 //! Time as a port: code that decides by time takes a [`Clock`] or the time itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Millis = u64;
@@ -10,6 +10,11 @@ pub type Millis = u64;
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now_ms(&self) -> Millis;
+
+    /// Whether others may go by it.
+    fn is_certain(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's clock.
@@ -29,6 +34,7 @@ impl Clock for SystemClock {
 pub struct CorrectedClock {
     own: Arc<dyn Clock>,
     ahead_ms: AtomicI64,
+    is_certain: AtomicBool,
 }
 
 impl CorrectedClock {
@@ -41,7 +47,7 @@ impl CorrectedClock {
     /// As its own clock, until it is corrected.
     #[must_use]
     pub fn new(own: Arc<dyn Clock>) -> Self {
-        Self { own, ahead_ms: AtomicI64::new(0) }
+        Self { own, ahead_ms: AtomicI64::new(0), is_certain: AtomicBool::new(false) }
     }
 
     /// By its own clock alone: when somebody is asked for the time.
@@ -57,9 +63,10 @@ impl CorrectedClock {
         let took = answered.checked_sub(asked).filter(|took| *took <= Self::ANSWERED_WITHIN_MS)?;
         let ahead = i64::try_from(theirs).ok()? - i64::try_from(asked + took / 2).ok()?;
         // What the way of an answer makes of it moves nothing: time would step to and fro.
-        if ahead.abs_diff(self.ahead_ms.load(Ordering::Relaxed)) > Self::STEP_MS {
+        if ahead.abs_diff(self.ahead_ms.load(Ordering::Relaxed)) > Self::STEP_MS + took / 2 {
             self.ahead_ms.store(ahead, Ordering::Relaxed);
         }
+        self.is_certain.store(true, Ordering::Relaxed);
         Some(ahead)
     }
 }
@@ -67,6 +74,10 @@ impl CorrectedClock {
 impl Clock for CorrectedClock {
     fn now_ms(&self) -> Millis {
         self.own.now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    fn is_certain(&self) -> bool {
+        self.is_certain.load(Ordering::Relaxed)
     }
 }
 
@@ -101,17 +112,21 @@ mod tests {
     fn a_corrected_clock_goes_by_the_other_one() {
         let own = ManualClock::at(10_000);
         let clock = CorrectedClock::new(Arc::new(own.clone()));
-        assert_eq!(clock.now_ms(), 10_000, "nobody was asked yet");
+        assert_eq!((clock.now_ms(), clock.is_certain()), (10_000, false), "nobody was asked yet");
         let asked = clock.own_ms();
         own.advance(100);
         // It was 15,050 there, halfway: five seconds ahead.
         assert_eq!(clock.correct(asked, 15_050), Some(5_000));
-        assert_eq!(clock.now_ms(), 15_100);
+        assert_eq!((clock.now_ms(), clock.is_certain()), (15_100, true));
         own.advance(1_000);
         assert_eq!(clock.correct(clock.own_ms(), 16_130), Some(5_030));
         assert_eq!(clock.now_ms(), 16_100, "too little to step");
-        assert_eq!(clock.correct(clock.own_ms(), 4_000), Some(-7_100), "behind");
-        assert_eq!((clock.now_ms(), clock.own_ms()), (4_000, 11_100));
+        let asked = clock.own_ms();
+        own.advance(400);
+        clock.correct(asked, 16_540);
+        assert_eq!(clock.now_ms(), 16_500, "the way of the answer may have made that");
+        assert_eq!(clock.correct(clock.own_ms(), 4_000), Some(-7_500), "behind");
+        assert_eq!((clock.now_ms(), clock.own_ms()), (4_000, 11_500));
     }
 
     #[test]
@@ -122,6 +137,6 @@ mod tests {
         assert_eq!(clock.correct(10_000, 90_000), None);
         // Its own clock was set back meanwhile.
         assert_eq!(clock.correct(20_000, 90_000), None);
-        assert_eq!(clock.now_ms(), 10_501);
+        assert_eq!((clock.now_ms(), clock.is_certain()), (10_501, false));
     }
 }

@@ -291,6 +291,8 @@ impl Writer {
         }
         self.claimer.lost(&lost);
         self.composer.claimed(&claims);
+        // Whoever looked before the claim waited that append out may have found it, or not.
+        self.progress.doubt(&had);
         self.deliver_found(&had).await;
     }
 

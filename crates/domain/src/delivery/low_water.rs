@@ -17,8 +17,9 @@ pub struct LowWater {
     forgotten: BTreeSet<MsgId>,
     /// Complete above the mark: the first of a range whose counters follow one another, and its last.
     done: BTreeMap<MsgId, MsgId>,
-    /// There may be entries above the mark that were never issued.
-    in_doubt: bool,
+    /// How often there was reason to think that entries above the mark were never issued, and of how many of these all were found.
+    doubts: u64,
+    settled: u64,
 }
 
 impl LowWater {
@@ -73,17 +74,23 @@ impl LowWater {
 
     /// Entries may have been written that nobody knows of: the mark stays until they are looked for.
     pub fn doubt(&mut self) {
-        self.in_doubt = true;
+        self.doubts += 1;
     }
 
-    /// All that was written above the mark was issued.
-    pub fn sure(&mut self) {
-        self.in_doubt = false;
+    /// The doubts so far: whoever looks for entries notes it before he looks.
+    #[must_use]
+    pub fn doubts(&self) -> u64 {
+        self.doubts
+    }
+
+    /// All that was written above the mark when there were so many doubts was issued. A later doubt stands.
+    pub fn sure(&mut self, doubts: u64) {
+        self.settled = doubts.max(self.settled);
         self.rise();
     }
 
     fn rise(&mut self) {
-        while !self.in_doubt
+        while self.settled == self.doubts
             && let Some(range) = self.done.first_entry()
             && self.open.first().is_none_or(|open| open > range.key())
         {
@@ -149,8 +156,12 @@ mod tests {
         water.issued(id(30));
         water.completed(id(30));
         assert_eq!(water.mark(), id(5), "20 may have been written");
+        let seen = water.doubts();
         water.issued(id(20));
-        water.sure();
+        water.doubt();
+        water.sure(seen);
+        assert_eq!(water.mark(), id(5), "who looked before a doubt says nothing about it");
+        water.sure(water.doubts());
         assert_eq!(water.mark(), id(10));
         water.completed(id(20));
         assert_eq!((water.mark(), water.open()), (id(30), 0));

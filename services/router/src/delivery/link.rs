@@ -238,13 +238,13 @@ mod tests {
             waiting.push(ConversationKey::Group(n % 20), record, Ticket::new(id(n), &progress, None), 0);
         }
         assert_eq!((waiting.records.len(), waiting.missed.len(), waiting.held.len()), (1, 20, 1));
-        assert_eq!(progress.mark(shard), MsgId(0), "the first is on its way");
+        assert_eq!(progress.look(shard).map(|look| look.after), Some(MsgId(0)), "the first is on its way");
         let (request, tickets) = waiting.take(&metrics::Histogram::noop());
         assert_eq!((request.records.len(), request.missed.len(), tickets.len()), (1, 20, 2));
         let mut tickets = tickets.into_iter();
         drop(tickets.next());
-        assert_eq!(progress.mark(shard), id(1), "the rest is not heard of");
+        assert_eq!(progress.look(shard).map(|look| look.after), Some(id(1)), "the rest is not heard of");
         drop(tickets);
-        assert_eq!(progress.mark(shard), id(10_000));
+        assert_eq!(progress.look(shard).map(|look| look.after), Some(id(10_000)));
     }
 }

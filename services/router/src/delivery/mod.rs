@@ -125,15 +125,20 @@ impl Delivery {
     /// When the log cannot be read. What was not handed on holds the mark.
     pub(crate) async fn redeliver(&self, log: &dyn MessageLog, shard: ShardId) -> Result<(), message_log::Error> {
         let progress = &self.shared.progress;
-        let mut after = progress.mark(shard);
+        let Some(look) = progress.look(shard) else { return Ok(()) };
+        let mut after = look.after;
         loop {
             let page = log.since(shard, after, REDELIVERY_PAGE).await?;
             let Some((_, last)) = page.last() else {
-                progress.sure(shard);
+                progress.sure(&look);
                 return Ok(());
             };
             after = last.msg_id;
             for (key, entry) in page {
+                // Whoever has the shard now delivers it.
+                if !progress.goes_on(&look) {
+                    return Ok(());
+                }
                 if progress.knows(entry.msg_id) {
                     continue;
                 }
