@@ -13,6 +13,7 @@ each_way!(
     another_app_cannot_see_guess_or_touch_anything,
     who_was_added_may_send_at_once_and_who_was_removed_may_not,
     a_name_that_comes_back_is_somebody_else,
+    a_chat_goes_to_whoever_has_the_name_now,
     racing_registrations_of_one_name_make_one_user,
     a_device_hears_a_rest_message_and_is_put_out_with_its_user,
     a_group_changes_while_its_members_stay_and_they_hear_of_it,
@@ -80,6 +81,29 @@ async fn a_name_that_comes_back_is_somebody_else(server: Server) {
     assert_eq!(world.app.works("GET", "/v1/users/anna/blacklist", &Value::Null).await, json!([]));
     let members = world.app.works("GET", &format!("/v1/groups/{}/members/", world.group), &Value::Null).await;
     assert!(members.as_array().unwrap().iter().all(|member| member["username"] != "tommy"), "{members}");
+}
+
+/// Her device has written to the name before: whoever keeps in mind whose it was, forgets it.
+async fn a_chat_goes_to_whoever_has_the_name_now(server: Server) {
+    let world = World::new(&server).await;
+    let mut lucy = device(&server, &world.app, "lucy").await;
+    let send = |id: u32, cmid: &str| {
+        let body = json!({"text": cmid});
+        let send = json!({"cmid": cmid, "target_type": "single", "target_id": "tommy", "msg_type": "text", "msg_body": body});
+        Message::text(json!({"id": id, "send": send}).to_string())
+    };
+    lucy.send(send(11, "to the first")).await.unwrap();
+    let first = heard(&mut lucy, "send_ack").await;
+    for round in 2..5 {
+        world.app.works("DELETE", "/v1/users/tommy", &Value::Null).await;
+        world.app.users(&["tommy"]).await;
+        let mut tommy = device(&server, &world.app, "tommy").await;
+        let text = format!("to number {round}");
+        lucy.send(send(10 + round, &text)).await.unwrap();
+        let entry = heard(&mut tommy, "deliver").await["entries"][0].clone();
+        assert_eq!((&entry["message"]["msg_body"]["text"], &entry["seq"]), (&json!(text), &json!(1)), "a chat of his own");
+        assert_ne!(heard(&mut lucy, "send_ack").await["conv_id"], first["conv_id"]);
+    }
 }
 
 async fn racing_registrations_of_one_name_make_one_user(server: Server) {
