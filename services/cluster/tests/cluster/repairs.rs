@@ -1,6 +1,7 @@
 //! What a gateway missed while nobody heard of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mynah_loadtest::device::{Counts, Device, Notes, Target, single};
 use mynah_loadtest::{faults, traffic, world};
@@ -11,6 +12,8 @@ use crate::support::{account, deployment, until};
 
 /// Groups over the partitions of the bus.
 const GROUPS: usize = 16;
+/// Long enough for a worker to commit what it should not, and shorter than a gateway's lease.
+const STANDS_STILL: Duration = Duration::from_secs(3);
 
 /// A gateway stands still for longer than its lease. What is sent meanwhile goes past it, and nothing is sent later that would tell.
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +63,7 @@ async fn records_in_hand_of_a_killed_worker_reach_a_gateway_that_stood_still() {
     for gid in &groups {
         devices[0].sender().send(Target::Group(*gid), format!("m{gid}")).await.await.unwrap().unwrap();
     }
+    tokio::time::sleep(STANDS_STILL).await;
     deployment.cluster.kill("router-1").unwrap();
     deployment.cluster.resume("gateway-2").unwrap();
     let verdict = traffic::settle(&notes).await;
