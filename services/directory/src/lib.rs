@@ -44,6 +44,7 @@ mod words;
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mynah_ports::{Changes, DirectoryStore};
 use mynah_proto::{Failure, GatewayClient, RouterClient};
@@ -144,10 +145,15 @@ impl Directory {
         F: Fn(Arc<Inner>, R) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let decide = |inner: Arc<Inner>| async move {
+        let (began, given_up) = (Instant::now(), self.0.settings.answered_within());
+        let decide = move |inner: Arc<Inner>| async move {
             for _ in 1..membership::DECISIONS {
                 let attempt = change(Arc::clone(&inner), request.clone());
                 match attempt.await {
+                    // This process stood still: whoever asked has asked elsewhere since, and perhaps for something else.
+                    Err(failure) if convert::has_moved(&failure) && began.elapsed() > given_up => {
+                        return Err(Failure::new(Reason::Unavailable, "the change took too long: try again"));
+                    }
                     Err(failure) if convert::has_moved(&failure) => {}
                     done => return done,
                 }
