@@ -220,6 +220,11 @@ impl Driver {
         })
     }
 
+    /// The flow that a conversation is of.
+    pub(super) fn flow(&self, conv: u32) -> usize {
+        self.flow_of.get(conv as usize).copied().unwrap_or_default().into()
+    }
+
     fn send_due(&mut self) {
         self.now_us = self.clock.now_us();
         self.issue();

@@ -54,8 +54,7 @@ impl Driver {
         for entry in &frame.entries {
             let then = self.judge.saw(at, user, entry, How::Push);
             if let Some(own) = &entry.own {
-                let flow = self.flow_of.get(own.conv as usize).copied().unwrap_or_default();
-                self.counter.delivered(usize::from(flow), own.due_us, self.arrived_us);
+                self.counter.delivered(self.flow(own.conv), own.due_us, self.arrived_us);
             }
             if then == Then::Hole
                 && let Some(conv) = self.judge.number(entry.key)
@@ -118,8 +117,7 @@ impl Driver {
         let asked = self.conns.get_mut(at).and_then(|conn| conn.answered(frame.id));
         let (Some(Asked::Send(flight)), Some(key)) = (asked, frame.key) else { return };
         self.in_flight -= 1;
-        let flow = self.flow_of.get(flight.own.conv as usize).copied().unwrap_or_default();
-        self.counter.acked(usize::from(flow), flight.own.due_us, self.arrived_us);
+        self.counter.acked(self.flow(flight.own.conv), flight.own.due_us, self.arrived_us);
         self.judge.acked(at, &flight.own, key, frame.seq, frame.msg_id, mix(flight.text, frame.msg_id));
     }
 
@@ -328,8 +326,7 @@ impl Driver {
         for entry in &frame.entries {
             // What was said while the device was away comes late by its own doing.
             if let Some(own) = entry.own.filter(|own| own.due_us >= since_us && !self.judge.holds(at, entry.key, entry.seq)) {
-                let flow = self.flow_of.get(own.conv as usize).copied().unwrap_or_default();
-                self.counter.delivered(usize::from(flow), own.due_us, self.arrived_us);
+                self.counter.delivered(self.flow(own.conv), own.due_us, self.arrived_us);
             }
             // What it means is told by the page itself.
             _ = self.judge.saw(at, user, entry, How::Page);

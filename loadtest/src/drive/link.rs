@@ -293,8 +293,7 @@ impl Driver {
 
     /// A message that is due has no answer, and gets none.
     pub(super) fn gave_up(&mut self, conv: u32, due_us: u64, why: &'static str) {
-        let flow = self.flow_of.get(conv as usize).copied().unwrap_or_default();
-        self.counter.given_up(usize::from(flow), due_us, self.now_us);
+        self.counter.given_up(self.flow(conv), due_us, self.now_us);
         self.counter.error(why);
     }
 
