@@ -51,4 +51,4 @@ mod replicas;
 pub use client::{DirectoryClient, GatewayClient, ReportClient, RouterClient};
 pub use content::content_hash;
 #[cfg(feature = "channel")]
-pub use replicas::{Replicas, Try, broken, never_sent, traced};
+pub use replicas::{DEADLINE, Replicas, Try, broken, never_sent, traced};

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::future::Future;
 use std::time::Duration;
 
+use mynah_types::Millis;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -32,7 +33,14 @@ pub trait Replicas: Send + Sync {
 
     /// How long a call may take, all tries together.
     fn within(&self) -> Duration;
+
+    /// The time that all processes of a deployment go by, if it is known.
+    fn now_ms(&self) -> Option<Millis>;
 }
+
+/// Of a request: when its caller gives it up, in milliseconds since the Unix epoch by the time of the deployment. A replica that stood still
+/// finds calls that were made again elsewhere long ago: it must not begin them.
+pub const DEADLINE: &str = "mynah-deadline-ms";
 
 /// Makes a call at one replica after another until one answers or the time is over. A call whose outcome is unknown is made again
 /// only if it is `repeatable`.
@@ -47,6 +55,7 @@ where
     F: Future<Output = Result<Response<R>, Status>>,
 {
     let until = Instant::now() + replicas.within();
+    let deadline = replicas.now_ms().map(|now| now + millis(replicas.within()));
     let (mut tried, mut pause) = (Vec::new(), FIRST_PAUSE);
     let mut last = Status::unavailable("no replica of the service is known");
     loop {
@@ -61,6 +70,9 @@ where
         };
         let mut attempt = traced(request.clone());
         attempt.set_timeout(left);
+        if let Some(deadline) = deadline {
+            attempt.metadata_mut().insert(DEADLINE, deadline.into());
+        }
         let status = match tokio::time::timeout(left, make(replica.channel, attempt)).await {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(status)) => status,
@@ -77,6 +89,10 @@ where
         }
         tried.push(replica.address);
     }
+}
+
+fn millis(time: Duration) -> Millis {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A request over a channel, in the trace that the task works in.

@@ -6,6 +6,7 @@ pub mod bus;
 pub mod changes;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod deadline;
 pub mod directory_store;
 pub mod media_store;
 pub mod message_log;

@@ -9,6 +9,7 @@ mod channels;
 mod counted;
 mod fleet;
 mod names;
+mod overdue;
 mod pool;
 mod routed;
 mod serve;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mynah_proto::{Replicas, Try};
+use mynah_types::{Clock, Millis};
 use parking_lot::Mutex;
 
 use crate::{Channels, Names};
@@ -18,15 +19,16 @@ pub struct Pool {
     names: Names,
     channels: Channels,
     within: Duration,
+    clock: Arc<dyn Clock>,
     turn: AtomicUsize,
     failed: Mutex<HashMap<String, Instant>>,
 }
 
 impl Pool {
-    /// Calls take `within` at most, all tries together.
+    /// Calls take `within` at most, all tries together; `clock` tells the replicas when that is over.
     #[must_use]
-    pub fn new(names: Names, channels: Channels, within: Duration) -> Arc<Self> {
-        Arc::new(Self { names, channels, within, turn: AtomicUsize::new(0), failed: Mutex::default() })
+    pub fn new(names: Names, channels: Channels, within: Duration, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { names, channels, within, clock, turn: AtomicUsize::new(0), failed: Mutex::default() })
     }
 
     fn is_avoided(&self, address: &str) -> bool {
@@ -57,5 +59,9 @@ impl Replicas for Pool {
 
     fn within(&self) -> Duration {
         self.within
+    }
+
+    fn now_ms(&self) -> Option<Millis> {
+        self.clock.is_certain().then(|| self.clock.now_ms())
     }
 }

@@ -1,8 +1,10 @@
 //! Serving a service: health, reflection, signs of life, and an end that lets each call finish.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mynah_types::Clock;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -10,6 +12,7 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::Tls;
 use crate::counted::CountCalls;
+use crate::overdue::RefuseOverdue;
 use crate::traced::TraceCalls;
 
 /// A peer is asked for a sign of life so often, and given so long for it.
@@ -23,6 +26,8 @@ pub struct Serving {
     pub routes: Routes,
     /// Certificates; none: in the clear.
     pub tls: Option<Tls>,
+    /// The time of the deployment: calls that were given up by it are not begun.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Serves until `stop`; then takes no more calls, and returns when those under way have ended.
@@ -60,6 +65,12 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let routes = serving.routes.add_service(health).add_service(reflection);
     let counted = CountCalls::of(mynah_proto::DESCRIPTORS)?;
-    server.layer(counted).layer(TraceCalls).add_routes(routes).serve_with_incoming_shutdown(incoming, stopping).await?;
+    server
+        .layer(counted)
+        .layer(RefuseOverdue(serving.clock))
+        .layer(TraceCalls)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stopping)
+        .await?;
     Ok(())
 }

@@ -14,10 +14,9 @@ pub(crate) fn own() -> Arc<CorrectedClock> {
     Arc::new(CorrectedClock::new(Arc::new(SystemClock)))
 }
 
-/// A clock that goes by a database's for as long as anybody has it. While the database is away it goes on as it went.
-pub(crate) fn of(database: PostgresLog) -> Arc<CorrectedClock> {
-    let clock = own();
-    let kept = Arc::downgrade(&clock);
+/// The clock goes by a database's for as long as anybody has it. While the database is away it goes on as it went.
+pub(crate) fn follow(clock: &Arc<CorrectedClock>, database: PostgresLog) {
+    let kept = Arc::downgrade(clock);
     tokio::spawn(async move {
         while let Some(clock) = kept.upgrade() {
             correct(&clock, &database).await;
@@ -25,7 +24,6 @@ pub(crate) fn of(database: PostgresLog) -> Arc<CorrectedClock> {
             tokio::time::sleep(EVERY).await;
         }
     });
-    clock
 }
 
 async fn correct(clock: &CorrectedClock, database: &PostgresLog) {

@@ -14,7 +14,7 @@ use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{clock, engines, peers};
+use crate::{engines, peers};
 
 /// Runs it, or a command.
 #[must_use]
@@ -49,12 +49,11 @@ async fn run(settings: Settings) -> Outcome {
     // Before anything is waited for: settings that cannot be had are refused at once.
     let changes = engines::changes(&process)?;
     let store = engines::directory_store(&process).await?;
-    let clock = clock::own();
     let deps = Deps {
         store,
-        router: peers::router(&process, &clock),
+        router: peers::router(&process),
         gateway: GatewayClient::local(peers::fleet(&process, presence)),
-        clock,
+        clock: Arc::clone(&process.clock) as _,
         key,
         settings: one_of_several(process.settings.product.directory()),
     };

@@ -12,13 +12,13 @@ use mynah_proto::{DirectoryClient, RouterClient};
 use mynah_redis::RedisPresence;
 use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops::Ready;
-use mynah_types::{CorrectedClock, GatewayId};
+use mynah_types::GatewayId;
 use mynah_words::Words;
 use tonic::service::Routes;
 
 use crate::process::{self, Outcome, Process};
 use crate::settings::Settings;
-use crate::{clock, engines, peers};
+use crate::{engines, peers};
 
 /// How long devices have to go beyond the time over which they are spread.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
@@ -85,8 +85,7 @@ struct Parts {
 }
 
 fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcome<Parts> {
-    let clock = clock::own();
-    let (directory, router) = (peers::directory(process), peers::router(process, &clock));
+    let (directory, router) = (peers::directory(process), peers::router(process));
     let words = Words::new(directory.clone());
     let product = &process.settings.product;
     let devices = Devices::new(mynah_device::Deps {
@@ -95,7 +94,7 @@ fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcom
         presence: Arc::clone(&presence),
         gateway_id: id,
         words: words.clone(),
-        clock: Arc::<CorrectedClock>::clone(&clock),
+        clock: Arc::clone(&process.clock) as _,
         settings: product.devices(),
     });
     let rest = Gateway::new(mynah_gateway::Deps {
@@ -105,7 +104,7 @@ fn wire(process: &Process, id: GatewayId, presence: Arc<dyn Presence>) -> Outcom
         presence,
         media: engines::media(process)?,
         words,
-        clock,
+        clock: Arc::clone(&process.clock) as _,
         settings: product.gateway(),
     });
     Ok(Parts { devices, rest, directory, router })

@@ -8,7 +8,7 @@ use mynah_ports::Presence;
 use mynah_proto::{DirectoryClient, GatewayClient, ReportClient, RouterClient, probe};
 use mynah_router::GatewayFinder;
 use mynah_rpc::{Fleet, LiveGateways, Names, Pool, Routed, Times};
-use mynah_types::{CorrectedClock, GatewayId};
+use mynah_types::GatewayId;
 
 use crate::process::Process;
 
@@ -21,18 +21,18 @@ const GATEWAY_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn directory(process: &Process) -> DirectoryClient {
     let names = Names::watch(process.settings.directories.clone());
-    DirectoryClient::Replicas(Pool::new(names, process.channels.clone(), DIRECTORY_WITHIN))
+    DirectoryClient::Replicas(Pool::new(names, process.channels.clone(), DIRECTORY_WITHIN, Arc::clone(&process.clock) as _))
 }
 
 pub(crate) fn report(process: &Process) -> ReportClient {
     let names = Names::watch(process.settings.reports.clone());
-    ReportClient::Replicas(Pool::new(names, process.channels.clone(), REPORT_WITHIN))
+    ReportClient::Replicas(Pool::new(names, process.channels.clone(), REPORT_WITHIN, Arc::clone(&process.clock) as _))
 }
 
-/// Whoever owns what. `clock` goes by theirs.
-pub(crate) fn router(process: &Process, clock: &Arc<CorrectedClock>) -> RouterClient {
+/// Whoever owns what. The process's clock goes by theirs.
+pub(crate) fn router(process: &Process) -> RouterClient {
     let names = Names::watch(process.settings.routers.clone());
-    RouterClient::local(Routed::start(names, process.channels.clone(), Times::default(), Arc::clone(clock)))
+    RouterClient::local(Routed::start(names, process.channels.clone(), Times::default(), Arc::clone(&process.clock)))
 }
 
 /// Every live gateway, by what presence knows.

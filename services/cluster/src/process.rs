@@ -14,12 +14,13 @@ use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops::{self, Ready};
 use mynah_runtime::process;
 use mynah_telemetry::Export;
+use mynah_types::CorrectedClock;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use crate::engines;
 use crate::settings::{Settings, keys};
+use crate::{clock, engines};
 
 /// Pauses between tries of what is waited for.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -132,6 +133,8 @@ pub(crate) struct Process {
     pub(crate) settings: Settings,
     pub(crate) readiness: Readiness,
     pub(crate) channels: Channels,
+    /// The time of the deployment, once somebody has said what it is.
+    pub(crate) clock: Arc<CorrectedClock>,
     /// The PEM of the authorities whose certificates count at engines. None: the system's.
     pub(crate) authorities: Option<String>,
     tls: Option<Tls>,
@@ -157,7 +160,8 @@ impl Process {
             // Kept until the process ends: a sender that is gone would say the same.
             std::future::pending::<()>().await;
         });
-        Ok(Self { channels: Channels::new(tls.clone())?, authorities, tls, settings, readiness, stop })
+        let channels = Channels::new(tls.clone())?;
+        Ok(Self { channels, clock: clock::own(), authorities, tls, settings, readiness, stop })
     }
 
     /// Returns when the process was told to stop.
@@ -187,7 +191,7 @@ impl Process {
     pub(crate) async fn serve(&self, routes: Routes, stop: impl Future<Output = ()> + Send + 'static) -> Outcome<Served> {
         let listener = process::listen(self.settings.grpc_listen).await?;
         tracing::info!(name = self.settings.name, grpc = %self.settings.grpc_listen, advertise = self.settings.address(), "serving");
-        let serving = Serving { routes, tls: self.tls.clone() };
+        let serving = Serving { routes, tls: self.tls.clone(), clock: Arc::clone(&self.clock) as _ };
         Ok(Served(tokio::spawn(serve(listener, serving, stop))))
     }
 }

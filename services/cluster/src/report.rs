@@ -31,12 +31,14 @@ async fn run(settings: Settings) -> Outcome {
     std::fs::create_dir_all(&process.settings.data_dir)?;
     let index = FjallReport::open(&folder, &log.log_epoch(), process.settings.product.zone_minutes)?;
     let directory = peers::directory(&process);
-    let clock = log.parts().first().map_or_else(clock::own, |first| clock::of(first.clone()));
+    if let Some(first) = log.parts().first() {
+        clock::follow(&process.clock, first.clone());
+    }
     let report = Report::new(Deps {
         index: Arc::new(index),
         log: Arc::new(log),
         directory: directory.clone(),
-        clock,
+        clock: Arc::clone(&process.clock) as _,
         settings: process.settings.product.report(),
     });
     tokio::spawn(report.clone().run());

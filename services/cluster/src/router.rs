@@ -78,7 +78,9 @@ async fn run(settings: Settings) -> Outcome {
         tracing::warn!("log_sync_replicas is 0: what is acknowledged is as durable as one database server");
     }
     let memberships = log.parts().iter().map(|part| membership(&process.settings, part)).collect();
-    let clock = databases.parts().first().map_or_else(clock::own, |first| clock::of(first.clone()));
+    if let Some(first) = databases.parts().first() {
+        clock::follow(&process.clock, first.clone());
+    }
     let finder = Arc::new(Finder(peers::fleet(&process, Arc::clone(&presence))));
     let router = Router::start(Deps {
         log: Arc::new(log),
@@ -86,7 +88,7 @@ async fn run(settings: Settings) -> Outcome {
         presence,
         directory: peers::directory(&process),
         gateways: Gateways::Found { finder, every: GATEWAYS_EVERY },
-        clock,
+        clock: Arc::clone(&process.clock) as _,
         ownership: Ownership::Shared(memberships),
         settings: mynah_router::Settings { commit_rest: COMMIT_REST, ..mynah_router::Settings::default() },
     })

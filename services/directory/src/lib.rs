@@ -44,9 +44,8 @@ mod words;
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
-use mynah_ports::{Changes, DirectoryStore};
+use mynah_ports::{Changes, DirectoryStore, deadline};
 use mynah_proto::{Failure, GatewayClient, RouterClient};
 use mynah_types::{Clock, Reason};
 use parking_lot::Mutex;
@@ -145,15 +144,10 @@ impl Directory {
         F: Fn(Arc<Inner>, R) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let (began, given_up) = (Instant::now(), self.0.settings.answered_within());
         let decide = move |inner: Arc<Inner>| async move {
             for _ in 1..membership::DECISIONS {
                 let attempt = change(Arc::clone(&inner), request.clone());
                 match attempt.await {
-                    // This process stood still: whoever asked has asked elsewhere since, and perhaps for something else.
-                    Err(failure) if convert::has_moved(&failure) && began.elapsed() > given_up => {
-                        return Err(Failure::new(Reason::Unavailable, "the change took too long: try again"));
-                    }
                     Err(failure) if convert::has_moved(&failure) => {}
                     done => return done,
                 }
@@ -170,7 +164,7 @@ impl Directory {
         F: FnOnce(Arc<Inner>) -> Fut,
         Fut: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let task = tokio::spawn(write(Arc::clone(&self.0)));
+        let task = tokio::spawn(deadline::until(deadline::get(), write(Arc::clone(&self.0))));
         task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a directory write did not end");
             Err(Failure::new(Reason::Internal, "internal error"))

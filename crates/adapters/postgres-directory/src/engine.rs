@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts, Transaction};
+use mynah_ports::deadline;
 use mynah_ports::directory_store::Error;
 use mynah_postgres_tls::Address;
 use tokio_postgres::types::ToSql;
@@ -18,7 +19,11 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long one attempt may take in all. The engine gives up before: a statement after 8 s, a wait for a lock after 5.
 const ATTEMPT: Duration = Duration::from_secs(10);
-const LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s";
+const LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=2s";
+
+/// The engine undoes a transaction of which it hears nothing for so long: a process that stands still in one holds its locks no longer, and
+/// what it wants to be durable when it goes on is refused. As in [`LIMITS`].
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Attempts at one piece of work: of those that deadlock, one goes through each time.
 const ATTEMPTS: u32 = 6;
@@ -67,6 +72,16 @@ pub(crate) async fn begin(conn: &mut Object, mode: Mode) -> Result<Transaction<'
         Mode::Snapshot => builder.isolation_level(IsolationLevel::RepeatableRead).read_only(true),
     };
     builder.start().await.map_err(Failure::NotBegun)
+}
+
+/// Makes a transaction durable, unless its caller could be told before that that he has no answer.
+pub(crate) async fn commit(tx: Transaction<'_>, mode: Mode) -> Result<(), Failure> {
+    // Should this process stand still from here on, the engine takes the word for it no later than then.
+    if matches!(mode, Mode::Write) && !deadline::leaves(SILENCE) {
+        metrics::counter!("mynah_directory_changes_too_late_total").increment(1);
+        return Err(Error::Unavailable("the change took too long, and is not made".into()).into());
+    }
+    Ok(tx.commit().await?)
 }
 
 /// An attempt, ended when it takes too long. None: it was.
@@ -126,7 +141,7 @@ macro_rules! transaction {
             let attempt = async {
                 let $tx = $crate::engine::begin(&mut conn, $mode).await?;
                 let value = $work.await?;
-                $tx.commit().await?;
+                $crate::engine::commit($tx, $mode).await?;
                 Ok(value)
             };
             let outcome = $crate::engine::bounded(attempt).await;

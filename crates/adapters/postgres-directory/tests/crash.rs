@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use mynah_engines::{PostgreSql, free_port};
-use mynah_ports::DirectoryStore;
 use mynah_ports::directory_store::{ChangeLimits, Error, NewRoster, RosterKind};
+use mynah_ports::{DirectoryStore, deadline};
 use mynah_postgres_directory::{OpenError, PostgresDirectory};
 use mynah_types::{AppId, Uid, Username};
 use shared::{app, fresh, new_user, users};
@@ -154,6 +154,8 @@ enum Wire {
     Holds,
     /// The engine commits, and its answer is lost with the connection.
     CutsAtCommit,
+    /// The word to commit comes late.
+    HoldsAtCommit,
 }
 
 /// A store whose connections go over a wire that can be spoiled.
@@ -180,8 +182,12 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, mut wire: watch::Re
             read = client.read(&mut up) => {
                 let sent = &up[..read.ok().filter(|length| *length > 0)?];
                 let state = *wire.wait_for(|wire| *wire != Wire::Holds).await.ok()?;
+                let commits = sent.windows(7).any(|word| word == b"COMMIT\0");
+                if state == Wire::HoldsAtCommit && commits {
+                    wire.wait_for(|wire| *wire == Wire::Passes).await.ok()?;
+                }
                 server.write_all(sent).await.ok()?;
-                if state == Wire::CutsAtCommit && sent.windows(7).any(|word| word == b"COMMIT\0") {
+                if state == Wire::CutsAtCommit && commits {
                     // The engine has committed when it answers.
                     return server.read(&mut down).await.ok().map(drop);
                 }
@@ -237,4 +243,45 @@ async fn a_commit_whose_answer_is_lost_is_not_done_again() {
     let (total, listed) = store.list_rosters(app, RosterKind::Group, 0, 10).await.unwrap();
     assert_eq!((total, listed.len(), listed[0].owner), (1, 1, owner));
     assert_eq!(store.next_generation().await.unwrap(), 2, "the number that was lost is skipped");
+}
+
+/// Its process was stopped between its last look at the clock and its word to commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_stands_still_before_its_commit_is_undone_and_holds_nobody_up() {
+    let database = fresh();
+    let direct = database.store().await.unwrap();
+    let app = app(&direct).await;
+    let (store, wire) = over_a_wire(database.url()).await;
+    wire.send(Wire::HoldsAtCommit).unwrap();
+    let late = tokio::spawn(async move { store.set_word_filter(app, true).await });
+    let client = database.client().await;
+    let standing = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' \
+                    AND query LIKE 'UPDATE%'";
+    while client.query_one(standing, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(direct.set_word_filter(app, false).await.unwrap(), "what it locked is free");
+    wire.send(Wire::Passes).unwrap();
+    let late = late.await.unwrap();
+    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    assert!(!direct.word_filter(app).await.unwrap().0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_durable_for_who_gives_up_before_he_can_hear_of_it() {
+    const SOON: Duration = Duration::from_secs(1);
+    const LATER: Duration = Duration::from_secs(600);
+    let store = fresh().store().await.unwrap();
+    let app = app(&store).await;
+    for (left, is_made) in [(SOON, false), (LATER, true)] {
+        let made = deadline::until(Some(Instant::now() + left), store.set_word_filter(app, true)).await;
+        match made {
+            Ok(_) => assert!(is_made),
+            Err(error) => assert!(!is_made && matches!(error, Error::Unavailable(_)), "{error}"),
+        }
+        assert_eq!(store.word_filter(app).await.unwrap().0, is_made);
+    }
+    // Who only reads is answered to the last.
+    let read = deadline::until(Some(Instant::now() + SOON), store.list_words(app, 0, 10)).await;
+    assert_eq!(read.unwrap(), (0, Vec::new()));
 }

@@ -7,6 +7,7 @@ mod engines_tls;
 mod grpc;
 mod kafka_away;
 mod metrics;
+mod overdue;
 mod pairs;
 mod presence;
 mod presence_away;
