@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mynah_proto::router::router_client::RouterClient;
@@ -73,7 +74,7 @@ struct Inner {
     map: RwLock<ShardMapReply>,
     /// When the map was read; one reader at a time.
     read_at: Mutex<Option<Instant>>,
-    turn: std::sync::atomic::AtomicUsize,
+    turn: AtomicUsize,
 }
 
 impl Routed {
@@ -152,7 +153,7 @@ impl Inner {
                 map.routers.get(place).map(|router| router.address.clone())
             }
             Place::Any => {
-                let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
                 if map.routers.is_empty() {
                     let seeds = self.seeds.addresses();
                     return seeds.get(turn % seeds.len().max(1)).cloned();
@@ -169,7 +170,7 @@ impl Inner {
             return;
         }
         let mut addresses: Vec<String> = self.map.read().routers.iter().map(|router| router.address.clone()).collect();
-        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let len = addresses.len().max(1);
         addresses.rotate_left(turn % len);
         addresses.extend(self.seeds.addresses());
@@ -196,9 +197,11 @@ impl Inner {
 
 /// Whether a call is made again: it did not come to a decision, or nobody knows.
 fn again(status: &Status) -> bool {
-    never_sent(status)
-        || broken(status)
-        || matches!(Failure::from(status.clone()).why(), Reason::NotOwner | Reason::Unavailable | Reason::Timeout)
+    never_sent(status) || broken(status) || matches!(why(status), Reason::NotOwner | Reason::Unavailable | Reason::Timeout)
+}
+
+fn why(status: &Status) -> Reason {
+    Failure::from(status.clone()).why()
 }
 
 #[async_trait::async_trait]
@@ -210,7 +213,18 @@ impl Router for Routed {
 
     async fn retract(&self, request: Request<RetractRequest>) -> Answer<RetractReply> {
         let request = request.into_inner();
-        self.by_conversation(&request.conv_id.clone(), request, |mut c, r| async move { c.retract(r).await }).await
+        let tries = AtomicUsize::new(0);
+        let make = |mut router: RouterClient<Channel>, request| {
+            tries.fetch_add(1, Ordering::Relaxed);
+            async move { router.retract(request).await }
+        };
+        match self.by_conversation(&request.conv_id.clone(), request, make).await {
+            // Only its sender takes a message back: he did, by a try whose answer was lost or from another device.
+            Err(status) if tries.into_inner() > 1 && why(&status) == Reason::RetractedBefore => {
+                Ok(Response::new(RetractReply::default()))
+            }
+            answer => answer,
+        }
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Answer<ReadReply> {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use mynah_proto::Failure;
 use mynah_proto::router::router_server::{Router, RouterServer};
 use mynah_proto::router::{
     ApplyChangeReply, ApplyChangeRequest, HeadsReply, HeadsRequest, HideReply, HideRequest, HistoryReply, HistoryRequest,
@@ -12,7 +14,7 @@ use mynah_proto::router::{
     ShardMapReply, ShardMapRequest, SingleChatsReply, SingleChatsRequest, SyncReply, SyncRequest,
 };
 use mynah_rpc::{Channels, Names, Routed, Times};
-use mynah_types::{Clock as _, CorrectedClock, ManualClock};
+use mynah_types::{Clock as _, CorrectedClock, ManualClock, Reason};
 use parking_lot::Mutex;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -26,6 +28,8 @@ struct Forgetful {
     address: Arc<OnceLock<String>>,
     taken: Arc<Mutex<Vec<SendRequest>>>,
     loses: usize,
+    /// A message that was taken back.
+    retracted: Arc<AtomicBool>,
 }
 
 macro_rules! not_asked {
@@ -41,6 +45,16 @@ macro_rules! not_asked {
                 Ok(Response::new(SendReply { results: vec![SendResult { seq: 1, duplicate: true, ..SendResult::default() }] }))
             }
 
+            async fn retract(&self, _: Request<RetractRequest>) -> Answer<RetractReply> {
+                if self.retracted.swap(true, Ordering::SeqCst) {
+                    return Err(Failure::new(Reason::RetractedBefore, "it was retracted before").into());
+                }
+                match self.loses {
+                    0 => Ok(Response::new(RetractReply { seq: 2 })),
+                    _ => Err(Status::unavailable("the connection broke")),
+                }
+            }
+
             async fn shard_map(&self, _: Request<ShardMapRequest>) -> Answer<ShardMapReply> {
                 let router = RouterInfo { id: 1, address: self.address.get().cloned().unwrap_or_default() };
                 Ok(Response::new(ShardMapReply { routers: vec![router], owners: vec![1; 256], now_ms: 5_000_000 }))
@@ -54,7 +68,6 @@ macro_rules! not_asked {
 }
 
 not_asked! {
-    retract: RetractRequest => RetractReply,
     read: ReadRequest => ReadReply,
     apply_change: ApplyChangeRequest => ApplyChangeReply,
     post: PostRequest => PostReply,
@@ -68,21 +81,38 @@ not_asked! {
     locate: LocateRequest => LocateReply,
 }
 
-#[tokio::test]
-async fn a_send_whose_answer_is_lost_is_made_again_with_its_own_ids() {
+/// A router that loses so many answers, and the way to it.
+async fn forgetful(loses: usize) -> (Forgetful, Routed, Arc<CorrectedClock>) {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let router = Forgetful { address: Arc::default(), taken: Arc::default(), loses: 2 };
+    let router = Forgetful { address: Arc::default(), taken: Arc::default(), loses, retracted: Arc::default() };
     let address = incoming.local_addr().unwrap().to_string();
     router.address.set(address.clone()).unwrap();
     tokio::spawn(Server::builder().add_service(RouterServer::new(router.clone())).serve_with_incoming(incoming));
-    let own = ManualClock::at(1_000_000);
-    let clock = Arc::new(CorrectedClock::new(Arc::new(own)));
+    let clock = Arc::new(CorrectedClock::new(Arc::new(ManualClock::at(1_000_000))));
     let names = Names::watch(vec![address]);
     let routed = Routed::start(names, Channels::new(None).unwrap(), Times::default(), Arc::clone(&clock));
+    (router, routed, clock)
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_is_lost_is_made_again_with_its_own_ids() {
+    let (router, routed, clock) = forgetful(2).await;
     let items = vec![SendItem { cmid: "made-once".into(), payload: b"hello".to_vec().into(), ..SendItem::default() }];
     let request = SendRequest { conv_id: "s.1.2".into(), sender_uid: 1, items, ..SendRequest::default() };
     let reply = routed.send(Request::new(request.clone())).await.unwrap().into_inner();
     assert_eq!(reply.results.first().map(|result| (result.seq, result.duplicate)), Some((1, true)));
     assert_eq!(*router.taken.lock(), [request.clone(), request.clone(), request]);
     assert_eq!(clock.now_ms(), 5_000_000, "it goes by the routers' time");
+}
+
+#[tokio::test]
+async fn a_retraction_whose_answer_is_lost_was_made_and_a_second_one_is_refused() {
+    for loses in [0, 1] {
+        let (_, routed, _) = forgetful(loses).await;
+        let request = RetractRequest { conv_id: "s.1.2".into(), actor_uid: 1, msg_id: 5, ..RetractRequest::default() };
+        let made = routed.retract(Request::new(request.clone())).await.unwrap().into_inner();
+        assert_eq!(made.seq, if loses == 0 { 2 } else { 0 });
+        let again = routed.retract(Request::new(request)).await.unwrap_err();
+        assert_eq!(Failure::from(again).why(), Reason::RetractedBefore);
+    }
 }
