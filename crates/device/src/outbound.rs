@@ -484,12 +484,18 @@ mod tests {
     #[test]
     fn too_many_conversations_behind_ask_for_a_look_at_all() {
         let outbound = outbound(0);
-        for gid in 0..2000 {
+        for gid in 0..10_000 {
             push_all(&outbound, ConversationKey::Group(gid), 1..=1);
         }
-        let told = pushes(&outbound, Instant::now());
-        let Some(server_frame::Body::Heads(heads)) = &told[0] else { panic!("{told:?}") };
-        assert_eq!((heads.items.len(), heads.resync_all), (MOST_BEHIND, true));
+        let now = Instant::now();
+        let told = pushes(&outbound, now);
+        let Some(server_frame::Body::Heads(told)) = &told[0] else { panic!("{told:?}") };
+        assert_eq!((told.items.len(), told.resync_all), (MOST_BEHIND, true));
+        // Who looks at all has all: nothing more is told until something moves, and that by its name.
+        assert!(pushes(&outbound, now + HEADS_EVERY).is_empty());
+        push_all(&outbound, ConversationKey::Group(9_999), 2..=2);
+        let mut told = pushes(&outbound, now + HEADS_EVERY * 2);
+        assert_eq!((heads(told.remove(0)), told.len()), (vec![2], 0));
     }
 
     #[test]

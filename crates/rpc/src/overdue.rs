@@ -64,3 +64,56 @@ fn left<B>(request: &Request<B>, clock: &dyn Clock) -> Option<Duration> {
     let deadline: u64 = request.headers().get(DEADLINE)?.to_str().ok()?.parse().ok()?;
     clock.is_certain().then(|| Duration::from_millis(deadline.saturating_sub(clock.now_ms())))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::convert::Infallible;
+
+    use mynah_types::{CorrectedClock, ManualClock};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const NOW: u64 = 1_000_000;
+
+    /// Whether a call came through, with what is left of its time.
+    async fn called(clock: Arc<dyn Clock>, deadline: Option<&str>) -> Option<Option<Duration>> {
+        let inner = tower::service_fn(|_: Request<()>| async {
+            let left = deadline::get().map(|until| until.saturating_duration_since(Instant::now()));
+            let mut reply = Response::new(Body::empty());
+            reply.extensions_mut().insert(left);
+            Ok::<_, Infallible>(reply)
+        });
+        let mut request = Request::new(());
+        if let Some(deadline) = deadline {
+            request.headers_mut().insert(DEADLINE, deadline.parse().unwrap());
+        }
+        let mut reply = RefuseOverdue(clock).layer(inner).oneshot(request).await.unwrap();
+        let came_through = reply.extensions_mut().remove::<Option<Duration>>();
+        let refused = Status::from_header_map(reply.headers()).map(|status| Failure::from(status).why());
+        assert_eq!(refused, came_through.is_none().then_some(Reason::Unavailable));
+        came_through
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_is_not_begun_and_one_that_was_not_knows_until_when() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+        let called = |deadline| called(Arc::clone(&clock), deadline);
+        assert_eq!(called(Some("1000000")).await, None, "just now");
+        assert_eq!(called(Some("1")).await, None);
+        let left = called(Some("1600000")).await.unwrap().unwrap();
+        assert!(left <= Duration::from_secs(600) && left > Duration::from_secs(300), "{left:?}");
+        for none in [None, Some(""), Some("-1"), Some("soon")] {
+            assert_eq!(called(none).await, Some(None), "{none:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_know_what_time_it_is_refuses_nothing() {
+        let clock = Arc::new(CorrectedClock::new(Arc::new(ManualClock::at(NOW))));
+        assert_eq!(called(Arc::clone(&clock) as _, Some("1")).await, Some(None));
+        clock.correct(NOW, NOW);
+        assert_eq!(called(clock, Some("1")).await, None);
+    }
+}

@@ -6,6 +6,7 @@ mod databases;
 mod delivery;
 mod directory;
 mod gateway;
+mod model;
 mod sharing;
 mod unknown;
 
