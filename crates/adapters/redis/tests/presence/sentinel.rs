@@ -1,4 +1,6 @@
-//! A master whose replica takes over.
+//! A master by its sentinel: the same contract, and its replica that takes over.
+
+use std::sync::Arc;
 
 use mynah_engines::RedisSentinel;
 use mynah_ports::Presence as _;
@@ -7,13 +9,25 @@ use mynah_redis::Servers;
 use mynah_types::ConversationKey;
 
 use crate::emptied::{all_are_online, nobody_is_left_out, tell_all};
-use crate::support::{ONE, TWO, device, settled, until};
+use crate::support::{ONE, Pair, Shared, TWO, device, settled, settled_on, until};
+
+static GROUP: Shared<RedisSentinel> = Shared::new();
+
+fn servers(group: &RedisSentinel) -> Servers {
+    Servers::Sentinel { sentinels: vec![group.url()], master: group.master().to_owned() }
+}
+
+async fn fresh() -> Pair {
+    let group = GROUP.get(|| RedisSentinel::start().unwrap());
+    settled_on(Arc::clone(&group) as Arc<_>, &servers(&group)).await
+}
+
+mynah_ports::presence_contract!(fresh);
 
 #[tokio::test]
 async fn when_the_master_dies_its_replica_is_found_and_made_whole() {
     let mut group = RedisSentinel::start().unwrap();
-    let servers = Servers::Sentinel { sentinels: vec![group.url()], master: group.master().to_owned() };
-    let pair = settled(&servers).await;
+    let pair = settled(&servers(&group)).await;
     tell_all(&pair).await;
     nobody_is_left_out(&pair, async {
         let [master, _] = group.servers();
