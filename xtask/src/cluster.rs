@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "the outcome of a command is what it prints")]
 
+mod trial;
+
 use std::error::Error;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -13,8 +15,10 @@ use mynah_local_cluster::{Cluster, Plan, Status, ask, serve};
 use crate::codegen::root;
 use crate::steps::cargo;
 
+pub(crate) use trial::trial;
+
 const USAGE: &str = "usage: cargo xtask cluster up [--release] [gateways directories routers log-databases] | status [--json] | kill NAME | stop NAME | \
-                     pause NAME | resume NAME | cut ROUTER | heal ROUTER | start NAME | flush-redis | down";
+                     pause NAME | resume NAME | cut ROUTER | heal ROUTER | start NAME | flush-redis | down | trial";
 /// How long the start of everything may take, Kafka's download included.
 const UP_WITHIN: Duration = Duration::from_secs(300);
 
@@ -44,6 +48,7 @@ pub fn run(words: &[&str]) -> Outcome {
             ask(&folder(), &words.join(" "))?;
             Ok(())
         }
+        ["trial"] => trial(),
         _ => Err(USAGE.into()),
     }
 }

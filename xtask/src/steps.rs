@@ -17,6 +17,7 @@ pub fn test() -> Result<(), Box<dyn Error>> {
     page()?;
     crate::schemathesis::schemathesis()?;
     crate::clients::run(None)?;
+    crate::cluster::trial()?;
     crash()
 }
 
