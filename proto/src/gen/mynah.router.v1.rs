@@ -131,6 +131,7 @@ pub struct RetractRequest {
     #[prost(bool, tag = "6")]
     pub privileged: bool,
 }
+/// seq: 0 if the answer of the try that did it was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetractReply {
     #[prost(uint64, tag = "1")]
