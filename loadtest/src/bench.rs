@@ -5,7 +5,6 @@ mod fanout;
 mod growth;
 mod idle;
 mod login;
-mod process;
 mod rest;
 mod sends;
 mod sizes;
@@ -106,4 +105,3 @@ fn ratio(part: f64, floor: f64) -> f64 {
 }
 
 pub use bare::{Bare, run as bare};
-pub(crate) use process::{cpu_seconds, resident};

@@ -9,14 +9,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use marks::Growing;
+use mynah_measure::process::keep_on;
 use serde_json::{Map, Value, json};
 
+use crate::Failed;
 use crate::report::model::{Mark, Quantiles, Report};
 use crate::report::{self, page, summary, words};
 use crate::run::{self, For, Setting, Show, Source, add_slopes, make_room};
 use crate::scenario::{BUILT_IN, Scenario, Size};
 use crate::server::{QUICK, Server};
-use crate::{Failed, machine};
 
 /// How far the generator of a soak may grow in an hour, in MiB.
 const GENERATOR_MIB: f64 = 32.0;
@@ -193,7 +194,7 @@ impl Target {
         };
         if let Some(cpu) = self.generator_cpu {
             // The coordinator's threads too, so that the servers' processors are theirs alone.
-            machine::keep_on(std::process::id(), cpu)?;
+            keep_on(std::process::id(), cpu)?;
         }
         Ok(Prepared { scenario, setting, marks: self.marks_from.as_deref().map(Growing::open).transpose()?, _own: own })
     }

@@ -166,7 +166,7 @@ impl Judge {
             }
             _ => {
                 self.findings.leaked += 1;
-                self.findings.tell(|| format!("a message of conversation {} is in {}", own.conv, text(entry.key)));
+                self.findings.tell(|| format!("a message of conversation {} is in {}", own.conv, entry.key.text()));
                 return None;
             }
         }
@@ -182,7 +182,7 @@ impl Judge {
         self.figures.paged += u64::from(how == How::Page);
         if self.view(at, conv).is_none() {
             self.findings.leaked += 1;
-            self.findings.tell(|| format!("user {user} got {} of {}, which is not for him", entry.seq, text(entry.key)));
+            self.findings.tell(|| format!("user {user} got {} of {}, which is not for him", entry.seq, entry.key.text()));
             return Then::Fine;
         }
         let slot = Slot {
@@ -204,7 +204,7 @@ impl Judge {
         let folded = self.conversations.get(conv as usize).is_some_and(|c| seq <= c.floor);
         if folded && !self.order.has(own) {
             self.findings.lost += 1;
-            self.findings.tell(|| format!("{} was said to hold message {} of user {}", text(key), own.ordinal, own.sender));
+            self.findings.tell(|| format!("{} was said to hold message {} of user {}", key.text(), own.ordinal, own.sender));
             return;
         }
         let slot = Slot { digest, msg_id, sender: Some(own.sender), ordinal: own.ordinal, delta: 1, left: 0 };
@@ -406,13 +406,6 @@ impl Judge {
     pub(crate) fn kept(&self) -> usize {
         self.conversations.iter().map(Conversation::kept).sum()
     }
-}
-
-/// A conversation's id for people.
-fn text(key: Key) -> String {
-    let mut out = Vec::new();
-    key.write(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Whether a sender is the app's server.

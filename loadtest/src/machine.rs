@@ -1,7 +1,5 @@
 //! What the system lets a generator do.
 
-use std::process::Command;
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -34,14 +32,4 @@ pub fn stay_on(cpu: usize) -> Result<(), Failed> {
     let mut set = CpuSet::new();
     set.set(cpu);
     Ok(sched_setaffinity(None, &set)?)
-}
-
-/// Keeps all threads of a process on one processor.
-///
-/// # Errors
-/// When there is no such process or processor.
-pub fn keep_on(pid: u32, cpu: usize) -> Result<(), Failed> {
-    let done =
-        Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", &cpu.to_string(), &pid.to_string()]).output()?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_measure::process::resident;
 use mynah_oracle::{Oracle, Verdict};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::Failed;
-use crate::bench::resident;
 use crate::device::{Account, Counts, Device, Notes, Target};
 use crate::rest::Rest;
 use crate::server::{QUICK, Server};

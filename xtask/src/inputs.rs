@@ -15,6 +15,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mynah_local_cluster::{Cluster, Plan, get};
+use mynah_measure::Failed;
+use mynah_measure::process::{cpu_seconds, family_cpu_seconds};
 
 use crate::codegen::root;
 use crate::measure::SETTINGS;
@@ -22,8 +24,6 @@ use crate::measure::SETTINGS;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: cargo xtask inputs [--seconds N] [--binaries FOLDER]";
-/// The kernel counts processor time in hundredths of a second.
-const TICKS: f64 = 100.0;
 /// PostgreSQL counts rows, and tells them within so long after a connection's last transaction.
 const TOLD_WITHIN: Duration = Duration::from_secs(12);
 /// A load that does not begin by then does not.
@@ -49,7 +49,7 @@ impl Reading {
         let routers = status.routers.iter().map(|r| ("router", r.pid, &r.ops));
         let reports = status.reports.iter().map(|m| ("report", m.pid, &m.ops));
         for (kind, pid, ops) in gateways.chain(directories).chain(routers).chain(reports) {
-            *found.entry(format!("cpu {kind}")).or_default() += seconds(pid, false)?;
+            *found.entry(format!("cpu {kind}")).or_default() += told(cpu_seconds(pid))?;
             let port = ops.rsplit(':').next().and_then(|port| port.parse().ok()).ok_or("no port")?;
             let (_, page) = get(port, "/metrics").ok_or_else(|| format!("{kind} tells no metrics"))?;
             for line in page.lines().filter(|line| line.starts_with("mynah_")) {
@@ -63,8 +63,9 @@ impl Reading {
             }
         }
         for engine in &status.engines {
-            let tree = engine.name.starts_with("postgresql");
-            found.insert(format!("cpu {}", engine.name), seconds(engine.pid, tree)?);
+            // A process for each of its connections.
+            let used = if engine.name.starts_with("postgresql") { family_cpu_seconds } else { cpu_seconds };
+            found.insert(format!("cpu {}", engine.name), told(used(engine.pid))?);
             match engine.name.as_str() {
                 "redis" => _ = found.insert("redis calls".into(), redis_calls(engine.port)?),
                 "postgresql" => postgresql(engine.port, &mut found)?,
@@ -79,27 +80,9 @@ impl Reading {
     }
 }
 
-/// Processor seconds of a process, with those of its children if wanted.
-fn seconds(pid: u32, tree: bool) -> Outcome<f64> {
-    // After the name, which is in brackets and may hold anything: the state, the parent, and from the twelfth on the times.
-    let fields = |text: &str| -> Option<(u32, [f64; 4])> {
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let time = |at: usize| fields.get(at)?.parse::<f64>().ok();
-        Some((fields.get(1)?.parse().ok()?, [time(11)?, time(12)?, time(13)?, time(14)?]))
-    };
-    let own = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, [user, system, ended_user, ended_system]) = fields(&own).ok_or("the kernel tells something else")?;
-    let mut ticks = user + system;
-    if tree {
-        ticks += ended_user + ended_system;
-        for entry in std::fs::read_dir("/proc")?.flatten() {
-            let child = std::fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| fields(&text));
-            if let Some((_, [user, system, ..])) = child.filter(|(parent, _)| *parent == pid) {
-                ticks += user + system;
-            }
-        }
-    }
-    Ok(ticks / TICKS)
+/// What this thread alone sees of a failure is enough here.
+fn told<T>(outcome: Result<T, Failed>) -> Outcome<T> {
+    outcome.map_err(|failed| failed as Box<dyn Error>)
 }
 
 /// Calls of scripts so far.
@@ -129,7 +112,7 @@ fn postgresql(port: u16, found: &mut BTreeMap<String, f64>) -> Outcome {
         ask("directory", "SELECT pid FROM pg_stat_activity WHERE datname = 'directory' AND pid <> pg_backend_pid()")?.lines()
     {
         // One that has just ended counts as the server's.
-        of_directory += seconds(pid.parse()?, false).unwrap_or(0.0);
+        of_directory += cpu_seconds(pid.parse()?).unwrap_or(0.0);
     }
     found.insert("cpu directory's database".into(), of_directory);
     let rows =

@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask measure [--runs N] [--seconds N] [--only
 /// When a profile begins: after the warm-up.
 const PROFILED_AFTER_S: f64 = 13.0;
 /// The processors of the servers and of the generator.
-const CPUS: (&str, &str) = ("0", "1");
+const CPUS: (usize, usize) = (0, 1);
 /// Hashes are cheap and nobody's rate is bounded: what is measured is the path of a message.
 pub const SETTINGS: [(&str, &str); 5] = [
     ("argon2_memory_kib", "8"),
@@ -113,12 +113,22 @@ pub fn run(words: &[&str]) -> Outcome {
 /// One run: the figures by name.
 fn measured(case: &Case, binaries: &Path, seconds: &str, report: &Path, profile: Option<&Path>) -> Outcome<Vec<(String, f64)>> {
     let mut load = Command::new(binaries.join("loadtest"));
-    load.args([case.command, case.scenario, "--json", "--generator-cpu", CPUS.1, "--warm-up", "10", "--seconds", seconds]);
+    load.args([
+        case.command,
+        case.scenario,
+        "--json",
+        "--generator-cpu",
+        &CPUS.1.to_string(),
+        "--warm-up",
+        "10",
+        "--seconds",
+        seconds,
+    ]);
     load.args(case.further);
     load.arg("--out").arg(report);
     let cluster = match case.on {
         On::Embedded => {
-            load.arg("--own").arg(binaries.join("mynah")).args(["--server-cpu", CPUS.0]);
+            load.arg("--own").arg(binaries.join("mynah")).args(["--server-cpu", &CPUS.0.to_string()]);
             None
         }
         On::Distributed(parts) => Some(deployment::start(parts, binaries, &mut load)?),

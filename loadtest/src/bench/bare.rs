@@ -9,10 +9,10 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use mynah_measure::process::cpu_seconds;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::process::cpu_seconds;
 use crate::Failed;
 
 /// What a floor does.

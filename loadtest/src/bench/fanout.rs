@@ -1,12 +1,12 @@
 //! One message to many connections: the server's processor time for each frame, against a bare loop that writes the same bytes.
 
+use mynah_measure::process::cpu_seconds;
 use mynah_measure::{Spread, case};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 use super::bare::Floor;
-use super::process::cpu_seconds;
 use super::{Plan, prepare};
 use crate::Failed;
 use crate::rest::Rest;

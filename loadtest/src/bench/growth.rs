@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mynah_measure::case;
+use mynah_measure::process::cpu_seconds;
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::process::cpu_seconds;
 use super::sends::account;
 use super::sizes::write_users;
 use super::{Plan, server};
@@ -20,10 +20,14 @@ use crate::world;
 
 /// Sends that wait for their answers.
 const OUTSTANDING: u64 = 64;
+/// Entries of a conversation that ends before it grows.
+const FEW: u64 = 10;
 /// Entries that small conversations grow to.
 const MANY: u64 = 10_000;
 /// Conversations of a point of small ones.
 const SMALL: usize = 20;
+/// Users who are paired.
+const PAIRED: usize = 1000;
 
 struct Grown {
     server: Server,
@@ -39,16 +43,24 @@ struct Grown {
     number: u64,
 }
 
-/// Pairs of users: some to warm up, some for small conversations, and one that grows.
+/// How many users have so many conversations, everybody with everybody.
+fn circle_of(conversations: u64) -> usize {
+    (2_usize..).find(|users| (users * (users - 1) / 2) as u64 >= conversations).unwrap_or(usize::MAX)
+}
+
+/// Pairs of users: some to warm up, a circle whose conversations stay small, some for small conversations, and one that grows.
 pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let folder = tempfile::tempdir()?;
     let server = server(plan, folder.path()).await?;
     let rest = Rest::new(server.http, &server.appkey, &server.master_secret);
-    let names = world::users(&rest, 1000).await?;
-    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
     let (rounds, sends) = (plan.rounds, plan.grow_sends);
+    let wanted = circle_of(rounds as u64 * sends.div_ceil(FEW));
+    let names = world::users(&rest, PAIRED + wanted).await?;
+    let (circle, names) = names.split_at(wanted);
+    let notes: Notes = Arc::new(Mutex::new(Oracle::new()));
     let mut grown =
         Grown { server, notes, counts: Arc::default(), devices: Vec::new(), rounds, sends, points: Vec::new(), number: 0 };
+    let circle = grown.circle(circle);
     let mut pairs = names.chunks_exact(2);
     let mut new = |grown: &mut Grown| -> Result<Vec<(usize, Target)>, Failed> {
         pairs.by_ref().take(SMALL).map(|pair| grown.pair(pair)).collect()
@@ -57,6 +69,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let [grows, ..] = grows.as_slice() else { return Err("no user".into()) };
     grown.send(&warm_up, sends).await?;
     grown.point(&first, "new conversations").await?;
+    grown.few(&circle).await?;
     grown.grow(&first, plan.grow_to.min(MANY)).await?;
     grown.grow(std::slice::from_ref(grows), plan.grow_to).await?;
     let beside = new(&mut grown)?;
@@ -79,15 +92,46 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
 }
 
 impl Grown {
+    fn connect(&mut self, name: &str) {
+        let device = Device::start(account(&self.server, name), Arc::clone(&self.notes), Arc::clone(&self.counts));
+        self.devices.push(device);
+    }
+
+    /// Two users are to have all of their conversation.
+    fn meet(&self, a: &str, b: &str) {
+        [a, b].iter().for_each(|name| self.notes.lock().must_see(&single(a, b), name, 1, u64::MAX));
+    }
+
     /// Connects two users; answers who sends, and to whom.
     fn pair(&mut self, pair: &[String]) -> Result<(usize, Target), Failed> {
         let [a, b] = pair else { return Err("no pair".into()) };
-        for name in [a, b] {
-            self.notes.lock().must_see(&single(a, b), name, 1, u64::MAX);
-            let device = Device::start(account(&self.server, name), Arc::clone(&self.notes), Arc::clone(&self.counts));
-            self.devices.push(device);
-        }
+        self.meet(a, b);
+        [a, b].iter().for_each(|name| self.connect(name));
         Ok((self.devices.len() - 2, Target::User(b.clone())))
+    }
+
+    /// Connects everybody of a circle; answers who sends to whom, so that each two have one conversation.
+    fn circle(&mut self, names: &[String]) -> Vec<(usize, Target)> {
+        let mut conversations = Vec::new();
+        for (nth, name) in names.iter().enumerate() {
+            self.connect(name);
+            for other in names.iter().skip(nth + 1) {
+                self.meet(name, other);
+                conversations.push((self.devices.len() - 1, Target::User(other.clone())));
+            }
+        }
+        conversations
+    }
+
+    /// What a send costs where every conversation is begun, gets a few entries and is left.
+    async fn few(&mut self, conversations: &[(usize, Target)]) -> Result<(), Failed> {
+        let of_a_round = usize::try_from(self.sends.div_ceil(FEW))?;
+        let mut rounds = Vec::new();
+        for round in conversations.chunks(of_a_round).take(self.rounds) {
+            rounds.push(self.send_by(round, self.sends, FEW).await?);
+        }
+        self.points.push((format!("conversations of {FEW}, begun and left"), rounds));
+        Ok(())
     }
 
     /// Sends until each conversation has so many entries; then comes a point.
@@ -108,22 +152,31 @@ impl Grown {
 
     /// Sends so many, to each conversation as many as to the others; answers what one cost.
     async fn send(&mut self, to: &[(usize, Target)], count: u64) -> Result<f64, Failed> {
+        self.send_by(to, count, OUTSTANDING).await
+    }
+
+    /// The same, `at_once` to a conversation before the next one has its turn.
+    async fn send_by(&mut self, to: &[(usize, Target)], count: u64, at_once: u64) -> Result<f64, Failed> {
         let pid = self.server.pid().ok_or("the server is gone")?;
         let (cpu, mut sent) = (cpu_seconds(pid)?, 0);
-        for (device, target) in to.iter().cycle() {
+        // As many wait for their answers, whatever the conversations.
+        let together = usize::try_from(OUTSTANDING / at_once)?.max(1);
+        for some in to.chunks(together).cycle() {
             if sent >= count {
                 break;
             }
-            let sender = self.devices.get(*device).ok_or("no device")?.sender();
             let mut answers = Vec::new();
-            for _ in 0..OUTSTANDING {
-                self.number += 1;
-                answers.push(sender.send(target.clone(), format!("m{}", self.number)).await);
+            for (device, target) in some {
+                let sender = self.devices.get(*device).ok_or("no device")?.sender();
+                for _ in 0..at_once {
+                    self.number += 1;
+                    answers.push(sender.send(target.clone(), format!("m{}", self.number)).await);
+                }
             }
+            sent += answers.len() as u64;
             for answer in answers {
                 answer.await?.map_err(|code| format!("refused with {code}"))?;
             }
-            sent += OUTSTANDING;
         }
         Ok((cpu_seconds(pid)? - cpu) / sent as f64 * 1e6)
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mynah_measure::case;
+use mynah_measure::process::resident;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use super::bare::Floor;
-use super::process::resident;
 use super::{Plan, server};
 use crate::Failed;
 use crate::rest::Rest;

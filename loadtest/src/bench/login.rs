@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use mynah_measure::case;
+use mynah_measure::process::cpu_seconds;
 use serde_json::{Value, json};
 
-use super::process::cpu_seconds;
 use super::{Plan, server};
 use crate::Failed;
 use crate::rest::Rest;

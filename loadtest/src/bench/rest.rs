@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use mynah_measure::case;
+use mynah_measure::process::{cpu_seconds, threads};
 use serde_json::{Value, json};
 
 use super::bare::Floor;
-use super::process::{cpu_seconds, threads};
 use super::{Plan, ratio, server};
 use crate::Failed;
 use crate::rest::{Kept, Rest};

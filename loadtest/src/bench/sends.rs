@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mynah_measure::case;
+use mynah_measure::process::{cpu_seconds, threads};
 use mynah_oracle::Oracle;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::process::{cpu_seconds, threads};
 use super::{Plan, ratio, server};
 use crate::Failed;
 use crate::device::{Account, Counts, Device, Notes, Target, single};

@@ -1,12 +1,12 @@
 //! What it costs the server to hand a long conversation to a device that has nothing, against a bare loop that answers with as many bytes.
 
 use mynah_measure::case;
+use mynah_measure::process::cpu_seconds;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::bare::Floor;
-use super::process::cpu_seconds;
 use super::{Plan, server};
 use crate::Failed;
 use crate::rest::Rest;

@@ -35,6 +35,12 @@ impl Key {
         self.kind == b'r'
     }
 
+    pub(crate) fn text(self) -> String {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.kind, b'.']);
         number(self.first, out);

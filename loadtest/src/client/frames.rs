@@ -95,17 +95,13 @@ pub(crate) fn ack(items: &[(Key, u64)], out: &mut Vec<u8>) {
 
 /// Marks a conversation as read.
 pub(crate) fn read(id: u32, key: Key, seq: u64) -> String {
-    let mut name = Vec::new();
-    key.write(&mut name);
-    let name = String::from_utf8_lossy(&name);
+    let name = key.text();
     format!(r#"{{"id":{id},"read":{{"conv_id":"{name}","read_seq":{seq}}}}}"#)
 }
 
 /// Asks for what comes after `after`: of a room by `history`.
 pub(crate) fn catch_up(id: u32, key: Key, after: u64) -> String {
-    let mut name = Vec::new();
-    key.write(&mut name);
-    let name = String::from_utf8_lossy(&name);
+    let name = key.text();
     if key.is_room() {
         format!(r#"{{"id":{id},"history":{{"conv_id":"{name}","after_seq":{after},"limit":100}}}}"#)
     } else {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use gone::Gone;
 use http::Method;
+use mynah_measure::process::{cpu_seconds, resident};
 use serde_json::Value;
 
 use crate::Failed;
-use crate::bench::{cpu_seconds, resident};
 use crate::report::model::{Mark, Series};
 use crate::rest::Rest;
 

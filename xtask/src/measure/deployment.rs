@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mynah_local_cluster::{Cluster, Plan, Status};
+use mynah_measure::process::keep_on;
 
 use super::cases::Parts;
 use super::{CPUS, Outcome, SETTINGS};
@@ -16,7 +17,7 @@ pub(super) fn start(parts: Parts, binaries: &Path, load: &mut Command) -> Outcom
     _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
     // What is started from here on stays there, and with it this process.
-    keep_on(CPUS.0, std::process::id())?;
+    keep_on(std::process::id(), CPUS.0).map_err(|failed| failed as Box<dyn std::error::Error>)?;
     let settings = SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let plan = Plan {
         binaries: binaries.to_owned(),
@@ -35,7 +36,7 @@ pub(super) fn start(parts: Parts, binaries: &Path, load: &mut Command) -> Outcom
         for engine in &engines {
             for pid in tree(engine.pid)? {
                 // A process of an engine may have ended since.
-                _ = keep_on(CPUS.1, pid);
+                _ = keep_on(pid, CPUS.1);
             }
         }
     }
@@ -49,12 +50,6 @@ pub(super) fn start(parts: Parts, binaries: &Path, load: &mut Command) -> Outcom
         load.args(["--scrape", &format!("{name}=pid:{pid}")]);
     }
     Ok((cluster, folder))
-}
-
-/// Keeps all threads of a process, and what it starts from now on, on one processor.
-fn keep_on(cpu: &str, pid: u32) -> Outcome {
-    let pinned = Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", cpu]).arg(pid.to_string()).output()?;
-    if pinned.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&pinned.stderr).into_owned().into()) }
 }
 
 /// A process and all that descend from it.

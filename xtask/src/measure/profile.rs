@@ -24,7 +24,7 @@ impl Profile {
     pub(super) fn begin(name: &str) -> Outcome<Self> {
         let samples = root().join(format!("target/measure/{name}.perf"));
         let recording = Command::new("perf")
-            .args(["record", "--quiet", "-F", SAMPLES.0, "--call-graph", SAMPLES.1, "-C", CPUS.0, "-o"])
+            .args(["record", "--quiet", "-F", SAMPLES.0, "--call-graph", SAMPLES.1, "-C", &CPUS.0.to_string(), "-o"])
             .arg(&samples)
             .args(["--", "sleep", SECONDS])
             .spawn()?;
