@@ -76,6 +76,9 @@ impl RedisCluster {
     }
 }
 
+/// A master is down when it does not answer for so long.
+const QUICKLY: Duration = Duration::from_millis(500);
+
 /// A master, its replica, and a sentinel that makes the replica the master when the master is gone.
 #[derive(Debug)]
 pub struct RedisSentinel {
@@ -91,7 +94,15 @@ impl RedisSentinel {
     /// # Errors
     /// When they are not installed or do not start.
     pub fn start() -> Result<Self, EngineError> {
-        Self::start_as(None)
+        Self::start_as(None, QUICKLY)
+    }
+
+    /// The same for tests that want no other master, however slow the machine.
+    ///
+    /// # Errors
+    /// As with [`RedisSentinel::start`].
+    pub fn start_patient() -> Result<Self, EngineError> {
+        Self::start_as(None, Duration::from_secs(600))
     }
 
     /// The same over TLS, among themselves too.
@@ -99,10 +110,11 @@ impl RedisSentinel {
     /// # Errors
     /// As with [`RedisSentinel::start`].
     pub fn start_tls(certificate: &Certificate) -> Result<Self, EngineError> {
-        Self::start_as(Some(certificate))
+        Self::start_as(Some(certificate), QUICKLY)
     }
 
-    fn start_as(certificate: Option<&Certificate>) -> Result<Self, EngineError> {
+    /// A master that does not answer for so long is down.
+    fn start_as(certificate: Option<&Certificate>, down_after: Duration) -> Result<Self, EngineError> {
         let flags = ["--repl-diskless-sync-delay", "0"];
         let further = |_: &std::path::Path| flags.map(str::to_owned).to_vec();
         let master = Redis::start_with(certificate, further)?;
@@ -125,8 +137,9 @@ impl RedisSentinel {
         let config = folder.path().join("sentinel.conf");
         let lines = format!(
             "bind 127.0.0.1\nport {port}\n{tls}sentinel monitor {MASTER} 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 3000\n",
-            master.client_port()
+             sentinel down-after-milliseconds {MASTER} {}\nsentinel failover-timeout {MASTER} 3000\n",
+            master.client_port(),
+            down_after.as_millis()
         );
         std::fs::write(&config, lines)?;
         let mut command = Command::new(PROGRAM);

@@ -18,7 +18,7 @@ fn servers(group: &RedisSentinel) -> Servers {
 }
 
 async fn fresh() -> Pair {
-    let group = GROUP.get(|| RedisSentinel::start().unwrap());
+    let group = GROUP.get(|| RedisSentinel::start_patient().unwrap());
     settled_on(Arc::clone(&group) as Arc<_>, &servers(&group)).await
 }
 
