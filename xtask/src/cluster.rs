@@ -19,13 +19,18 @@ pub(crate) use trial::trial;
 
 const USAGE: &str = "usage: cargo xtask cluster up [--release] [gateways directories routers log-databases] | status [--json] | kill NAME | stop NAME | \
                      pause NAME | resume NAME | cut ROUTER | heal ROUTER | start NAME | flush-redis | down | trial";
+/// Names another folder for a deployment, below the tree's.
+const FOLDER: &str = "MYNAH_CLUSTER_FOLDER";
+/// How long the end of everything may take.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
 /// How long the start of everything may take, Kafka's download included.
 const UP_WITHIN: Duration = Duration::from_secs(300);
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// Where the deployment of this process's commands is: a trial has one of its own.
 fn folder() -> PathBuf {
-    root().join("target/cluster")
+    root().join(std::env::var_os(FOLDER).map_or_else(|| "target/cluster".into(), PathBuf::from))
 }
 
 /// Runs a command of a deployment.
@@ -98,7 +103,11 @@ fn hold(profile: &str, sizes: &[&str]) -> Outcome {
 }
 
 fn gone() -> Outcome {
+    let until = Instant::now() + GONE_WITHIN;
     while folder().join("control.sock").exists() {
+        if Instant::now() > until {
+            return Err(format!("it does not end: see {}", folder().join("holder.log").display()).into());
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! The commands of a deployment as a person types them, one after the other.
 
 use std::error::Error;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mynah_local_cluster::Status;
 
-use super::{Outcome, ask, folder, run};
+use super::{FOLDER, Outcome};
+
+/// Beside a deployment that somebody has.
+const OWN_FOLDER: &str = "target/cluster-trial";
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,8 +19,7 @@ const SHARDS: u32 = 256;
 
 /// Starts a deployment by the debug build, has its processes die, stand still and come back, and ends it.
 pub(crate) fn trial() -> Outcome {
-    run(&["up", "2", "1", "2"])?;
-    let tried = commands();
+    let tried = run(&["up", "2", "1", "2"]).and_then(|()| commands());
     let ended = run(&["down"]);
     tried.and(ended)?;
     if status().is_ok() {
@@ -55,8 +58,23 @@ fn commands() -> Outcome {
     run(&["status"])
 }
 
+fn command(words: &[&str]) -> Result<Command, Box<dyn Error>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("cluster").args(words).env(FOLDER, OWN_FOLDER);
+    Ok(command)
+}
+
+fn run(words: &[&str]) -> Outcome {
+    let status = command(words)?.status()?;
+    if status.success() { Ok(()) } else { Err(format!("cluster {}: {status}", words.join(" ")).into()) }
+}
+
 fn status() -> Result<Status, Box<dyn Error>> {
-    Ok(serde_json::from_str(&ask(&folder(), "status")?)?)
+    let told = command(&["status", "--json"])?.output()?;
+    if !told.status.success() {
+        return Err(String::from_utf8_lossy(&told.stderr).into());
+    }
+    Ok(serde_json::from_slice(&told.stdout)?)
 }
 
 fn shards(status: &Status, name: &str) -> u32 {
