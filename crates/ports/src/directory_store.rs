@@ -35,6 +35,9 @@ pub enum Error {
     /// Its queue is full; nothing was done.
     #[error("directory store overloaded")]
     Overloaded,
+    /// It would not be durable for certain before the caller gives it up ([`crate::deadline`]); nothing was done.
+    #[error("too late to be done before it is given up")]
+    TooLate,
     /// Stored data contradicts itself: someone must look. Nothing was done.
     #[error("directory store damaged: {0}")]
     Damaged(String),

@@ -59,10 +59,28 @@ where
     }
 }
 
-/// How long the caller still waits, if he says it and the time is known here.
+/// How long the caller still waits, if he says it: by the deployment's time, and in any case no longer than his time-out from now on.
 fn left<B>(request: &Request<B>, clock: &dyn Clock) -> Option<Duration> {
-    let deadline: u64 = request.headers().get(DEADLINE)?.to_str().ok()?.parse().ok()?;
-    clock.is_certain().then(|| Duration::from_millis(deadline.saturating_sub(clock.now_ms())))
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let deadline = header(DEADLINE).and_then(|text| text.parse::<u64>().ok()).filter(|_| clock.is_certain());
+    let by_clock = deadline.map(|deadline| Duration::from_millis(deadline.saturating_sub(clock.now_ms())));
+    let by_timeout = header("grpc-timeout").and_then(timeout);
+    by_clock.into_iter().chain(by_timeout).min()
+}
+
+/// A time-out as gRPC writes it: at most eight digits and a unit.
+fn timeout(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok().filter(|_| number.len() <= 8)?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +96,7 @@ mod tests {
     const NOW: u64 = 1_000_000;
 
     /// Whether a call came through, with what is left of its time.
-    async fn called(clock: Arc<dyn Clock>, deadline: Option<&str>) -> Option<Option<Duration>> {
+    async fn called(clock: Arc<dyn Clock>, headers: &[(&'static str, &str)]) -> Option<Option<Duration>> {
         let inner = tower::service_fn(|_: Request<()>| async {
             let left = deadline::get().map(|until| until.saturating_duration_since(Instant::now()));
             let mut reply = Response::new(Body::empty());
@@ -86,8 +104,8 @@ mod tests {
             Ok::<_, Infallible>(reply)
         });
         let mut request = Request::new(());
-        if let Some(deadline) = deadline {
-            request.headers_mut().insert(DEADLINE, deadline.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let mut reply = RefuseOverdue(clock).layer(inner).oneshot(request).await.unwrap();
         let came_through = reply.extensions_mut().remove::<Option<Duration>>();
@@ -99,21 +117,37 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_was_given_up_is_not_begun_and_one_that_was_not_knows_until_when() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
-        let called = |deadline| called(Arc::clone(&clock), deadline);
-        assert_eq!(called(Some("1000000")).await, None, "just now");
-        assert_eq!(called(Some("1")).await, None);
-        let left = called(Some("1600000")).await.unwrap().unwrap();
+        let by_clock = async |deadline: &str| called(Arc::clone(&clock), &[(DEADLINE, deadline)]).await;
+        assert_eq!(by_clock("1000000").await, None, "just now");
+        assert_eq!(by_clock("1").await, None);
+        let left = by_clock("1600000").await.unwrap().unwrap();
         assert!(left <= Duration::from_secs(600) && left > Duration::from_secs(300), "{left:?}");
-        for none in [None, Some(""), Some("-1"), Some("soon")] {
-            assert_eq!(called(none).await, Some(None), "{none:?}");
+        for none in ["", "-1", "soon"] {
+            assert_eq!(by_clock(none).await, Some(None), "{none}");
+        }
+        assert_eq!(called(Arc::clone(&clock), &[]).await, Some(None));
+        // The shorter of the two counts.
+        for (deadline, timeout) in [("1600000", "60S"), ("1060000", "600S")] {
+            let left = called(Arc::clone(&clock), &[(DEADLINE, deadline), ("grpc-timeout", timeout)]).await.unwrap().unwrap();
+            assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(30), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_read_in_every_unit() {
+        let read = ["2H", "2M", "2S", "2m", "2u", "2n"].map(|text| timeout(text).unwrap());
+        let wanted = [7_200_000_000_000, 120_000_000_000, 2_000_000_000, 2_000_000, 2_000, 2].map(Duration::from_nanos);
+        assert_eq!(read, wanted);
+        for none in ["", "2", "S", "-2S", "123456789S", "2\u{e9}", "2h"] {
+            assert_eq!(timeout(none), None, "{none}");
         }
     }
 
     #[tokio::test]
     async fn who_does_not_know_what_time_it_is_refuses_nothing() {
         let clock = Arc::new(CorrectedClock::new(Arc::new(ManualClock::at(NOW))));
-        assert_eq!(called(Arc::clone(&clock) as _, Some("1")).await, Some(None));
+        assert_eq!(called(Arc::clone(&clock) as _, &[(DEADLINE, "1")]).await, Some(None));
         clock.correct(NOW, NOW);
-        assert_eq!(called(clock, Some("1")).await, None);
+        assert_eq!(called(clock, &[(DEADLINE, "1")]).await, None);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mynah_proto::router::router_client::RouterClient;
@@ -200,6 +200,11 @@ fn again(status: &Status) -> bool {
     never_sent(status) || broken(status) || matches!(why(status), Reason::NotOwner | Reason::Unavailable | Reason::Timeout)
 }
 
+/// Whether nothing was done, for certain.
+fn is_certain(status: &Status) -> bool {
+    never_sent(status) || !(broken(status) || matches!(why(status), Reason::Unavailable | Reason::Timeout))
+}
+
 fn why(status: &Status) -> Reason {
     Failure::from(status.clone()).why()
 }
@@ -213,14 +218,20 @@ impl Router for Routed {
 
     async fn retract(&self, request: Request<RetractRequest>) -> Answer<RetractReply> {
         let request = request.into_inner();
-        let tries = AtomicUsize::new(0);
-        let make = |mut router: RouterClient<Channel>, request| {
-            tries.fetch_add(1, Ordering::Relaxed);
-            async move { router.retract(request).await }
+        let is_unknown = AtomicBool::new(false);
+        let is_unknown = &is_unknown;
+        let make = |mut router: RouterClient<Channel>, request| async move {
+            // A try that is given up leaves it so.
+            let was = is_unknown.swap(true, Ordering::Relaxed);
+            let answer = router.retract(request).await;
+            if answer.as_ref().map_or_else(is_certain, |_| true) {
+                is_unknown.store(was, Ordering::Relaxed);
+            }
+            answer
         };
         match self.by_conversation(&request.conv_id.clone(), request, make).await {
             // Only its sender takes a message back: he did, by a try whose answer was lost or from another device.
-            Err(status) if tries.into_inner() > 1 && why(&status) == Reason::RetractedBefore => {
+            Err(status) if is_unknown.load(Ordering::Relaxed) && why(&status) == Reason::RetractedBefore => {
                 Ok(Response::new(RetractReply::default()))
             }
             answer => answer,

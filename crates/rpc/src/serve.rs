@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::option_layer;
 
 use crate::Tls;
 use crate::counted::CountCalls;
@@ -26,8 +27,8 @@ pub struct Serving {
     pub routes: Routes,
     /// Certificates; none: in the clear.
     pub tls: Option<Tls>,
-    /// The time of the deployment: calls that were given up by it are not begun.
-    pub clock: Arc<dyn Clock>,
+    /// The time of the deployment, if what its callers have given up by it is not to be begun.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 /// Serves until `stop`; then takes no more calls, and returns when those under way have ended.
@@ -67,7 +68,7 @@ pub async fn serve(
     let counted = CountCalls::of(mynah_proto::DESCRIPTORS)?;
     server
         .layer(counted)
-        .layer(RefuseOverdue(serving.clock))
+        .layer(option_layer(serving.clock.map(RefuseOverdue)))
         .layer(TraceCalls)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stopping)

@@ -14,7 +14,7 @@ use mynah_runtime::http::{self, Limits};
 use mynah_runtime::ops::{self, Ready};
 use mynah_runtime::process;
 use mynah_telemetry::Export;
-use mynah_types::CorrectedClock;
+use mynah_types::{Clock, CorrectedClock};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -170,7 +170,7 @@ impl Process {
         async move { _ = stop.wait_for(|stop| *stop).await }
     }
 
-    /// Serves a service that works when `probe` says so, until the process is told to stop.
+    /// Serves a service that begins nothing that its caller has given up, until the process is told to stop. It works when `probe` says so.
     pub(crate) async fn serve_by<F>(&self, probe: impl Fn() -> F + Send + Sync + 'static, routes: Routes) -> Outcome
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -184,14 +184,24 @@ impl Process {
             stopped.await;
             readiness.ends();
         };
-        self.serve(routes, stop).await?.ended().await
+        let overdue = Some(Arc::clone(&self.clock) as _);
+        self.serve_with(routes, overdue, stop).await?.ended().await
     }
 
     /// Serves the process's service until `stop`.
     pub(crate) async fn serve(&self, routes: Routes, stop: impl Future<Output = ()> + Send + 'static) -> Outcome<Served> {
+        self.serve_with(routes, None, stop).await
+    }
+
+    async fn serve_with(
+        &self,
+        routes: Routes,
+        clock: Option<Arc<dyn Clock>>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Outcome<Served> {
         let listener = process::listen(self.settings.grpc_listen).await?;
         tracing::info!(name = self.settings.name, grpc = %self.settings.grpc_listen, advertise = self.settings.address(), "serving");
-        let serving = Serving { routes, tls: self.tls.clone(), clock: Arc::clone(&self.clock) as _ };
+        let serving = Serving { routes, tls: self.tls.clone(), clock };
         Ok(Served(tokio::spawn(serve(listener, serving, stop))))
     }
 }

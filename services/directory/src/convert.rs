@@ -120,6 +120,11 @@ pub(crate) fn no_roster(kind: RosterKind) -> Failure {
     }
 }
 
+/// The failure of what is not done, since its caller would not hear of it.
+pub(crate) fn too_late() -> Failure {
+    Failure::new(Reason::Unavailable, "there was no time left to do it: try again")
+}
+
 /// The failure of a store's error. Refusals that mean something else in a call are told apart before they come here.
 pub(crate) fn store(error: Error) -> Failure {
     match error {
@@ -128,6 +133,7 @@ pub(crate) fn store(error: Error) -> Failure {
             metrics::counter!("mynah_directory_store_failures_total").increment(1);
             Failure::new(Reason::Unavailable, "the store does not answer: try again")
         }
+        Error::TooLate => too_late(),
         Error::Overloaded => Failure::new(Reason::Overloaded, "the store has too much to do: try again").retry_after(500),
         Error::Damaged(why) => {
             tracing::error!(error = %why, "the directory's store is damaged");

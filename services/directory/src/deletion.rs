@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use mynah_ports::deadline;
 use mynah_ports::directory_store::{Error, Refusal, Roster, RosterKind, User};
 use mynah_proto::router::{RelationChangedRequest, SingleChatsRequest};
 use mynah_proto::{Failure, directory as wire};
@@ -75,6 +76,11 @@ impl Inner {
                 }
             };
             for (roster, _) in rosters {
+                if !deadline::leaves(deadline::LEAST) {
+                    // The outbox goes on: none of this would be done.
+                    left_all = false;
+                    break;
+                }
                 if let Err(failure) = self.leave(roster.id, user, router).await {
                     tracing::warn!(conversation = roster.id, uid = %user.uid, error = %failure, "a deleted user is still in");
                     left_all = false;

@@ -3,6 +3,9 @@
 //! The router is told how a shield stands, not what changed. Of several processes one may change it while the word of another is still on
 //! its way, and that one die before it can see. So the router is told once more when no earlier word can come any longer.
 
+use std::time::Duration;
+
+use mynah_ports::deadline;
 use mynah_ports::directory_store::{ShieldNote, Switch, Told};
 use mynah_proto::gateway::RefreshRequest;
 use mynah_proto::router::HideRequest;
@@ -45,6 +48,10 @@ impl Inner {
     /// Tells the router and the gateways how a shield stands, and settles the note of it. The caller holds the user's lock.
     /// `again`: the number of the note, if it was told before.
     async fn tell_shield(&self, uid: Uid, gid: u64, up: bool, again: Option<u64>) -> Result<(), Failure> {
+        if !deadline::leaves(Duration::ZERO) {
+            // He may have turned it since, elsewhere: whoever works off what is left looks how it stands.
+            return Err(Failure::new(Reason::Unavailable, "the change is kept, but not applied yet: try again"));
+        }
         let request = HideRequest { conv_id: ConversationKey::Group(gid).to_string(), uid: uid.0, hidden: up };
         let told = tokio::time::timeout(self.patience(), self.router.hide(request)).await;
         match self.handed_over(told) {

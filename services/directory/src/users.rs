@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mynah_ports::changes::Subject;
+use mynah_ports::deadline;
 use mynah_ports::directory_store::{App, NewUser, Profile, User};
 use mynah_proto::{Failure, directory as wire};
 use mynah_types::{AppId, Reason, Uid, Username};
@@ -14,6 +16,11 @@ use crate::cross::Apps;
 use crate::events::SelfEvent;
 use crate::hashing::Md5Form;
 use crate::{Inner, convert, validate};
+
+/// Users of one registration who are hashed and made together.
+const TOGETHER: usize = 32;
+/// What their hashes may take on a slow processor.
+const HASHED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Living users, by name and by number.
 pub(crate) struct UserCache {
@@ -219,9 +226,29 @@ impl Inner {
         admin: bool,
         candidates: Vec<Candidate>,
     ) -> Result<Vec<(usize, wire::RegisterResult)>, Failure> {
-        if candidates.is_empty() {
-            return Ok(Vec::new());
+        let mut results = Vec::with_capacity(candidates.len());
+        let mut left = candidates.into_iter();
+        loop {
+            let some: Vec<Candidate> = left.by_ref().take(TOGETHER).collect();
+            if some.is_empty() {
+                return Ok(results);
+            }
+            // Hashing takes long: what there is no time for is for the next call, and not lost with what is made.
+            if !results.is_empty() && !deadline::leaves(deadline::LEAST + HASHED_WITHIN) {
+                let late = |place| (place, wire::RegisterResult { uid: 0, failure: Some(convert::too_late()) });
+                results.extend(some.into_iter().chain(left).map(|(place, ..)| late(place)));
+                return Ok(results);
+            }
+            results.extend(self.make_some(app, admin, some).await?);
         }
+    }
+
+    async fn make_some(
+        &self,
+        app: &App,
+        admin: bool,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<(usize, wire::RegisterResult)>, Failure> {
         let hashed = stream::iter(candidates).map(|(place, username, profile, form)| async move {
             let password = self.hashing.hash_bulk(form).await?;
             Ok::<_, Failure>((place, NewUser { username, password, admin, profile }))

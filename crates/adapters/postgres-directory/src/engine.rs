@@ -21,9 +21,17 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(10);
 const LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=2s";
 
+/// [`SILENCE`] as the engine tells it.
+pub(crate) const SILENCE_TOLD: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
+
 /// The engine undoes a transaction of which it hears nothing for so long: a process that stands still in one holds its locks no longer, and
 /// what it wants to be durable when it goes on is refused. As in [`LIMITS`].
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// By how much the clocks of processes may differ that go by one.
+const CLOCKS: Duration = Duration::from_secs(1);
+
+const _: () = assert!(SILENCE.as_secs() + CLOCKS.as_secs() == deadline::LEAST.as_secs());
 
 /// Attempts at one piece of work: of those that deadlock, one goes through each time.
 const ATTEMPTS: u32 = 6;
@@ -61,6 +69,8 @@ impl Engine {
 pub(crate) enum Mode {
     /// Each statement sees what is committed by then: what comes after a lock sees what the lock waited for.
     Write,
+    /// The same, and it is done however late: it settles what was decided before.
+    Settle,
     /// All statements see one state.
     Snapshot,
 }
@@ -68,18 +78,18 @@ pub(crate) enum Mode {
 pub(crate) async fn begin(conn: &mut Object, mode: Mode) -> Result<Transaction<'_>, Failure> {
     let builder = conn.build_transaction();
     let builder = match mode {
-        Mode::Write => builder.isolation_level(IsolationLevel::ReadCommitted).read_only(false),
+        Mode::Write | Mode::Settle => builder.isolation_level(IsolationLevel::ReadCommitted).read_only(false),
         Mode::Snapshot => builder.isolation_level(IsolationLevel::RepeatableRead).read_only(true),
     };
     builder.start().await.map_err(Failure::NotBegun)
 }
 
-/// Makes a transaction durable, unless its caller could be told before that that he has no answer.
+/// Makes a transaction durable, unless its caller may have given it up by then.
 pub(crate) async fn commit(tx: Transaction<'_>, mode: Mode) -> Result<(), Failure> {
     // Should this process stand still from here on, the engine takes the word for it no later than then.
-    if matches!(mode, Mode::Write) && !deadline::leaves(SILENCE) {
+    if matches!(mode, Mode::Write) && !deadline::leaves(deadline::LEAST) {
         metrics::counter!("mynah_directory_changes_too_late_total").increment(1);
-        return Err(Error::Unavailable("the change took too long, and is not made".into()).into());
+        return Err(Error::TooLate.into());
     }
     Ok(tx.commit().await?)
 }
@@ -156,6 +166,13 @@ macro_rules! transaction {
 macro_rules! writing {
     ($engine:expr, |$tx:ident| $work:expr) => {
         transaction!($engine, $crate::engine::Attempts::of_write(), $crate::engine::Mode::Write, |$tx| $work)
+    };
+}
+
+/// Runs work that writes how far something that was decided is done.
+macro_rules! settling {
+    ($engine:expr, |$tx:ident| $work:expr) => {
+        transaction!($engine, $crate::engine::Attempts::of_write(), $crate::engine::Mode::Settle, |$tx| $work)
     };
 }
 

@@ -61,7 +61,8 @@ impl Failure {
     pub(crate) fn had_no_effect(&self) -> bool {
         match self {
             Self::NotBegun(_) | Self::Moved => true,
-            Self::Engine(error) => class(error) == "40",
+            // 25P03: the transaction was silent for too long, and is undone.
+            Self::Engine(error) => class(error) == "40" || code(error) == "25P03",
             Self::Store(_) => false,
         }
     }
@@ -69,7 +70,9 @@ impl Failure {
     /// The connection is gone, so that nobody knows whether anything was done.
     pub(crate) fn lost_the_connection(&self) -> bool {
         match self {
-            Self::NotBegun(error) | Self::Engine(error) => error.is_closed() || is_io(error) || code(error).starts_with("57P"),
+            Self::NotBegun(error) | Self::Engine(error) => {
+                error.is_closed() || is_io(error) || ["57P", "25P"].iter().any(|ended| code(error).starts_with(ended))
+            }
             Self::Moved | Self::Store(_) => false,
         }
     }

@@ -37,7 +37,7 @@ impl Generations {
 
 /// Reserves numbers and answers the last of them.
 async fn reserve(engine: &Engine, count: usize) -> Result<u64, Error> {
-    writing!(engine, |tx| async {
+    settling!(engine, |tx| async {
         let sql = "UPDATE counters SET value = value + $1 WHERE name = 'generation' RETURNING value";
         number::<u64>(&one(&tx, sql, &[&size(count)]).await?, 0)
     })

@@ -3,7 +3,7 @@
 use deadpool_postgres::Transaction;
 use mynah_ports::directory_store::Error;
 
-use crate::engine::{Engine, number, one, run};
+use crate::engine::{Engine, SILENCE_TOLD, number, one, run};
 use crate::errors::{Failure, OpenError};
 
 /// One script per version of the schema. Never edited once released; `directory_schema` tells the newest that ran.
@@ -15,7 +15,7 @@ const LOCK: i64 = 0x6d79_6e61_6864_6972;
 
 /// Runs what is missing, in one transaction under a lock: of several starters the first migrates, the others find nothing to do.
 pub(crate) async fn migrate(engine: &Engine) -> Result<(), OpenError> {
-    let migrated: Result<_, Error> = async { writing!(engine, |tx| bring_up_to_date(&tx)) }.await;
+    let migrated: Result<_, Error> = async { settling!(engine, |tx| bring_up_to_date(&tx)) }.await;
     migrated?
 }
 
@@ -46,12 +46,20 @@ async fn bring_up_to_date(tx: &Transaction<'_>) -> Result<Result<(), OpenError>,
     Ok(Ok(()))
 }
 
-/// A call that answered is durable: not with a database that answers before its log is on the disk. And names are in UTF-8.
+/// A call that answered is durable: not with a database that answers before its log is on the disk. A silent transaction is undone. And names
+/// are in UTF-8.
 async fn unfit(tx: &Transaction<'_>) -> Result<Option<String>, Failure> {
     for (name, bad) in [("synchronous_commit", "off"), ("fsync", "off")] {
         if setting(tx, name).await? == bad {
             return Ok(Some(format!("PostgreSQL is set to lose what it answered: {name} is {bad}")));
         }
+    }
+    let (name, wanted) = SILENCE_TOLD;
+    let silence = setting(tx, name).await?;
+    if silence != wanted {
+        return Ok(Some(format!(
+            "what its sessions are opened with does not reach PostgreSQL, as behind some poolers: {name} is {silence}"
+        )));
     }
     let encoding = setting(tx, "server_encoding").await?;
     Ok((encoding != "UTF8").then(|| format!("the database must be made with encoding UTF8; it has {encoding}")))

@@ -178,7 +178,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn finish_deletion(&self, uid: Uid) -> Result<(), Error> {
-        writing!(self.engine, |tx| users::finish_deletion(&tx, uid))
+        settling!(self.engine, |tx| users::finish_deletion(&tx, uid))
     }
 
     async fn login(&self, login: Login) -> Result<LoginOutcome, Error> {
@@ -214,7 +214,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn purge_sessions(&self, now: Millis, limit: usize) -> Result<usize, Error> {
-        writing!(self.engine, |tx| sessions::purge(&tx, now, limit))
+        settling!(self.engine, |tx| sessions::purge(&tx, now, limit))
     }
 
     async fn change_blacklist(&self, uid: Uid, add: &[Uid], remove: &[Uid], now: Millis, tell: FeedEvents) -> Result<u64, Error> {
@@ -258,7 +258,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn finish_relations(&self, uid: Uid, peers: &[Uid], number: u64) -> Result<(), Error> {
-        writing!(self.engine, |tx| relations::finish(&tx, uid, peers, number))
+        settling!(self.engine, |tx| relations::finish(&tx, uid, peers, number))
     }
 
     async fn pending_shields(&self, now: Millis, limit: usize) -> Result<Vec<ShieldNote>, Error> {
@@ -266,7 +266,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn finish_shield(&self, uid: Uid, gid: u64, up: bool, told: Told) -> Result<(), Error> {
-        writing!(self.engine, |tx| switches::finish_shield(&tx, uid, gid, up, told))
+        settling!(self.engine, |tx| switches::finish_shield(&tx, uid, gid, up, told))
     }
 
     async fn pending_feeds(&self, limit: usize) -> Result<Vec<Uid>, Error> {
@@ -278,7 +278,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn finish_feed(&self, uid: Uid, number: u64) -> Result<(), Error> {
-        writing!(self.engine, |tx| feeds::finish(&tx, uid, number))
+        settling!(self.engine, |tx| feeds::finish(&tx, uid, number))
     }
 
     async fn create_roster(&self, mut roster: NewRoster) -> Result<Roster, Error> {
@@ -315,7 +315,7 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn set_applied(&self, id: u64, version: u64) -> Result<(), Error> {
-        writing!(self.engine, |tx| rosters::set_applied(&tx, id, version))
+        settling!(self.engine, |tx| rosters::set_applied(&tx, id, version))
     }
 
     async fn pending_rosters(&self, limit: usize) -> Result<Vec<Roster>, Error> {
@@ -331,6 +331,6 @@ impl DirectoryStore for PostgresDirectory {
     }
 
     async fn take_turn(&self, work: &str, process: u64, lease: Duration) -> Result<bool, Error> {
-        writing!(self.engine, |tx| turns::take(&tx, work, process, lease))
+        settling!(self.engine, |tx| turns::take(&tx, work, process, lease))
     }
 }

@@ -24,7 +24,7 @@ use mynah_types::{AppId, Uid, Username};
 use shared::{app, fresh, new_user, users};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// No call takes longer, whatever the engine does: a place in the pool, a connection, an attempt.
 const BOUND: Duration = Duration::from_secs(15);
@@ -158,24 +158,43 @@ enum Wire {
     HoldsAtCommit,
 }
 
+/// The state of a wire, and whether it holds a word to commit.
+struct Line {
+    state: watch::Sender<Wire>,
+    holds_commit: Arc<Notify>,
+}
+
+impl Line {
+    fn send(&self, state: Wire) -> Result<(), watch::error::SendError<Wire>> {
+        self.state.send(state)
+    }
+}
+
 /// A store whose connections go over a wire that can be spoiled.
-async fn over_a_wire(url: &str) -> (PostgresDirectory, watch::Sender<Wire>) {
+async fn over_a_wire(url: &str) -> (PostgresDirectory, Line) {
     let port: u16 = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0.parse().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = listener.local_addr().unwrap().port();
     let (wire, state) = watch::channel(Wire::Passes);
+    let holds_commit = Arc::new(Notify::new());
+    let line = Line { state: wire, holds_commit: Arc::clone(&holds_commit) };
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            tokio::spawn(carry(client, server, state.clone()));
+            tokio::spawn(carry(client, server, state.clone(), Arc::clone(&holds_commit)));
         }
     });
     let url = url.replace(&format!(":{port}/"), &format!(":{near}/"));
-    (PostgresDirectory::open(&url, 4).await.unwrap(), wire)
+    (PostgresDirectory::open(&url, 4).await.unwrap(), line)
 }
 
 /// Ends with either side.
-async fn carry(mut client: TcpStream, mut server: TcpStream, mut wire: watch::Receiver<Wire>) -> Option<()> {
+async fn carry(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    mut wire: watch::Receiver<Wire>,
+    holds_commit: Arc<Notify>,
+) -> Option<()> {
     let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
         tokio::select! {
@@ -184,6 +203,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, mut wire: watch::Re
                 let state = *wire.wait_for(|wire| *wire != Wire::Holds).await.ok()?;
                 let commits = sent.windows(7).any(|word| word == b"COMMIT\0");
                 if state == Wire::HoldsAtCommit && commits {
+                    holds_commit.notify_one();
                     wire.wait_for(|wire| *wire == Wire::Passes).await.ok()?;
                 }
                 server.write_all(sent).await.ok()?;
@@ -253,17 +273,14 @@ async fn a_change_that_stands_still_before_its_commit_is_undone_and_holds_nobody
     let app = app(&direct).await;
     let (store, wire) = over_a_wire(database.url()).await;
     wire.send(Wire::HoldsAtCommit).unwrap();
-    let late = tokio::spawn(async move { store.set_word_filter(app, true).await });
-    let client = database.client().await;
-    let standing = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' \
-                    AND query LIKE 'UPDATE%'";
-    while client.query_one(standing, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        tokio::task::yield_now().await;
-    }
+    // Enough for one try, and too little for another one after the engine's patience.
+    let deadline = Instant::now() + deadline::LEAST + Duration::from_millis(1500);
+    let late = tokio::spawn(async move { deadline::until(Some(deadline), store.set_word_filter(app, true)).await });
+    tokio::time::timeout(BOUND, wire.holds_commit.notified()).await.unwrap();
     assert!(direct.set_word_filter(app, false).await.unwrap(), "what it locked is free");
     wire.send(Wire::Passes).unwrap();
     let late = late.await.unwrap();
-    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    assert!(matches!(late, Err(Error::Unavailable(_) | Error::TooLate)), "{late:?}");
     assert!(!direct.word_filter(app).await.unwrap().0);
 }
 
@@ -277,10 +294,13 @@ async fn nothing_is_made_durable_for_who_gives_up_before_he_can_hear_of_it() {
         let made = deadline::until(Some(Instant::now() + left), store.set_word_filter(app, true)).await;
         match made {
             Ok(_) => assert!(is_made),
-            Err(error) => assert!(!is_made && matches!(error, Error::Unavailable(_)), "{error}"),
+            Err(error) => assert!(!is_made && matches!(error, Error::TooLate), "{error}"),
         }
         assert_eq!(store.word_filter(app).await.unwrap().0, is_made);
     }
+    // What was decided before is settled however late.
+    let turn = deadline::until(Some(Instant::now()), store.take_turn("work", 1, LATER)).await;
+    assert!(turn.unwrap());
     // Who only reads is answered to the last.
     let read = deadline::until(Some(Instant::now() + SOON), store.list_words(app, 0, 10)).await;
     assert_eq!(read.unwrap(), (0, Vec::new()));

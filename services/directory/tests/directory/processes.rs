@@ -1,8 +1,9 @@
 //! Two processes of the service on one store.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use mynah_ports::deadline;
 use mynah_ports::directory_store::Switch;
 use mynah_proto::directory as wire;
 use mynah_proto::{RouterClient, router};
@@ -80,6 +81,27 @@ async fn a_signature_that_one_process_took_is_refused_by_the_other() {
     let sign = || signed(&made.appkey, &made.master_secret, "random", START);
     one.api.check_signature(sign()).await.unwrap();
     assert_eq!(why(other.api.check_signature(sign()).await), Reason::SignatureExpired);
+}
+
+/// Through the service as a gateway calls it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_caller_gives_up_before_he_can_hear_of_it_is_not_made() {
+    const SOON: Duration = Duration::from_secs(1);
+    const LATER: Duration = Duration::from_secs(600);
+    let (one, other) = two().await;
+    let app = one.app().await;
+    one.users(app, &["tom1", "ann1"]).await;
+    let gid = one.group(app, "tom1", &[]).await;
+    let filter = wire::SetWordFilterRequest { app_id: app, on: true };
+    for (left, is_made) in [(SOON, false), (LATER, true)] {
+        let until = Some(Instant::now() + left);
+        let expected = if is_made { None } else { Some(Reason::Unavailable) };
+        let switched = deadline::until(until, one.api.set_word_filter(filter)).await;
+        let joined = deadline::until(until, one.api.change_members(members(app, gid, &["ann1"], &[]))).await;
+        assert_eq!([switched.err(), joined.err()].map(|failure| failure.map(|failure| failure.why())), [expected; 2]);
+        let is_on = other.api.word_filter(wire::WordFilterRequest { app_id: app }).await.unwrap().on;
+        assert_eq!((is_on, other.member_names(app, gid).await.len()), (is_made, if is_made { 2 } else { 1 }));
+    }
 }
 
 /// The first call waits for the router; the second, in another process, is no repeat of it.

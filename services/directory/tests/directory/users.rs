@@ -1,8 +1,11 @@
 //! Registration, look-up, profiles, passwords.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use md5::{Digest as _, Md5};
 use mynah_directory::Settings;
+use mynah_ports::deadline;
 use mynah_proto::directory as wire;
 use mynah_types::Reason;
 
@@ -14,6 +17,26 @@ fn md5_of(password: &str) -> String {
 
 fn register(app: u64, users: Vec<wire::NewUser>) -> wire::RegisterRequest {
     wire::RegisterRequest { app_id: app, users, ..Default::default() }
+}
+
+/// Hashing takes long: those who are made stay, the others are told to come again.
+#[tokio::test]
+async fn a_long_registration_makes_whom_it_has_time_for() {
+    let world = World::new();
+    let app = world.app().await;
+    let names: Vec<String> = (0..100).map(|number| format!("user{number}")).collect();
+    let all = || register(app, names.iter().map(|name| new_user(name)).collect());
+    let soon = Instant::now() + deadline::LEAST + Duration::from_secs(1);
+    let reply = deadline::until(Some(soon), world.api.register(all())).await.unwrap();
+    let made = reply.results.iter().take_while(|result| result.failure.is_none()).count();
+    assert!((1..100).contains(&made), "{made}");
+    let told = |reply: &wire::RegisterReply| -> Vec<_> {
+        reply.results.iter().map(|result| result.failure.as_ref().map(|failure| failure.why())).collect()
+    };
+    assert!(told(&reply).iter().skip(made).all(|why| *why == Some(Reason::Unavailable)));
+    let again = told(&world.api.register(all()).await.unwrap());
+    let expected: Vec<_> = (0..100).map(|nth| (nth < made).then_some(Reason::UserExists)).collect();
+    assert_eq!(again, expected);
 }
 
 #[tokio::test]
