@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use http::{Request, Response};
+use metrics::Counter;
 use mynah_ports::deadline;
 use mynah_proto::{DEADLINE, Failure};
 use mynah_types::{Clock, Reason};
@@ -18,20 +19,31 @@ use tower::{Layer, Service};
 
 /// Before a service.
 #[derive(Clone)]
-pub(crate) struct RefuseOverdue(pub(crate) Arc<dyn Clock>);
+pub(crate) struct RefuseOverdue {
+    clock: Arc<dyn Clock>,
+    refused: Counter,
+}
+
+impl RefuseOverdue {
+    /// By the deployment's time.
+    pub(crate) fn by(clock: Arc<dyn Clock>) -> Self {
+        // Shown from the start: an alert asks for it.
+        Self { clock, refused: metrics::counter!("mynah_grpc_overdue_total") }
+    }
+}
 
 impl<S> Layer<S> for RefuseOverdue {
     type Service = InTime<S>;
 
     fn layer(&self, inner: S) -> InTime<S> {
-        InTime { inner, clock: Arc::clone(&self.0) }
+        InTime { inner, rule: self.clone() }
     }
 }
 
 #[derive(Clone)]
 pub(crate) struct InTime<S> {
     inner: S,
-    clock: Arc<dyn Clock>,
+    rule: RefuseOverdue,
 }
 
 impl<S, B> Service<Request<B>> for InTime<S>
@@ -48,9 +60,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(left) = left(&request, &*self.clock) else { return Either::Left(self.inner.call(request)) };
+        let Some(left) = left(&request, &*self.rule.clock) else { return Either::Left(self.inner.call(request)) };
         if left.is_zero() {
-            metrics::counter!("mynah_grpc_overdue_total").increment(1);
+            self.rule.refused.increment(1);
             let refused = Failure::new(Reason::Unavailable, "the call came when it was given up already: try again");
             return Either::Right(Box::pin(async move { Ok(Status::from(refused).into_http()) }));
         }
@@ -107,7 +119,7 @@ mod tests {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let mut reply = RefuseOverdue(clock).layer(inner).oneshot(request).await.unwrap();
+        let mut reply = RefuseOverdue::by(clock).layer(inner).oneshot(request).await.unwrap();
         let came_through = reply.extensions_mut().remove::<Option<Duration>>();
         let refused = Status::from_header_map(reply.headers()).map(|status| Failure::from(status).why());
         assert_eq!(refused, came_through.is_none().then_some(Reason::Unavailable));

@@ -68,7 +68,7 @@ pub async fn serve(
     let counted = CountCalls::of(mynah_proto::DESCRIPTORS)?;
     server
         .layer(counted)
-        .layer(option_layer(serving.clock.map(RefuseOverdue)))
+        .layer(option_layer(serving.clock.map(RefuseOverdue::by)))
         .layer(TraceCalls)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stopping)

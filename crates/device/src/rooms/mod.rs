@@ -53,8 +53,6 @@ impl Session {
         let uid = self.user.as_ref().map_or(0, |user| user.uid);
         let request = RoomTailRequest { uid, room_id: room.room_id, last_seq: enter.last_seq, limit: 50 };
         let tail = deps.router.room_tail(request).await?;
-        // What the answer tells may still be on its way here.
-        self.inner.hub.enter_room(key, tail.head_seq.saturating_add(1), &self.out, bounds);
         let owner = room.owner.unwrap_or_default();
         Ok(RoomState {
             conv_id: key.to_string(),
