@@ -36,7 +36,7 @@ pub const SETTINGS: [(&str, &str); 5] = [
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Columns: the figure's key, its head, what it is divided by, its digits.
-const SHOWN: [(&str, &str, f64, usize); 8] = [
+const SHOWN: [(&str, &str, f64, usize); 9] = [
     ("sends_per_s", "sends/s", 1.0, 0),
     ("deliveries_per_s", "deliveries/s", 1.0, 0),
     ("server.sends_per_core_s", "sends a core second", 1.0, 0),
@@ -45,6 +45,8 @@ const SHOWN: [(&str, &str, f64, usize); 8] = [
     ("delivery_ms.p99", "delivery p99, ms", 1.0, 1),
     ("server.cpu_cores", "server cores", 1.0, 2),
     ("server.resident_bytes", "memory, MiB", 1_048_576.0, 0),
+    // Beyond a few hundredths a run says little.
+    ("machine.stolen_cores", "cores taken by the host", 1.0, 2),
 ];
 
 /// What only some cases have, in words.

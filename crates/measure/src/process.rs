@@ -77,6 +77,20 @@ pub fn threads(pid: u32) -> Result<BTreeMap<String, f64>, Failed> {
     Ok(by_name)
 }
 
+/// Processor time that the host of a virtual machine gave to others while this one wanted it, in seconds since the start.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn stolen_seconds() -> Result<f64, Failed> {
+    stolen(&std::fs::read_to_string("/proc/stat")?).ok_or_else(|| "/proc/stat does not read".into())
+}
+
+/// The eighth number of the line of all processors.
+fn stolen(text: &str) -> Option<f64> {
+    let all = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    Some(all.split_whitespace().nth(7)?.parse::<f64>().ok()? / TICKS)
+}
+
 /// Resident memory, in bytes.
 ///
 /// # Errors
@@ -108,6 +122,12 @@ mod tests {
         let stat = Stat::told("7 (a ) b) S 3 7 7 0 -1 4194304 1 0 0 0 120 30 50 0 20 0").unwrap();
         assert_eq!((stat.parent, stat.own, stat.ended), (3, 1.5, 0.5));
         assert!(Stat::told("7 (a) S 3").is_none());
+    }
+
+    #[test]
+    fn what_the_host_took_is_of_all_processors() {
+        assert_eq!(stolen("cpu  1 2 3 4 5 6 7 250 9 10\ncpu0 1 2 3 4 5 6 7 125 9 10\n"), Some(2.5));
+        assert_eq!(stolen("cpu  1 2 3\n"), None);
     }
 
     #[test]

@@ -158,6 +158,9 @@ fn median_second(report: &Report) -> Option<f64> {
 /// The source of what the generator tells of itself.
 pub const GENERATOR: &str = "generator";
 
+/// What the host of a virtual machine gave to others.
+pub const STOLEN: &str = "stolen_cores";
+
 /// What all servers together used in the window.
 fn server(report: &Report) -> Vec<Figure> {
     let of = |name: &'static str| {
@@ -170,6 +173,10 @@ fn server(report: &Report) -> Vec<Figure> {
         let per_core = report.total.sends_per_s / busy;
         all.push(Figure::new("server.sends_per_core_s", "sends per server core", Some(per_core), Unit::PerSecond));
         all.push(Figure::new("server.cpu_cores", "server CPU, mean", Some(busy), Unit::Cores));
+    }
+    let stolen = report.series.iter().find(|series| series.source == GENERATOR && series.name == STOLEN);
+    if let Some(stolen) = stolen.and_then(|series| mean_in_window(report, series)) {
+        all.push(Figure::new("machine.stolen_cores", "CPU that the host took away, mean", Some(stolen), Unit::Cores));
     }
     let peaks: Vec<f64> = of("resident_bytes").filter_map(peak).collect();
     if !peaks.is_empty() {

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use gone::Gone;
 use http::Method;
-use mynah_measure::process::{cpu_seconds, resident};
+use mynah_measure::process::{cpu_seconds, resident, stolen_seconds};
 use serde_json::Value;
 
 use crate::Failed;
+use crate::report::figures::{GENERATOR, STOLEN};
 use crate::report::model::{Mark, Series};
 use crate::rest::Rest;
 
@@ -164,7 +165,7 @@ impl Scraper {
 
 fn is_counter(name: &str) -> bool {
     let bare = name.split('{').next().unwrap_or(name);
-    ["_total", "_count", "cpu_cores"].iter().any(|end| bare.ends_with(end))
+    ["_total", "_count", "cpu_cores", STOLEN].iter().any(|end| bare.ends_with(end))
 }
 
 /// The names of a histogram's mean and of its count, by that of its sum.
@@ -180,6 +181,7 @@ fn shown(name: &str, counts: bool) -> (String, String) {
     let bare = bare.strip_suffix("_mean").unwrap_or(bare);
     let (name, unit) = match bare {
         "process_cpu_seconds_total" | "cpu_cores" => ("cpu_cores", "cores"),
+        STOLEN => (STOLEN, "cores"),
         "process_resident_memory_bytes" => ("resident_bytes", "bytes"),
         _ if counts => (name, "per_s"),
         _ if bare.ends_with("_bytes") => (name, "bytes"),
@@ -193,7 +195,14 @@ async fn values(source: &Source) -> Result<Vec<(String, f64)>, Failed> {
     match &source.at {
         At::Process(pid) => {
             let resident = resident(*pid)? as f64;
-            Ok(vec![("cpu_cores".into(), cpu_seconds(*pid)?), ("resident_bytes".into(), resident)])
+            let mut found = vec![("cpu_cores".into(), cpu_seconds(*pid)?), ("resident_bytes".into(), resident)];
+            // The machine is the generator's: a server elsewhere does not know of it.
+            if source.name == GENERATOR
+                && let Ok(stolen) = stolen_seconds()
+            {
+                found.push((STOLEN.into(), stolen));
+            }
+            Ok(found)
         }
         At::Page(address, path) => {
             let rest = Rest::new(*address, "", "");

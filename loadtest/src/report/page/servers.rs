@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::report::chart::Line;
 use crate::report::chart::timeline::{Panel, Time};
-use crate::report::figures::{mean_in_window, peak};
+use crate::report::figures::{STOLEN, mean_in_window, peak};
 use crate::report::model::{Report, Series};
 use crate::report::number::{Unit, count};
 
@@ -84,6 +84,7 @@ fn title(name: &str) -> String {
     match name {
         "cpu_cores" => "CPU".to_owned(),
         "resident_bytes" => "Memory".to_owned(),
+        STOLEN => "CPU that the host took away".to_owned(),
         name => name.strip_prefix("mynah_").unwrap_or(name).to_owned(),
     }
 }
