@@ -50,6 +50,7 @@ impl Driver {
     }
 
     fn delivered(&mut self, at: usize, frame: &Frame) {
+        self.timeline.pushed_us = self.now_us;
         let user = self.user(at);
         for entry in &frame.entries {
             let then = self.judge.saw(at, user, entry, How::Push);

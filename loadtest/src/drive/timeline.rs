@@ -8,7 +8,7 @@ use crate::Failed;
 
 /// What is under way has this long to be answered when the load is over.
 const ANSWER_WITHIN_S: f64 = 15.0;
-/// What is not pushed in this time after the last answer is asked for.
+/// What is missing when the last answer came and nothing was pushed to anybody for so long is asked for.
 const PUSHED_WITHIN_S: f64 = 5.0;
 
 /// What was done so far.
@@ -22,6 +22,8 @@ pub(super) struct Timeline {
     /// What was asked for until then.
     paged: u64,
     answered_us: Option<u64>,
+    /// When something was pushed to anybody here.
+    pub(super) pushed_us: u64,
     asked_for_rest: bool,
 }
 
@@ -125,7 +127,9 @@ impl Driver {
         }
         let answered = *self.timeline.answered_us.get_or_insert(self.now_us);
         let all_back = self.usable() == self.wanted_devices();
-        if !level && !self.timeline.asked_for_rest && all_back && self.now_us > answered + us(PUSHED_WITHIN_S) {
+        // A server that is behind goes on pushing: only what does not come while nothing comes is missing.
+        let quiet = self.now_us > answered.max(self.timeline.pushed_us) + us(PUSHED_WITHIN_S);
+        if !level && !self.timeline.asked_for_rest && all_back && (quiet || late) {
             self.timeline.asked_for_rest = true;
             self.ask_for_rest();
         }
