@@ -69,8 +69,11 @@ pub(super) async fn measure(plan: &Plan) -> Result<Value, Failed> {
     let [grows, ..] = grows.as_slice() else { return Err("no user".into()) };
     grown.send(&warm_up, sends).await?;
     grown.point(&first, "new conversations").await?;
-    grown.few(&circle).await?;
-    grown.grow(&first, plan.grow_to.min(MANY)).await?;
+    grown.few(&circle, "begun").await?;
+    grown.few(&circle, "gone on with").await?;
+    let many = plan.grow_to.min(MANY);
+    grown.grow(&first, many).await?;
+    grown.few(&vec![first; rounds].concat(), &format!("of {many}")).await?;
     grown.grow(std::slice::from_ref(grows), plan.grow_to).await?;
     let beside = new(&mut grown)?;
     grown.point(&beside, "new conversations beside it").await?;
@@ -123,14 +126,14 @@ impl Grown {
         conversations
     }
 
-    /// What a send costs where every conversation is begun, gets a few entries and is left.
-    async fn few(&mut self, conversations: &[(usize, Target)]) -> Result<(), Failed> {
-        let of_a_round = usize::try_from(self.sends.div_ceil(FEW))?;
+    /// What a send costs where every conversation gets a few entries and is left: by rounds that share the conversations among them.
+    async fn few(&mut self, conversations: &[(usize, Target)], which: &str) -> Result<(), Failed> {
+        let of_a_round = conversations.len().div_ceil(self.rounds);
         let mut rounds = Vec::new();
-        for round in conversations.chunks(of_a_round).take(self.rounds) {
+        for round in conversations.chunks(of_a_round) {
             rounds.push(self.send_by(round, self.sends, FEW).await?);
         }
-        self.points.push((format!("conversations of {FEW}, begun and left"), rounds));
+        self.points.push((format!("{FEW} entries, conversations {which}"), rounds));
         Ok(())
     }
 
