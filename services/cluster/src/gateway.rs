@@ -50,7 +50,7 @@ async fn run(settings: Settings) -> Outcome {
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     let routes = Routes::new(GatewayServer::new(devices.clone()));
     // Deliveries are taken until the last device is gone.
-    let served = process.serve(routes, async move { _ = end.await }).await?;
+    let served = process.serve(routes, None, async move { _ = end.await }).await?;
     let listener = mynah_runtime::process::listen(process.settings.product.http_listen).await?;
     let (directory, router, probed) = (parts.directory, parts.router, devices.clone());
     let asked = Arc::clone(&presence);

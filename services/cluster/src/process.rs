@@ -184,16 +184,12 @@ impl Process {
             stopped.await;
             readiness.ends();
         };
-        let overdue = Some(Arc::clone(&self.clock) as _);
-        self.serve_with(routes, overdue, stop).await?.ended().await
+        let clock = Some(Arc::clone(&self.clock) as _);
+        self.serve(routes, clock, stop).await?.ended().await
     }
 
-    /// Serves the process's service until `stop`.
-    pub(crate) async fn serve(&self, routes: Routes, stop: impl Future<Output = ()> + Send + 'static) -> Outcome<Served> {
-        self.serve_with(routes, None, stop).await
-    }
-
-    async fn serve_with(
+    /// Serves the process's service until `stop`; with a clock, it begins nothing that its caller has given up by it.
+    pub(crate) async fn serve(
         &self,
         routes: Routes,
         clock: Option<Arc<dyn Clock>>,

@@ -106,7 +106,7 @@ async fn run(settings: Settings) -> Outcome {
         bus.close().await;
     };
     let routes = Routes::new(RouterServer::new(router));
-    process.serve(routes, stop).await?.ended().await
+    process.serve(routes, None, stop).await?.ended().await
 }
 
 /// A member of those who share a database.

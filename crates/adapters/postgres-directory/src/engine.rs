@@ -19,19 +19,19 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long one attempt may take in all. The engine gives up before: a statement after 8 s, a wait for a lock after 5.
 const ATTEMPT: Duration = Duration::from_secs(10);
-const LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=2s";
-
-/// [`SILENCE`] as the engine tells it.
-pub(crate) const SILENCE_TOLD: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
-
-/// The engine undoes a transaction of which it hears nothing for so long: a process that stands still in one holds its locks no longer, and
-/// what it wants to be durable when it goes on is refused. As in [`LIMITS`].
-const SILENCE: Duration = Duration::from_secs(2);
+const LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=5s";
 
 /// By how much the clocks of processes may differ that go by one.
 const CLOCKS: Duration = Duration::from_secs(1);
 
-const _: () = assert!(SILENCE.as_secs() + CLOCKS.as_secs() == deadline::LEAST.as_secs());
+/// The engine undoes a transaction of which it hears nothing for so long: a process that stands still in one holds its locks no longer, and
+/// what it wants to be durable when it goes on is refused.
+const SILENCE: Duration = deadline::LEAST.saturating_sub(CLOCKS);
+
+/// [`SILENCE`] as a setting of the engine: its name, and its value in whole seconds as the engine tells it.
+pub(crate) fn silence() -> (&'static str, String) {
+    ("idle_in_transaction_session_timeout", format!("{}s", SILENCE.as_secs()))
+}
 
 /// Attempts at one piece of work: of those that deadlock, one goes through each time.
 const ATTEMPTS: u32 = 6;
@@ -51,7 +51,8 @@ impl Engine {
     /// Makes the pool; connections are made when they are needed.
     pub(crate) fn new(address: &Address, connections: usize) -> Result<Self, Error> {
         let Address { mut config, connector } = address.clone();
-        let options = format!("{} {LIMITS}", config.get_options().unwrap_or_default());
+        let (silence, seconds) = silence();
+        let options = format!("{} {LIMITS} -c {silence}={seconds}", config.get_options().unwrap_or_default());
         config.options(options.trim()).connect_timeout(CONNECT).tcp_user_timeout(ATTEMPT).application_name("mynah-directory");
         let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(CONNECT), recycle: Some(CONNECT) };

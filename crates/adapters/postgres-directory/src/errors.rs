@@ -25,6 +25,9 @@ pub enum OpenError {
     Unfit(String),
 }
 
+/// The engine's code for a transaction that was silent for too long: it is undone, and its connection ended.
+const SILENT: &str = "25P03";
+
 /// Why an attempt at some work ended.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -61,8 +64,7 @@ impl Failure {
     pub(crate) fn had_no_effect(&self) -> bool {
         match self {
             Self::NotBegun(_) | Self::Moved => true,
-            // 25P03: the transaction was silent for too long, and is undone.
-            Self::Engine(error) => class(error) == "40" || code(error) == "25P03",
+            Self::Engine(error) => class(error) == "40" || code(error) == SILENT,
             Self::Store(_) => false,
         }
     }
@@ -71,7 +73,7 @@ impl Failure {
     pub(crate) fn lost_the_connection(&self) -> bool {
         match self {
             Self::NotBegun(error) | Self::Engine(error) => {
-                error.is_closed() || is_io(error) || ["57P", "25P"].iter().any(|ended| code(error).starts_with(ended))
+                error.is_closed() || is_io(error) || code(error).starts_with("57P") || code(error) == SILENT
             }
             Self::Moved | Self::Store(_) => false,
         }

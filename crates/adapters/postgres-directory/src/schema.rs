@@ -3,7 +3,7 @@
 use deadpool_postgres::Transaction;
 use mynah_ports::directory_store::Error;
 
-use crate::engine::{Engine, SILENCE_TOLD, number, one, run};
+use crate::engine::{Engine, number, one, run, silence};
 use crate::errors::{Failure, OpenError};
 
 /// One script per version of the schema. Never edited once released; `directory_schema` tells the newest that ran.
@@ -54,11 +54,11 @@ async fn unfit(tx: &Transaction<'_>) -> Result<Option<String>, Failure> {
             return Ok(Some(format!("PostgreSQL is set to lose what it answered: {name} is {bad}")));
         }
     }
-    let (name, wanted) = SILENCE_TOLD;
-    let silence = setting(tx, name).await?;
-    if silence != wanted {
+    let (name, wanted) = silence();
+    let found = setting(tx, name).await?;
+    if found != wanted {
         return Ok(Some(format!(
-            "what its sessions are opened with does not reach PostgreSQL, as behind some poolers: {name} is {silence}"
+            "what its sessions are opened with does not reach PostgreSQL, as behind some poolers: {name} is {found}"
         )));
     }
     let encoding = setting(tx, "server_encoding").await?;
