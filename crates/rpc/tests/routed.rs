@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use mynah_proto::Failure;
@@ -28,8 +28,8 @@ struct Forgetful {
     address: Arc<OnceLock<String>>,
     taken: Arc<Mutex<Vec<SendRequest>>>,
     loses: usize,
-    /// A message that was taken back.
-    retracted: Arc<AtomicBool>,
+    /// What retractions are answered, one after another; then they are done.
+    retractions: Arc<Mutex<VecDeque<Status>>>,
 }
 
 macro_rules! not_asked {
@@ -46,13 +46,8 @@ macro_rules! not_asked {
             }
 
             async fn retract(&self, _: Request<RetractRequest>) -> Answer<RetractReply> {
-                if self.retracted.swap(true, Ordering::SeqCst) {
-                    return Err(Failure::new(Reason::RetractedBefore, "it was retracted before").into());
-                }
-                match self.loses {
-                    0 => Ok(Response::new(RetractReply { seq: 2 })),
-                    _ => Err(Status::unavailable("the connection broke")),
-                }
+                let refused = self.retractions.lock().pop_front();
+                refused.map_or_else(|| Ok(Response::new(RetractReply { seq: 2 })), Err)
             }
 
             async fn shard_map(&self, _: Request<ShardMapRequest>) -> Answer<ShardMapReply> {
@@ -84,7 +79,7 @@ not_asked! {
 /// A router that loses so many answers, and the way to it.
 async fn forgetful(loses: usize) -> (Forgetful, Routed, Arc<CorrectedClock>) {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let router = Forgetful { address: Arc::default(), taken: Arc::default(), loses, retracted: Arc::default() };
+    let router = Forgetful { address: Arc::default(), taken: Arc::default(), loses, retractions: Arc::default() };
     let address = incoming.local_addr().unwrap().to_string();
     router.address.set(address.clone()).unwrap();
     tokio::spawn(Server::builder().add_service(RouterServer::new(router.clone())).serve_with_incoming(incoming));
@@ -107,12 +102,22 @@ async fn a_send_whose_answer_is_lost_is_made_again_with_its_own_ids() {
 
 #[tokio::test]
 async fn a_retraction_whose_answer_is_lost_was_made_and_a_second_one_is_refused() {
-    for loses in [0, 1] {
-        let (_, routed, _) = forgetful(loses).await;
+    let lost = || Status::unavailable("the connection broke");
+    let refused = |reason| Status::from(Failure::new(reason, "refused"));
+    let before = || refused(Reason::RetractedBefore);
+    for (answers, expected) in [
+        (vec![], Ok(2)),
+        (vec![lost()], Ok(2)),
+        (vec![lost(), before()], Ok(0)),
+        (vec![lost(), refused(Reason::NotOwner), before()], Ok(0)),
+        (vec![before()], Err(Reason::RetractedBefore)),
+        // The first try certainly did nothing: it was somebody else's.
+        (vec![refused(Reason::NotOwner), before()], Err(Reason::RetractedBefore)),
+    ] {
+        let (router, routed, _) = forgetful(0).await;
+        *router.retractions.lock() = answers.into();
         let request = RetractRequest { conv_id: "s.1.2".into(), actor_uid: 1, msg_id: 5, ..RetractRequest::default() };
-        let made = routed.retract(Request::new(request.clone())).await.unwrap().into_inner();
-        assert_eq!(made.seq, if loses == 0 { 2 } else { 0 });
-        let again = routed.retract(Request::new(request)).await.unwrap_err();
-        assert_eq!(Failure::from(again).why(), Reason::RetractedBefore);
+        let answer = routed.retract(Request::new(request)).await;
+        assert_eq!(answer.map(|reply| reply.into_inner().seq).map_err(|status| Failure::from(status).why()), expected);
     }
 }

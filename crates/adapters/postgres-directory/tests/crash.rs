@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use mynah_engines::{PostgreSql, free_port};
-use mynah_ports::directory_store::{ChangeLimits, Error, NewRoster, RosterKind};
+use mynah_ports::directory_store::{ChangeLimits, Error, NewRoster, RosterKind, Told};
 use mynah_ports::{DirectoryStore, deadline};
 use mynah_postgres_directory::{OpenError, PostgresDirectory};
 use mynah_types::{AppId, Uid, Username};
@@ -304,8 +304,18 @@ async fn nothing_is_made_durable_for_who_gives_up_before_he_can_hear_of_it() {
         assert_eq!(store.word_filter(app).await.unwrap().0, is_made);
     }
     // What was decided before is settled however late.
-    let turn = deadline::until(Some(Instant::now()), store.take_turn("work", 1, LATER)).await;
-    assert!(turn.unwrap());
+    let nobody = Uid(1_000_000);
+    let settled = deadline::until(Some(Instant::now()), async {
+        store.set_applied(1, 1).await?;
+        store.finish_deletion(nobody).await?;
+        store.finish_relations(nobody, &[nobody], 1).await?;
+        store.finish_shield(nobody, 1, true, Told::Done).await?;
+        store.finish_feed(nobody, 1).await?;
+        store.next_generation().await?;
+        store.purge_sessions(1, 1).await?;
+        store.take_turn("work", 1, LATER).await
+    });
+    assert!(settled.await.unwrap());
     // Who only reads is answered to the last.
     let read = deadline::until(Some(Instant::now() + SOON), store.list_words(app, 0, 10)).await;
     assert_eq!(read.unwrap(), (0, Vec::new()));

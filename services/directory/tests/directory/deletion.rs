@@ -1,7 +1,9 @@
 //! The end of a user: what goes at once, what passes on, and that a crash leaves nothing half done.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
+use mynah_ports::deadline;
 use mynah_proto::directory as wire;
 use mynah_types::{ConversationKey, Reason, Uid};
 
@@ -107,6 +109,20 @@ async fn a_deletion_goes_on_after_a_crash() {
     let (_, event) = world.router.event(&conv(gid), 2);
     assert_eq!((event.to[0].username.as_str(), event.new_owner.unwrap().username.as_str()), ("tom1", "ann1"));
     assert_eq!(world.member_names(app, gid).await, ["ann1"]);
+}
+
+/// Nothing that is left would be done for who waits no longer.
+#[tokio::test]
+async fn what_a_deletion_has_no_time_for_is_left_to_the_outbox() {
+    let world = World::new();
+    let app = world.app().await;
+    world.users(app, &["tom1", "ann1"]).await;
+    let gid = world.group(app, "ann1", &["tom1"]).await;
+    deadline::until(Some(Instant::now()), world.api.delete_users(delete(app, &["tom1"]))).await.unwrap();
+    assert_eq!(world.router.versions(&conv(gid)), [1]);
+    let mut world = world.restart();
+    world.run_outbox();
+    until("the group is left", async || world.router.versions(&conv(gid)) == [1, 2]).await;
 }
 
 /// The router is away: the deletion holds all the same, and its events come later.

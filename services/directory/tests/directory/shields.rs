@@ -1,5 +1,8 @@
 //! Shields: the conversation and the gateways decide by them before the call answers.
 
+use std::time::{Duration, Instant};
+
+use mynah_ports::deadline;
 use mynah_proto::directory as wire;
 use mynah_types::Reason;
 
@@ -59,4 +62,20 @@ async fn a_shield_that_could_not_be_told_is_retryable_and_told_by_the_outbox() {
     until("it is told", async || world.store.pending_shields(u64::MAX >> 1, 9).await.unwrap().is_empty()).await;
     assert_eq!(world.router.hides.lock().last().map(|hide| hide.hidden), Some(true));
     assert_eq!(why(world.api.change_shield(shield(app, &[gid], &[])).await), Reason::ShieldOn);
+}
+
+/// He may have turned it since, elsewhere: only whoever looks how it stands tells.
+#[tokio::test]
+async fn a_shield_of_who_waits_no_longer_is_told_by_the_outbox_alone() {
+    let world = World::new();
+    let app = world.app().await;
+    world.users(app, &["tom1"]).await;
+    let gid = world.group(app, "tom1", &[]).await;
+    let past = Instant::now() - Duration::from_millis(1);
+    let raised = deadline::until(Some(past), world.api.change_shield(shield(app, &[gid], &[]))).await;
+    assert!(why(raised).is_retryable());
+    assert!(world.router.hides.lock().is_empty());
+    let mut world = world.restart();
+    world.run_outbox();
+    until("it is told", async || world.router.hides.lock().last().is_some_and(|hide| hide.hidden)).await;
 }
