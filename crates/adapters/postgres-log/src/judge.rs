@@ -9,7 +9,7 @@ use crate::schema::{Found, Note, Served};
 pub(crate) type Look = Result<Found, String>;
 
 /// What the databases that answered tell.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     /// The set that they are of; none if all of them are new.
     pub(crate) set: Option<String>,
@@ -33,8 +33,28 @@ pub(crate) fn fits(shards: ShardRange, served: &Served, set: Option<&str>) -> Re
     Ok(())
 }
 
+/// Looks at the databases and holds them against one another. They are not looked at in one moment, and other starters may be entering
+/// them meanwhile: one that was new when it was looked at is known to the others a moment later. So they are refused only once two looks
+/// in a row found the same; all of it was then true at the moment between the two.
+pub(crate) async fn settled(
+    mut look: impl AsyncFnMut() -> Result<Vec<(ShardRange, Look)>, OpenError>,
+) -> Result<(Vec<(ShardRange, Look)>, Known), OpenError> {
+    let mut looks = look().await?;
+    loop {
+        let refused = match judge(&looks) {
+            Ok(known) => return Ok((looks, known)),
+            Err(refused) => refused,
+        };
+        let again = look().await?;
+        if again == looks {
+            return Err(refused);
+        }
+        looks = again;
+    }
+}
+
 /// Holds the databases against one another before anything is written. They are in the order of their shards.
-pub(crate) fn judge(looks: &[(ShardRange, Look)]) -> Result<Known, OpenError> {
+fn judge(looks: &[(ShardRange, Look)]) -> Result<Known, OpenError> {
     let answered = || looks.iter().filter_map(|(shards, look)| Some((*shards, look.as_ref().ok()?)));
     let mut known = Known { set: None, notes: Vec::new() };
     for (shards, found) in answered() {
@@ -171,6 +191,32 @@ mod tests {
         );
         let one = [(ShardRange::ALL, low())];
         assert!(refused(&one).contains("of shards 0-255 has shards 0-127"));
+    }
+
+    /// Judges one look after the other, as far as is needed.
+    async fn judged(looks: impl IntoIterator<Item = Vec<(ShardRange, Look)>>) -> (Result<Known, String>, usize) {
+        let mut looks = looks.into_iter();
+        let settled = settled(async || Ok(looks.next().unwrap())).await;
+        (settled.map(|(_, known)| known).map_err(|error| error.to_string()), looks.count())
+    }
+
+    #[tokio::test]
+    async fn one_that_others_enter_meanwhile_is_looked_at_again() {
+        let (low, high) = (|notes| served("a", "0-127", "a", notes), |notes| served("b", "128-255", "a", notes));
+        let whole = Known { set: Some("a".into()), notes: both() };
+        for early in [two(low(both()), new()), two(new(), high(vec![])), two(new(), high(both()))] {
+            let judged = judged([early, two(low(both()), high(both())), two(new(), new())]).await;
+            assert_eq!(judged, (Ok(whole.clone()), 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_found_twice_is_refused() {
+        let wrong = || two(served("a", "0-127", "a", both()), new());
+        let changed = two(served("a", "0-127", "a", vec![note("128-255", "b")]), new());
+        let (judged, left) = judged([wrong(), changed, wrong(), wrong(), wrong()]).await;
+        assert_eq!(left, 1);
+        assert_eq!(judged.unwrap_err(), refused(&wrong()));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl ShardedLog {
         if let Some(Missing { known, away, why }) = missing {
             tracing::warn!(error = why, "a database of the message log is away: its shards are not served");
             for part in away {
-                tokio::spawn(enter_late(part, Known { set: known.set.clone(), notes: known.notes.clone() }));
+                tokio::spawn(enter_late(part, known.clone()));
             }
         }
         Ok(log)
@@ -61,9 +61,11 @@ impl ShardedLog {
     async fn open_some(databases: &Databases, options: &Options) -> Result<(Self, Option<Missing>), OpenError> {
         let parts = databases.iter().map(|database| PostgresLog::shut(&database.url, database.shards, options));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let looked = join_all(parts.iter().map(|part| looked(part, options.within))).await;
-        let looks = looked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let known = judge::judge(&looks)?;
+        let settled = judge::settled(async || {
+            let looked = join_all(parts.iter().map(|part| looked(part, options.within))).await;
+            looked.into_iter().collect()
+        });
+        let (looks, known) = settled.await?;
         if let Some(why) = judge::waits(&looks, &known) {
             return Err(OpenError::Unavailable(why));
         }

@@ -13,6 +13,7 @@ use mynah_postgres_log::{Databases, OpenError, Options, PostgresLog, ShardedLog}
 use mynah_types::{Appended, Claim, ConversationKey, ShardAppend, ShardId};
 
 use crate::faults::session;
+use crate::stopped::{carry, shut_way_to};
 use crate::support::{new_database, of_starters};
 
 /// A database each for the lower and the upper half of the shards.
@@ -177,6 +178,27 @@ async fn starters_at_once_make_one_set() {
     });
     let epoch = epoch.await;
     assert_ne!(opened(&two()).log_epoch(), epoch);
+}
+
+/// Looks at the upper half while it is new, and at the lower one only when another starter has entered both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_starter_that_is_overtaken_between_two_looks_finds_the_same_set() {
+    let (low, high) = (new_database(), new_database());
+    let (through, listener) = shut_way_to(&low).await;
+    let overtaken = halves(&through, &high);
+    let options = Options { within: Duration::from_secs(20), ..Options::default() };
+    let starting = tokio::spawn(async move { ShardedLog::open(&overtaken, &options).await.map(|log| log.log_epoch()) });
+    let watch = session(&high).await;
+    let looked =
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%to_regclass%'
+        AND pid <> pg_backend_pid()";
+    while watch.query(looked, &[]).await.unwrap().is_empty() {
+        assert!(!starting.is_finished(), "{:?}", starting.await);
+        tokio::task::yield_now().await;
+    }
+    let epoch = opened(&halves(&low, &high)).log_epoch();
+    let _way = carry(listener, &low);
+    assert_eq!(starting.await.unwrap().unwrap(), epoch);
 }
 
 /// Two that begin with databases in another order each: one is first, the other is refused, and nothing is half of both.

@@ -90,21 +90,25 @@ async fn a_frozen_session_holds_its_shard_alone_and_only_while_it_is_frozen() {
     assert_eq!(ShardLeases::claim(&log, TWO, &[KEY.shard()]).await.unwrap().len(), 1);
 }
 
-/// A way to the server that can be cut: both ends close at once. Returns its address as a log's.
-async fn way_to(url: &str) -> (String, JoinHandle<()>) {
+/// The beginning of a way to the server, on which nobody is let through yet; its address as a log's.
+pub async fn shut_way_to(url: &str) -> (String, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (head, tail) = url.split_once('@').unwrap();
-    let (server, database) = tail.split_once('/').unwrap();
-    let through = format!("{head}@{}/{database}", listener.local_addr().unwrap());
+    let (_, database) = tail.split_once('/').unwrap();
+    (format!("{head}@{}/{database}", listener.local_addr().unwrap()), listener)
+}
+
+/// Lets everybody through to the server of this log. Once it is aborted, both ends of each connection close at once.
+pub fn carry(listener: TcpListener, url: &str) -> JoinHandle<()> {
+    let (server, _) = url.split_once('@').unwrap().1.split_once('/').unwrap();
     let server = server.to_owned();
-    let carrying = tokio::spawn(async move {
+    tokio::spawn(async move {
         let mut ways = tokio::task::JoinSet::new();
         while let Ok((mut near, _)) = listener.accept().await {
             let mut far = TcpStream::connect(&server).await.unwrap();
             ways.spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
         }
-    });
-    (through, carrying)
+    })
 }
 
 /// Cut while the server commits: the outcome is unknown, and whoever claims next sees what came of it.
@@ -124,7 +128,8 @@ async fn a_claim_waits_for_a_commit_whose_connection_was_cut() {
     .unwrap();
     beat(&direct, ONE, LONG).await;
     beat(&direct, TWO, LONG).await;
-    let (through, way) = way_to(&url).await;
+    let (through, listener) = shut_way_to(&url).await;
+    let way = carry(listener, &url);
     let cut_off = PostgresLog::open(&through, &Options::default()).await.unwrap();
     let mut old = Writer::on(&cut_off.owned_by(ONE)).await.unwrap();
     let appending = tokio::spawn(async move { old.next(3).await });
