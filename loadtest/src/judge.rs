@@ -303,11 +303,13 @@ impl Judge {
         self.view(at, conv).is_some_and(|(view, conversation)| conversation.head <= view.announced)
     }
 
-    /// Whether something before what the local user at `at` has is missing, and whether he was told so.
+    /// Whether something before what the local user at `at` has is missing, and whether he was told so. None too where all that he has
+    /// beyond it is the answer to a message of his own, which comes before the pushes of a server that is behind.
     pub(crate) fn hole(&mut self, at: usize, conv: u32) -> Option<bool> {
-        let (view, _) = self.view(at, conv)?;
-        let gap_end = view.first_ahead()?.saturating_sub(1);
-        Some(gap_end <= view.announced)
+        let (view, conversation) = self.view(at, conv)?;
+        let first = view.first_ahead()?;
+        let told = first.saturating_sub(1) <= view.announced;
+        (told || first <= view.pushed || conversation.is_room()).then_some(told)
     }
 
     /// Whether the local user at `at` has an entry already.

@@ -87,6 +87,18 @@ fn a_hole_is_seen_and_a_page_without_it_is_a_loss() {
 }
 
 #[test]
+fn what_was_pushed_behind_it_makes_a_hole_of_what_an_answer_came_before() {
+    let mut judge = good();
+    ack(&mut judge, 6, 4);
+    let of_other = entry(7, 1);
+    assert_eq!(judge.hole(0, 0), None);
+    assert_eq!(judge.saw(0, 0, &of_other, How::Push), Then::Hole);
+    assert_eq!(judge.hole(0, 0), Some(false));
+    judge.moved(0, 0, 5);
+    assert_eq!(judge.hole(0, 0), Some(true));
+}
+
+#[test]
 fn a_hole_that_a_page_fills_is_none() {
     let mut judge = good();
     ack(&mut judge, 4, 4);
@@ -254,7 +266,7 @@ fn an_answer_may_come_before_the_pushes_before_it() {
         Entry { own: Some(own), digest: mix(99, seq * 10), ..entry(seq, 1) }
     };
     ack(&mut judge, 5, 4);
-    assert_eq!(judge.hole(0, 0), Some(false));
+    assert_eq!(judge.hole(0, 0), None);
     assert_eq!(judge.saw(0, 0, &of_other(4), How::Push), Then::Fine);
     let e = of_other(4);
     judge.acked(1, &e.own.unwrap(), e.key, 4, e.msg_id, e.digest);
