@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use mynah_proto::device::{ClientFrame, ServerFrame};
 use mynah_proto::json::FrameError;
 use mynah_proto::{binary, json};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// Nesting of a frame's JSON.
 const MOST_DEPTH: usize = 32;
@@ -87,9 +87,13 @@ pub(crate) enum Unread<'a> {
 
 impl Wire {
     pub(crate) fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
         }
     }
 
@@ -104,15 +108,6 @@ impl Wire {
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter(|line| !line.trim().is_empty())
-}
-
-impl From<Wire> for Message {
-    fn from(wire: Wire) -> Self {
-        match wire {
-            Wire::Text(text) => Self::Text(text),
-            Wire::Binary(bytes) => Self::Binary(bytes),
-        }
-    }
 }
 
 impl Unread<'_> {

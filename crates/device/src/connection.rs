@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use mynah_proto::device::{ClientFrame, Pong, ServerFrame, client_frame, server_frame};
 use mynah_proto::{Failure, directory, json};
 use mynah_types::{ConversationKey, Millis};
@@ -18,14 +17,13 @@ use crate::incoming::{self, Came};
 use crate::outbound::{Outbound, Window};
 use crate::rate::{Kind, Rates};
 use crate::sends::TargetName;
+use crate::socket::Socket;
 use crate::traced;
 
 /// Conversations that may wait for a message to be sent again.
 const MOST_BLOCKED: usize = 1024;
 /// How long a connection that was told its end waits for the peer's.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes that are written before the socket must have taken them.
-const WRITE_BYTES: usize = 16 << 10;
 
 /// State of one connection, behind its task.
 pub(crate) struct Session {
@@ -48,7 +46,7 @@ pub(crate) struct Session {
 /// Answers to one request, or the end of the connection.
 pub(crate) type Answered = Result<Vec<ServerFrame>, Close>;
 
-pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64, codec: Codec) {
+pub(crate) async fn run(inner: Arc<Inner>, mut socket: Socket, conn: u64, codec: Codec) {
     let settings = &inner.deps.settings;
     let window = Window { frames: settings.queue_frames, bytes: settings.queue_bytes };
     let mut session = Session {
@@ -65,7 +63,6 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64, codec: 
         rooms: HashSet::new(),
         blocked: HashMap::new(),
     };
-    let mut socket = socket;
     let (mut again_at, mut heard_at) = (None, Instant::now());
     // One timer for the connection's life: it is late at times, and looks again then.
     let mut timer = std::pin::pin!(tokio::time::sleep_until(heard_at + session.patience()));
@@ -111,16 +108,8 @@ pub(crate) async fn run(inner: Arc<Inner>, socket: WebSocket, conn: u64, codec: 
     // What was said last, such as why it ends, goes out before the end.
     _ = session.write(&mut socket, session.out.take(Instant::now()).frames).await;
     Box::pin(session.leave()).await;
-    if let Some(Close(code, reason)) = close {
-        let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        // What the peer still says is read and let go: a socket that is closed with bytes unread is reset, and the peer would lose
-        // what was said to him last. He may be gone, too; there is nobody else to tell.
-        let goodbye = async {
-            if socket.send(frame).await.is_ok() {
-                while let Some(Ok(_)) = socket.next().await {}
-            }
-        };
-        _ = tokio::time::timeout(LINGER, goodbye).await;
+    if let Some(close) = close {
+        _ = tokio::time::timeout(LINGER, socket.close(close)).await;
     }
 }
 
@@ -136,53 +125,22 @@ impl Session {
     }
 
     /// Writes what waits; says when there will be more to say without anybody's call.
-    async fn write_pushes<S>(&self, sink: &mut S) -> Result<Option<Instant>, Close>
-    where
-        S: futures_util::Sink<Message> + Unpin,
-    {
+    async fn write_pushes(&self, socket: &mut Socket) -> Result<Option<Instant>, Close> {
         let taken = self.out.take(Instant::now());
-        if !taken.frames.is_empty() && !self.write(sink, taken.frames).await {
+        if !self.write(socket, taken.frames).await {
             return Err(Close::STALLED);
         }
         traced::written(taken.traced, self.out.conn);
         taken.close.map_or(Ok(taken.again_at), Err)
     }
 
-    /// Writes frames, many to a system call. False if the socket takes nothing.
-    async fn write<S>(&self, sink: &mut S, frames: Vec<Wire>) -> bool
-    where
-        S: futures_util::Sink<Message> + Unpin,
-    {
-        let mut frames = frames.into_iter().peekable();
-        while frames.peek().is_some() {
-            let some = async {
-                let mut bytes = 0;
-                while bytes < WRITE_BYTES
-                    && let Some(frame) = frames.next()
-                {
-                    bytes += frame.len();
-                    sink.feed(frame.into()).await?;
-                }
-                sink.flush().await
-            };
-            let mut some = std::pin::pin!(some);
-            // Nearly always the socket takes it at once, and no timer is needed.
-            let written = match some.as_mut().now_or_never() {
-                Some(written) => Ok(written),
-                None => tokio::time::timeout(self.inner.deps.settings.stalled_after, some).await,
-            };
-            if !matches!(written, Ok(Ok(()))) {
-                return false;
-            }
-        }
-        true
+    /// Writes frames. False if the socket takes nothing.
+    async fn write(&self, socket: &mut Socket, frames: Vec<Wire>) -> bool {
+        socket.write(frames, self.inner.deps.settings.stalled_after).await
     }
 
     /// Answers the frames of messages that arrived together, in order.
-    async fn messages<S>(&mut self, messages: &[Wire], sink: &mut S) -> Result<(), Close>
-    where
-        S: futures_util::Sink<Message> + Unpin,
-    {
+    async fn messages(&mut self, messages: &[Wire], socket: &mut Socket) -> Result<(), Close> {
         let (frames, broken) = incoming::frames(messages, &self.inner.deps.settings);
         // The message whose hello or login failed, and why: the rest of that message fails with it, the next one stands alone.
         let mut setup_failed = None;
@@ -205,7 +163,7 @@ impl Session {
                     }
                 },
             };
-            if !self.write(sink, answered.iter().filter_map(|answer| self.out.codec.encode(answer)).collect()).await {
+            if !self.write(socket, answered.iter().filter_map(|answer| self.out.codec.encode(answer)).collect()).await {
                 return Err(Close::STALLED);
             }
             if self.refusals > self.inner.deps.settings.refusals || self.blocked.len() > MOST_BLOCKED {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http::{HeaderMap, StatusCode, header};
@@ -26,6 +25,7 @@ use crate::hub::Hub;
 use crate::outbound::push;
 use crate::resync::Resyncs;
 use crate::settings::Settings;
+use crate::socket::{Handshake, Socket};
 use crate::targets::Targets;
 
 /// Audiences that may be told of, and users whose groups may be read, at one time.
@@ -169,7 +169,7 @@ impl Devices {
 /// How often a drain looks whether the last device is gone.
 const GONE_EVERY: Duration = Duration::from_millis(20);
 
-async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, mut ws: WebSocketUpgrade) -> Response {
+async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, handshake: Handshake) -> Response {
     let settings = &devices.0.deps.settings;
     if !origin_allowed(&headers, &settings.origins) {
         return (StatusCode::FORBIDDEN, "origin not allowed").into_response();
@@ -180,23 +180,16 @@ async fn upgrade(State(devices): State<Devices>, headers: HeaderMap, mut ws: Web
     let Some((codec, name)) = Codec::agreed(&headers) else {
         return (StatusCode::BAD_REQUEST, "no subprotocol of those that are offered is spoken here").into_response();
     };
-    if let Some(name) = name {
-        ws.set_selected_protocol(name);
-    }
     let inner = Arc::clone(&devices.0);
-    ws.read_buffer_size(1024)
-        .write_buffer_size(2048)
-        .max_write_buffer_size(512 << 10)
-        .max_message_size(settings.ws_message)
-        .max_frame_size(settings.ws_message)
-        .on_upgrade(move |socket| async move {
-            inner.open.fetch_add(1, Ordering::Relaxed);
-            metrics::gauge!("mynah_device_connections").increment(1.0);
-            let conn = inner.next_conn.fetch_add(1, Ordering::Relaxed);
-            connection::run(Arc::clone(&inner), socket, conn, codec).await;
-            metrics::gauge!("mynah_device_connections").decrement(1.0);
-            inner.open.fetch_sub(1, Ordering::Relaxed);
-        })
+    handshake.accept(name, async move |io| {
+        inner.open.fetch_add(1, Ordering::Relaxed);
+        metrics::gauge!("mynah_device_connections").increment(1.0);
+        let conn = inner.next_conn.fetch_add(1, Ordering::Relaxed);
+        let socket = Socket::over(io, inner.deps.settings.ws_message).await;
+        connection::run(Arc::clone(&inner), socket, conn, codec).await;
+        metrics::gauge!("mynah_device_connections").decrement(1.0);
+        inner.open.fetch_sub(1, Ordering::Relaxed);
+    })
 }
 
 /// Browsers send an Origin: it must be of this host, or one of those set.

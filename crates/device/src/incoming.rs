@@ -1,9 +1,9 @@
 //! What comes in over a connection's socket: messages that arrived together, and the frames in them.
 
-use axum::extract::ws::Message;
 use futures_util::{FutureExt as _, StreamExt as _};
 use mynah_proto::device::{ClientFrame, ServerFrame};
 use mynah_proto::json::FrameError;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::Settings;
 use crate::codec::{Codec, Unread, Wire};
@@ -24,9 +24,9 @@ pub(crate) enum Came {
 pub(crate) type Incoming = (usize, Result<ClientFrame, ServerFrame>);
 
 /// Takes what has arrived already with a message, so that sends which were pipelined go to the router together.
-pub(crate) fn gather<S>(first: Option<Result<Message, axum::Error>>, stream: &mut S, codec: Codec, settings: &Settings) -> Came
+pub(crate) fn gather<S>(first: Option<Result<Message, Error>>, stream: &mut S, codec: Codec, settings: &Settings) -> Came
 where
-    S: futures_util::Stream<Item = Result<Message, axum::Error>> + Unpin,
+    S: futures_util::Stream<Item = Result<Message, Error>> + Unpin,
 {
     let mut messages = Vec::new();
     let (mut next, mut bytes, mut frames) = (Some(first), 0, 0);
@@ -43,7 +43,7 @@ where
                 None => return Came::Messages(messages, Some(Close::PROTOCOL)),
             },
             // What came before the end is not worked on: its sender is gone, and asks again.
-            None | Some(Err(_) | Ok(Message::Close(_))) => return Came::End(None),
+            None | Some(Err(_) | Ok(Message::Close(_) | Message::Frame(_))) => return Came::End(None),
         }
         let room = messages.len() < MOST_GATHERED && frames < settings.frames_per_message && bytes < settings.ws_message;
         next = if room { stream.next().now_or_never() } else { None };

@@ -27,6 +27,7 @@ mod resync;
 mod rooms;
 mod sends;
 mod settings;
+mod socket;
 mod subscriptions;
 mod targets;
 mod traced;
