@@ -8,7 +8,7 @@ use mynah_types::Seq;
 use crate::outbound::Outbound;
 
 /// Connections of a chunk: so many are pushed to before others have their turn.
-const CHUNK: usize = 32;
+const CHUNK: usize = 8;
 
 /// Connections, each with the first seq that is for it.
 pub(crate) type Chunk = Vec<(Seq, Arc<Outbound>)>;
