@@ -36,9 +36,10 @@ pub(crate) fn fits(shards: ShardRange, served: &Served, set: Option<&str>) -> Re
 /// Looks at the databases and holds them against one another. They are not looked at in one moment, and other starters may be entering
 /// them meanwhile: one that was new when it was looked at is known to the others a moment later. So they are refused only once two looks
 /// in a row found the same; all of it was then true at the moment between the two.
-pub(crate) async fn settled(
-    mut look: impl AsyncFnMut() -> Result<Vec<(ShardRange, Look)>, OpenError>,
-) -> Result<(Vec<(ShardRange, Look)>, Known), OpenError> {
+pub(crate) async fn settled<F>(mut look: impl FnMut() -> F) -> Result<(Vec<(ShardRange, Look)>, Known), OpenError>
+where
+    F: Future<Output = Result<Vec<(ShardRange, Look)>, OpenError>>,
+{
     let mut looks = look().await?;
     loop {
         let refused = match judge(&looks) {
@@ -196,7 +197,7 @@ mod tests {
     /// Judges one look after the other, as far as is needed.
     async fn judged(looks: impl IntoIterator<Item = Vec<(ShardRange, Look)>>) -> (Result<Known, String>, usize) {
         let mut looks = looks.into_iter();
-        let settled = settled(async || Ok(looks.next().unwrap())).await;
+        let settled = settled(|| std::future::ready(Ok(looks.next().unwrap()))).await;
         (settled.map(|(_, known)| known).map_err(|error| error.to_string()), looks.count())
     }
 

@@ -61,11 +61,7 @@ impl ShardedLog {
     async fn open_some(databases: &Databases, options: &Options) -> Result<(Self, Option<Missing>), OpenError> {
         let parts = databases.iter().map(|database| PostgresLog::shut(&database.url, database.shards, options));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let settled = judge::settled(async || {
-            let looked = join_all(parts.iter().map(|part| looked(part, options.within))).await;
-            looked.into_iter().collect()
-        });
-        let (looks, known) = settled.await?;
+        let (looks, known) = judge::settled(|| all_looked(&parts, options.within)).await?;
         if let Some(why) = judge::waits(&looks, &known) {
             return Err(OpenError::Unavailable(why));
         }
@@ -95,6 +91,12 @@ struct Missing {
     known: Known,
     away: Vec<PostgresLog>,
     why: String,
+}
+
+/// Looks at all databases at one time.
+async fn all_looked(parts: &[PostgresLog], within: Duration) -> Result<Vec<(ShardRange, Look)>, OpenError> {
+    let looks = join_all(parts.iter().map(|part| looked(part, within))).await;
+    looks.into_iter().collect()
 }
 
 /// Looks at a database. One that does not answer is away; one that cannot be right is an error.
