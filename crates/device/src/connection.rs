@@ -105,12 +105,12 @@ pub(crate) async fn run(inner: Arc<Inner>, mut socket: Socket, conn: u64, codec:
             }
         }
     };
-    // What was said last, such as why it ends, goes out before the end.
-    _ = session.write(&mut socket, session.out.take(Instant::now()).frames).await;
-    Box::pin(session.leave()).await;
-    if let Some(close) = close {
-        _ = tokio::time::timeout(LINGER, socket.close(close)).await;
+    // What was said last, such as why it ends, goes out before the end; not to a peer who has ended it, and not behind what he did not take.
+    if close.is_some_and(|close| close != Close::STALLED) {
+        _ = session.write(&mut socket, session.out.take(Instant::now()).frames).await;
     }
+    Box::pin(session.leave()).await;
+    _ = tokio::time::timeout(LINGER, socket.close(close)).await;
 }
 
 impl Session {

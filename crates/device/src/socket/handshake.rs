@@ -105,6 +105,14 @@ mod tests {
         assert_eq!(accepted(&Method::GET, &headers(None)).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
+    #[tokio::test]
+    async fn a_connection_that_cannot_be_handed_over_is_refused() {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers = headers(None);
+        let refused = Handshake::from_request_parts(&mut parts, &()).await.err();
+        assert_eq!(refused.map(|(status, _)| status), Some(StatusCode::UPGRADE_REQUIRED));
+    }
+
     #[test]
     fn who_asks_for_something_else_is_told_what_is_wrong() {
         for (name, value) in [

@@ -109,14 +109,17 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Line<IO> {
     }
 }
 
-/// How the library writes: whole frames, which wait for their turn.
+/// How the library writes: whole frames, which wait for their turn. What it says last it does not flush.
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Line<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.waiting.len() >= WAITING_BYTES {
             ready!(self.write_waiting(cx))?;
         }
         self.waiting.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        match self.write_waiting(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(bytes.len())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

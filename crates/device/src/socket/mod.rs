@@ -45,7 +45,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         Self(WebSocketStream::from_raw_socket(Line::new(io), Role::Server, Some(config)).await)
     }
 
-    /// Writes frames, in order. False if the socket takes nothing for so long, or is no more.
+    /// Writes frames, in order. False if the socket is no more, or does not take a part of them (16 KiB, or one frame) within that time.
     pub(crate) async fn write(&mut self, frames: Vec<Wire>, within: Duration) -> bool {
         let line = self.0.get_mut();
         let mut frames = frames.into_iter();
@@ -67,12 +67,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         true
     }
 
-    /// Tells the peer that this is the end and why, and waits until he has said so too. What he still says is read and let go: a
-    /// socket that is closed with bytes unread is reset, and the peer would lose what was said to him last.
-    pub(crate) async fn close(mut self, Close(code, reason): Close) {
-        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+    /// Tells the peer that this is the end and why, or answers him who said so first, and waits until both have said it. What he still says
+    /// is read and let go: a socket that is closed with bytes unread is reset, and the peer would lose what was said to him last.
+    pub(crate) async fn close(mut self, why: Option<Close>) {
         // He may be gone, too; there is nobody else to tell.
-        if self.0.send(Message::Close(Some(frame))).await.is_ok() {
+        let told = match why {
+            // Answers to pings may have taken the room that the library has.
+            Some(Close(code, reason)) => {
+                self.0.flush().await.is_ok() && {
+                    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+                    self.0.send(Message::Close(Some(frame))).await.is_ok()
+                }
+            }
+            None => true,
+        };
+        if told {
             while let Some(Ok(_)) = self.0.next().await {}
         }
     }

@@ -80,10 +80,10 @@ async fn frames_of_all_sizes_arrive_whole_and_in_order_with_answers_between_them
                 let mut frames: Vec<Wire> = sizes.iter().map(|size| text(round, *size)).collect();
                 frames.push(Wire::Binary(Bytes::from(vec![7; 300])));
                 assert!(socket.write(frames, Duration::from_secs(60)).await);
+                assert_eq!(socket.0.get_ref().kept(), 0);
             }
-            // What the library has to say is written while it reads.
             assert!(matches!(socket.next().await, Some(Ok(Message::Close(_)))));
-            assert!(socket.next().await.is_none());
+            socket.close(None).await;
         });
         let (mut pongs, mut heard) = (Vec::new(), Vec::new());
         while heard.len() < 5 * (sizes.len() + 1) || pongs.len() < 5 {
@@ -102,7 +102,8 @@ async fn frames_of_all_sizes_arrive_whole_and_in_order_with_answers_between_them
         }
         let mut client = asking.await.unwrap().reunite(hears).unwrap();
         client.close(None).await.unwrap();
-        while let Some(Ok(_)) = client.next().await {}
+        assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))), "his close is answered");
+        assert!(client.next().await.is_none());
         serving.await.unwrap();
     }
 }
@@ -112,11 +113,13 @@ async fn a_peer_who_takes_nothing_is_given_up() {
     let (mut socket, client) = both(100).await;
     assert!(!socket.write(vec![text(1, 1000)], Duration::from_millis(20)).await);
     drop(client);
-    assert!(!socket.write(vec![text(1, 1000)], Duration::from_secs(5)).await, "nobody is there");
+    let writing = socket.write(vec![text(1, 1000)], Duration::from_secs(3600));
+    let written = tokio::time::timeout(Duration::from_secs(20), writing).await;
+    assert_eq!(written, Ok(false), "nobody is there");
 }
 
 #[tokio::test]
-async fn a_peer_who_pings_and_reads_nothing_fills_no_memory() {
+async fn a_peer_who_pings_and_reads_nothing_fills_no_memory_and_is_told_the_end() {
     let (mut socket, mut client) = both(4096).await;
     let pinging = async {
         for _ in 0..20_000 {
@@ -133,10 +136,21 @@ async fn a_peer_who_pings_and_reads_nothing_fills_no_memory() {
             }
         }
     };
-    tokio::join!(pinging, reading);
+    let (mut client, ()) = tokio::join!(pinging, reading);
     assert_eq!(pinged, 20_000);
     let kept = socket.0.get_ref().kept();
     assert!(kept <= 64 << 10, "{kept}");
+    let closing = tokio::spawn(socket.close(Some(Close::RATE)));
+    let told = loop {
+        match client.next().await {
+            Some(Ok(Message::Pong(_))) => {}
+            Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told, Close::RATE.0);
+    assert!(client.next().await.is_none());
+    closing.await.unwrap();
 }
 
 #[tokio::test]
@@ -146,7 +160,7 @@ async fn the_end_is_told_and_what_the_peer_still_says_is_let_go() {
     for _ in 0..100 {
         client.send(Message::text("still talking")).await.unwrap();
     }
-    let closing = tokio::spawn(socket.close(Close::IDLE));
+    let closing = tokio::spawn(socket.close(Some(Close::IDLE)));
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("00001"));
     let Some(Ok(Message::Close(Some(frame)))) = client.next().await else { panic!("no close") };
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (Close::IDLE.0, Close::IDLE.1));
